@@ -1,0 +1,33 @@
+"""kwsd: a real-time microphone keyword-spotting daemon.
+
+The public API is three lines::
+
+    from kwsd import Detector
+    detector = Detector.load("models/student.pt", window=20, step=10)
+    triggers = detector.feed(samples)  # float32 or int16 mono at 16 kHz, any length
+"""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from kwsd.errors import KwsdError
+
+if TYPE_CHECKING:
+    from kwsd.runtime.detector import Detector
+    from kwsd.runtime.trigger import Trigger
+
+__all__ = ["Detector", "KwsdError", "Trigger", "__version__"]
+__version__ = version("kwsd")
+
+
+def __getattr__(name: str) -> Any:
+    """Import the engine (and numpy) on first use, so that ``kwsd --help`` answers at once."""
+    if name == "Detector":
+        from kwsd.runtime.detector import Detector
+
+        return Detector
+    if name == "Trigger":
+        from kwsd.runtime.trigger import Trigger
+
+        return Trigger
+    raise AttributeError(f"module 'kwsd' has no attribute {name!r}")

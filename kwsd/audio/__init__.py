@@ -1,0 +1,1 @@
+"""Where samples come from: the ring buffer, microphone, file and pipe sources, resampling."""

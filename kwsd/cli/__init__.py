@@ -1,0 +1,50 @@
+"""The ``kwsd`` command. Each subcommand is one file here and is imported only when it is run."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from kwsd.errors import KwsdError, UsageError
+
+COMMANDS = {
+    "listen": "Listen for the keyword and act when it is said.",
+    "devices": "List the microphones.",
+    "score": "Print or plot the posterior of every step of a recording.",
+    "service": "Install kwsd as a systemd service.",
+    "train": "Train a model on a Speech Commands tree.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports ``kwsd.cli.NAME`` for the command NAME when it is called: ``listen`` never pays for torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"kwsd.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kwsd")
+def cli() -> None:
+    """Say the word, and your command runs: a keyword-spotting daemon for any microphone."""
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line: exit code 2 for a usage error, 1 for a failure, one line each."""
+    try:
+        return cli.main(args=args, prog_name="kwsd")
+    except KwsdError as error:
+        print(f"kwsd: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)

@@ -1,0 +1,1 @@
+"""The service around the detector: the loop, signals, watchdog, events out, hooks."""

@@ -1,0 +1,55 @@
+"""The log-mel front end: samples in, frames out, one every 10 ms.
+
+16 kHz, n_fft = window = 400 (periodic Hann), hop 160, not centred, power spectrum, 40 HTK mel bands from
+0 to 8 kHz without normalization, natural log of the clamped power. The same as
+``torchaudio.transforms.MelSpectrogram(16000, n_fft=400, hop_length=160, n_mels=40, center=False)``.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE = 16_000
+N_FFT = 400
+HOP = 160
+N_MELS = 40
+POWER_FLOOR = 1e-6  # above the power of 16-bit rounding noise (about 1e-8), so digital silence is no special case
+
+Samples = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.float32]
+
+
+def mel_filterbank() -> npt.NDArray[np.float64]:
+    """Triangular filters on the HTK mel scale, 2595 log10(1 + f / 700). Shape (N_FFT // 2 + 1, N_MELS)."""
+    bins = np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
+    top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, N_MELS + 2) / 2595) - 1)
+    rising = (bins[:, None] - edges[:-2]) / np.diff(edges)[:-1]
+    falling = (edges[2:] - bins[:, None]) / np.diff(edges)[1:]
+    return np.maximum(0, np.minimum(rising, falling))
+
+
+class FrontEnd:
+    """Turns a stream of samples into log-mel frames, holding back what the next frame still needs."""
+
+    def __init__(self) -> None:
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
+        self._hann = hann.astype(np.float32)
+        self._filters = mel_filterbank().astype(np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all samples."""
+        self._held: Samples = np.empty(0, np.float32)
+
+    def push(self, samples: Samples) -> Frames:
+        """Take float32 samples in [-1, 1], shape (n,); give the frames they complete, shape (frames, N_MELS)."""
+        held = np.concatenate((self._held, samples))
+        count = max(0, (len(held) - N_FFT) // HOP + 1)
+        self._held = held[count * HOP :]
+        if count == 0:
+            return np.empty((0, N_MELS), np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(held, N_FFT)[: count * HOP : HOP]
+        spectrum = np.fft.rfft(windows * self._hann)
+        power = spectrum.real**2 + spectrum.imag**2
+        mels: Frames = np.log(np.maximum(power @ self._filters, POWER_FLOOR))
+        return mels

@@ -1,0 +1,1 @@
+"""The workshop (torch): the CRNN, data, augmentation, training, compression, metrics, plots."""
