@@ -1,0 +1,127 @@
+"""The recordings: a Speech Commands tree and folders of other audio, split so that no speaker crosses."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kwsd.errors import UsageError
+from kwsd.runtime.frontend import SAMPLE_RATE
+
+Audio = npt.NDArray[np.int16]
+
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3"}
+SPLITS = ("training", "dev-test", "validation", "testing")
+NOISE_FOLDER = "_background_noise_"
+_HASH_RANGE = 2**27 - 1  # MAX_NUM_WAVS_PER_CLASS of the archive's README
+DEV_TEST_SHARE = 15  # per cent of the training speakers
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One word by one speaker."""
+
+    path: Path
+    word: str
+    speaker: str
+    split: str
+
+
+def percentage(name: str) -> float:
+    """0 to 100, stable for a name: the hash of the archive's README."""
+    digest = int(hashlib.sha1(name.encode()).hexdigest(), 16)
+    return digest % (_HASH_RANGE + 1) * (100 / _HASH_RANGE)
+
+
+def hashed_split(speaker: str) -> str:
+    """The archive's own split of a speaker: 10 % validation, 10 % testing (README of the archive)."""
+    place = percentage(speaker)
+    return "validation" if place < 10 else "testing" if place < 20 else "training"
+
+
+def _with_dev_test(split: str, speaker: str) -> str:
+    """Cut the dev-test fold out of the training speakers, by hash."""
+    held = split == "training" and percentage("dev-test " + speaker) < DEV_TEST_SHARE
+    return "dev-test" if held else split
+
+
+def read_tree(root: Path, keyword: str) -> list[Clip]:
+    """All clips of a Speech Commands tree, by its official lists or, without them, by the archive's hash.
+
+    Raises UsageError where the tree has no folder for the keyword or no other word.
+    """
+    if not root.is_dir():
+        raise UsageError(f"{root}: no such folder; give the unpacked Speech Commands archive, or use --download")
+    listed = {}
+    lists = [root / f"{split}_list.txt" for split in ("validation", "testing")]
+    for file, split in zip(lists, ("validation", "testing"), strict=True):
+        if file.exists():
+            listed |= {str(Path(line).with_suffix("")): split for line in file.read_text().split()}
+    clips = []
+    for folder in sorted(root.iterdir()):
+        if not folder.is_dir() or folder.name.startswith("_"):
+            continue
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() not in AUDIO_SUFFIXES:
+                continue
+            speaker = re.sub("_nohash_.*$", "", path.stem)
+            if all(file.exists() for file in lists):
+                split = listed.get(f"{folder.name}/{path.stem}", "training")
+            else:
+                split = hashed_split(speaker)
+            clips.append(Clip(path, folder.name, speaker, _with_dev_test(split, speaker)))
+    words = {clip.word for clip in clips}
+    if keyword not in words:
+        raise UsageError(f"{root}: no clips of '{keyword}'; the words there are: {', '.join(sorted(words)) or 'none'}")
+    if len(words) == 1:
+        raise UsageError(f"{root}: only '{keyword}' is there; other words are needed as negatives")
+    return clips
+
+
+def files_of(folder: Path, split: str | None = None) -> Iterator[Path]:
+    """Audio files below a folder, sorted; of `split` only, where the file's source name decides.
+
+    Several cuts of one recording (ESC: fold-SOURCE-take-class) go to the same side. 70 % training,
+    10 % validation, 20 % dev-test.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            cut = re.fullmatch(r"\d-(\d+)-[A-Z].*", path.stem)
+            place = percentage(cut[1] if cut else path.stem)
+            side = "training" if place < 70 else "validation" if place < 80 else "dev-test"
+            if split in (None, side):
+                yield path
+
+
+def read_audio(path: Path) -> Audio:
+    """A file as 16 kHz mono int16, shape (n,). Raises UsageError for what is no audio."""
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise UsageError(f"{path}: not readable as audio ({error})") from error
+    if samples.shape[1] > 1 or rate != SAMPLE_RATE:
+        import soxr
+
+        mono = samples.mean(axis=1, dtype=np.float32) / 32768
+        mono = soxr.resample(mono, rate, SAMPLE_RATE) if rate != SAMPLE_RATE else mono
+        return np.clip(mono * 32768, -32768, 32767).astype(np.int16)
+    mono_audio: Audio = samples[:, 0]
+    return mono_audio
+
+
+def read_clips(clips: list[Clip]) -> npt.NDArray[np.int16]:
+    """The clips' audio, one second each (shorter ones padded at both ends), shape (clips, 16000)."""
+    audio = np.zeros((len(clips), SAMPLE_RATE), np.int16)
+    for row, clip in zip(audio, clips, strict=True):
+        samples = read_audio(clip.path)[:SAMPLE_RATE]
+        start = (SAMPLE_RATE - len(samples)) // 2
+        row[start : start + len(samples)] = samples
+    return audio

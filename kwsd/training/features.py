@@ -1,0 +1,42 @@
+"""The front end in torch: batches of samples to batches of frames, equal to kwsd.runtime.frontend."""
+
+import torch
+from torch import Tensor, nn
+from torchaudio.transforms import FrequencyMasking, MelSpectrogram, TimeMasking
+
+from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, SAMPLE_RATE
+
+
+class LogMel(nn.Module):
+    """Samples (batch, n) to log-mel frames (batch, frames, N_MELS)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mel = MelSpectrogram(SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP, n_mels=N_MELS, center=False)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        power: Tensor = self.mel(samples)
+        return power.clamp(min=POWER_FLOOR).log().transpose(1, 2)
+
+
+class SpecAugment(nn.Module):
+    """Mask bands and short stretches of frames (Park et al. 2019, arXiv 1904.08779), each scene its own."""
+
+    def __init__(self, bands: int = 6, frames: int = 10) -> None:
+        super().__init__()
+        self.bands = FrequencyMasking(bands, iid_masks=True)
+        self.frames = TimeMasking(frames, iid_masks=True)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """frames: (batch, time, mels); masked values take the scene's mean."""
+        mean = frames.mean(dim=(1, 2), keepdim=True)
+        image = (frames - mean).transpose(1, 2).unsqueeze(1)
+        masked: Tensor = self.frames(self.bands(image)).squeeze(1).transpose(1, 2)
+        return masked + mean
+
+
+def log_mel(samples: Tensor, batch: int = 256) -> Tensor:
+    """Frames of many clips at once, without gradients, in batches. (clips, n) to (clips, frames, N_MELS)."""
+    front_end = LogMel()
+    with torch.inference_mode():
+        return torch.cat([front_end(part) for part in samples.split(batch)])

@@ -1,0 +1,117 @@
+"""Training scenes: a word somewhere in a few seconds of silence, noise or other speech, as a microphone hears it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+
+SCENE = int(2.5 * SAMPLE_RATE)  # samples
+_EARLIEST, _LATEST = int(0.2 * SAMPLE_RATE), int(1.35 * SAMPLE_RATE)  # where the word's clip may start
+
+Audio = npt.NDArray[np.int16]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SceneBatch:
+    """audio: (batch, SCENE) float32. keyword: (batch,) bool.
+
+    onset, end: (batch,) seconds into the scene where the word's clip starts and where the word itself ends.
+    """
+
+    audio: Floats
+    keyword: npt.NDArray[np.bool_]
+    onset: Floats
+    end: Floats
+
+
+def word_end(clip: Audio) -> float:
+    """Seconds from a clip's start to the word's end: the last frame within 60 % of its level range (dB)."""
+    frames = clip[: len(clip) // HOP * HOP].reshape(-1, HOP).astype(np.float64)
+    level = 10 * np.log10((frames**2).mean(axis=1) + 1)
+    level = np.convolve(level, np.ones(5) / 5, mode="same")
+    floor, peak = np.quantile(level, 0.1), level.max()
+    return float((np.flatnonzero(level >= peak - 0.6 * (peak - floor))[-1] + 1) * HOP / SAMPLE_RATE)
+
+
+class SceneMaker:
+    """Draws scenes without end from clips of the keyword, of other words, noise and running speech.
+
+    keyword, others: (clips, 16000) int16. noise, speech: lists of longer recordings, int16, mono, 16 kHz.
+    speech holds no keyword; pieces of it are negatives, and context around words.
+    """
+
+    def __init__(
+        self, keyword: Audio, others: Audio, noise: list[Audio], speech: list[Audio], keyword_share: float = 0.4
+    ) -> None:
+        self.keyword, self.others, self.noise, self.speech = keyword, others, noise, speech
+        self.keyword_share = keyword_share
+        self._ends = np.array([word_end(clip) for clip in keyword], np.float32)
+        self._speech_spans = np.cumsum([len(s) for s in speech])
+
+    def draw(self, count: int, random: np.random.Generator) -> SceneBatch:
+        """`count` scenes, augmented; all randomness from `random`."""
+        audio = np.zeros((count, SCENE), np.float32)
+        keyword = random.random(count) < self.keyword_share
+        onset = random.integers(_EARLIEST, _LATEST, size=count)
+        end = np.zeros(count, np.float32)
+        for row in range(count):
+            scene = audio[row]
+            if random.random() < 0.6:
+                self._fill_with_speech(scene, random)
+            if keyword[row]:
+                index = random.integers(len(self.keyword))
+                word, tempo = self._play(self.keyword[index], random)
+                end[row] = (onset[row] / SAMPLE_RATE) + self._ends[index] / tempo
+            else:
+                word, _ = self._play(self.others[random.integers(len(self.others))], random)
+            start = onset[row]
+            word = word[: SCENE - start]
+            scene[start : start + len(word)] = word
+            if not keyword[row] and random.random() < 0.3:
+                self._fill_with_speech(scene, random)
+            self._add_noise(scene, random)
+            scene *= 10 ** (random.uniform(-18, 6) / 20)
+        return SceneBatch(np.clip(audio, -1, 1), keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
+
+    def _play(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
+        """A clip at its own tempo or, half of the time, up to 12 % slower or faster (pitch moves along)."""
+        samples = clip.astype(np.float32) / 32768
+        if random.random() < 0.5:
+            return samples, 1.0
+        tempo = random.uniform(0.88, 1.12)
+        positions = np.arange(0, len(samples) - 1, tempo)
+        return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32), tempo
+
+    def _fill_with_speech(self, scene: Floats, random: np.random.Generator) -> None:
+        """Lay running speech or isolated words end to end over the whole scene."""
+        if self.speech and random.random() < 0.6:
+            spot = random.integers(self._speech_spans[-1])
+            recording = self.speech[np.searchsorted(self._speech_spans, spot, side="right")]
+            piece = _piece(recording, SCENE, random)
+            scene[: len(piece)] = piece
+            return
+        at = -int(random.integers(0, SAMPLE_RATE))
+        while at < SCENE:
+            word = self.others[random.integers(len(self.others))].astype(np.float32) / 32768
+            lo, hi = max(0, at), min(SCENE, at + len(word))
+            scene[lo:hi] = word[lo - at : hi - at]
+            at += int(random.uniform(0.55, 1.0) * SAMPLE_RATE)  # words run into each other, as in speech
+
+    def _add_noise(self, scene: Floats, random: np.random.Generator) -> None:
+        """Add a stretch of noise at 0 to 40 dB below the scene's speech, four times of five."""
+        if not self.noise or random.random() < 0.2:
+            return
+        noise = _piece(self.noise[random.integers(len(self.noise))], SCENE, random)
+        level = np.sqrt((scene**2).mean()) or 0.03
+        loudness = np.sqrt((noise**2).mean())
+        if loudness > 0:
+            scene[: len(noise)] += noise * (level / loudness * 10 ** (-random.uniform(0, 40) / 20))
+
+
+def _piece(recording: Audio, length: int, random: np.random.Generator) -> Floats:
+    """A random stretch of `length` samples, or the whole where it is shorter, float32 in [-1, 1]."""
+    start = random.integers(max(1, len(recording) - length + 1))
+    return recording[start : start + length].astype(np.float32) / 32768

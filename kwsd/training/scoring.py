@@ -1,0 +1,44 @@
+"""Scores of clips, exactly as the runtime gives them: the highest posterior over the clip's steps.
+
+A clip is heard after the silence that warms the window (Detector.prime) and with half a second of silence
+behind it, as `kwsd listen --input CLIP` hears it.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kwsd.runtime.frontend import HOP, N_FFT, SAMPLE_RATE
+from kwsd.training.crnn import CRNN
+from kwsd.training.features import log_mel
+
+TAIL = SAMPLE_RATE // 2  # samples of silence after the clip
+
+
+def prime_samples(kernel: int, window: int, step: int) -> int:
+    """Samples of silence after which an attention window is warm: those of its last step's last frame."""
+    frames = kernel + (window - 1) * step
+    return (frames - 1) * HOP + N_FFT
+
+
+def clip_frames(audio: npt.NDArray[np.int16], kernel: int, window: int, step: int) -> Tensor:
+    """Frames of clips between the silences. audio: (clips, n) int16. Returns (clips, frames, N_MELS)."""
+    lead = prime_samples(kernel, window, step)
+    padded = np.zeros((len(audio), lead + audio.shape[1] + TAIL), np.float32)
+    padded[:, lead : lead + audio.shape[1]] = audio / np.float32(32768)
+    return log_mel(torch.from_numpy(padded))
+
+
+def clip_scores(crnn: CRNN, frames: Tensor, window: int, step: int, batch: int = 256) -> npt.NDArray[np.float64]:
+    """Highest log-odds of the keyword over the warm steps of each clip, (clips,); monotonic in the posterior.
+
+    Log-odds, since posteriors near 0 and 1 tie in float32 and ranks would be lost.
+    """
+    scores = []
+    crnn.eval()
+    with torch.inference_mode():
+        for part in frames.split(batch):
+            logits = crnn(part, window, step)[:, window - 1 :].double()
+            scores.append((logits[..., 1] - logits[..., 0]).amax(dim=1))
+    return torch.cat(scores).numpy()

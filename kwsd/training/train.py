@@ -1,0 +1,171 @@
+"""Training a model from recordings: scenes, cross-entropy at the step that decides, best on validation kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from kwsd.errors import UsageError
+from kwsd.runtime.frontend import HOP, N_FFT, SAMPLE_RATE
+from kwsd.runtime.model import Architecture
+from kwsd.training.crnn import CRNN
+from kwsd.training.features import LogMel, SpecAugment
+from kwsd.training.metrics import one_minus_auroc
+from kwsd.training.scenes import SceneBatch, SceneMaker
+from kwsd.training.scoring import clip_frames, clip_scores
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a run depends on but the data."""
+
+    architecture: Architecture
+    window: int = 20
+    epochs: int = 60
+    batches: int = 60  # per epoch
+    batch: int = 128  # scenes
+    learning_rate: float = 3e-3
+    seed: int = 0
+    early: float = 0.1  # seconds before the word's end from which the posterior may rise
+    late: float = 0.25  # seconds after it by which it must have risen
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch came to."""
+
+    number: int  # from 1
+    loss: float
+    validation: float  # 1 - AUROC
+    best: bool
+
+
+def step_ends(architecture: Architecture, steps: int, step: int) -> Tensor:
+    """Seconds into the scene at which each step's last frame ends, (steps,)."""
+    last_frame = architecture.kernel[1] - 1 + step * torch.arange(steps)
+    return (last_frame * HOP + N_FFT) / SAMPLE_RATE
+
+
+def scene_loss(logits: Tensor, ends: Tensor, scenes: SceneBatch, recipe: Recipe) -> Tensor:
+    """Cross-entropy over the steps of scenes, a scalar.
+
+    Scenes with the keyword: the two highest steps around the word's end must say yes (max-pooling, Sun et al.
+    2017, arXiv 1705.02411), every step before the word must say no; steps past it are free. Scenes without:
+    every step must say no, the highest counting as much as all others together.
+    """
+    odds = logits[..., 1] - logits[..., 0]
+    keyword = torch.from_numpy(scenes.keyword)
+    onset, end = torch.from_numpy(scenes.onset), torch.from_numpy(scenes.end)
+    near = (ends >= end[:, None] - recipe.early) & (ends <= end[:, None] + recipe.late)
+    before = ends <= onset[:, None] + 0.15
+    hit = odds.masked_fill(~near, float("-inf"))[keyword].topk(2, dim=1).values
+    yes = functional.softplus(-hit[hit.isfinite()]).sum() / 2
+    refuse = functional.softplus(odds)
+    early = (refuse * before)[keyword].sum() / max(1, before.shape[1] // 2)
+    no = refuse[~keyword].amax(dim=1).sum() / 2 + refuse[~keyword].mean(dim=1).sum() / 2
+    return (yes + early + no) / len(odds)
+
+
+class Trainer:
+    """Trains a CRNN on scenes and keeps the weights that are best on the validation clips.
+
+    validation: (keyword clips, other clips), each (n, 16000) int16.
+    """
+
+    def __init__(
+        self, recipe: Recipe, scenes: SceneMaker, validation: tuple[np.ndarray, np.ndarray], checkpoint: Path
+    ) -> None:
+        self.recipe, self.scenes, self.checkpoint = recipe, scenes, checkpoint
+        torch.manual_seed(recipe.seed)
+        self.crnn = CRNN(recipe.architecture)
+        self.step = recipe.architecture.stride[1]
+        self.optimizer = torch.optim.Adam(self.crnn.parameters(), lr=recipe.learning_rate)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, recipe.learning_rate, total_steps=recipe.epochs * recipe.batches, pct_start=0.1
+        )
+        kernel = recipe.architecture.kernel[1]
+        self._validation = [clip_frames(audio, kernel, recipe.window, self.step) for audio in validation]
+        self._front_end, self._augment = LogMel(), SpecAugment()
+        self.epoch, self.best = 0, float("inf")
+        self.best_weights = self.crnn.state_dict()
+        self.history: list[dict[str, Any]] = []
+
+    def run(self, report: Callable[[Epoch], None], on_batch: Callable[[], None] = lambda: None) -> None:
+        """Train to the last epoch, saving a checkpoint after each."""
+        while self.epoch < self.recipe.epochs:
+            loss = self._train_epoch(on_batch)
+            self.epoch += 1
+            validation = self.validate()
+            best = validation < self.best
+            if best:
+                self.best = validation
+                self.best_weights = {k: v.clone() for k, v in self.crnn.state_dict().items()}
+            self.history.append({"epoch": self.epoch, "loss": loss, "validation": validation})
+            self.save()
+            report(Epoch(self.epoch, loss, validation, best))
+
+    def _train_epoch(self, on_batch: Callable[[], None]) -> float:
+        # the epoch's number seeds it: a resumed run draws what an unbroken one would have drawn
+        random = np.random.default_rng([self.recipe.seed, self.epoch])
+        torch.manual_seed(int(random.integers(2**31)))
+        self.crnn.train()
+        total = 0.0
+        for _ in range(self.recipe.batches):
+            scenes = self.scenes.draw(self.recipe.batch, random)
+            # the user picks the step at run time: hear the words at other steps than the stride, too
+            step = self.step if random.random() < 0.6 else int(random.integers(self.step - 3, self.step + 2))
+            with torch.no_grad():
+                frames = self._augment(self._front_end(torch.from_numpy(scenes.audio)))
+            logits = self.crnn(frames, self.recipe.window, step)
+            loss = scene_loss(logits, step_ends(self.recipe.architecture, logits.shape[1], step), scenes, self.recipe)
+            self.optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.crnn.parameters(), 1.0)
+            self.optimizer.step()
+            self.schedule.step()
+            total += loss.item()
+            on_batch()
+        return total / self.recipe.batches
+
+    def best_crnn(self) -> CRNN:
+        """The network as it was after the epoch that was best on validation."""
+        crnn = CRNN(self.recipe.architecture)
+        crnn.load_state_dict(self.best_weights)
+        return crnn.eval()
+
+    def validate(self) -> float:
+        """1 - AUROC on the validation clips."""
+        keyword, others = (clip_scores(self.crnn, f, self.recipe.window, self.step) for f in self._validation)
+        return one_minus_auroc(keyword, others)
+
+    def save(self) -> None:
+        """Write the checkpoint that --resume goes on from."""
+        state = {
+            "recipe": repr(self.recipe),
+            "crnn": self.crnn.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "epoch": self.epoch,
+            "best": self.best,
+            "best_weights": self.best_weights,
+            "history": self.history,
+        }
+        partial = self.checkpoint.with_name(self.checkpoint.name + ".part")
+        torch.save(state, partial)
+        partial.replace(self.checkpoint)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint. Raises UsageError where it was made with another recipe."""
+        state = torch.load(self.checkpoint, weights_only=True)
+        if state["recipe"] != repr(self.recipe):
+            raise UsageError(f"{self.checkpoint}: made with other options; repeat those, or train without --resume")
+        self.crnn.load_state_dict(state["crnn"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.epoch, self.best = state["epoch"], state["best"]
+        self.best_weights, self.history = state["best_weights"], state["history"]
