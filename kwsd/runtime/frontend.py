@@ -12,7 +12,9 @@ SAMPLE_RATE = 16_000
 N_FFT = 400
 HOP = 160
 N_MELS = 40
-POWER_FLOOR = 1e-6  # above the power of 16-bit rounding noise (about 1e-8), so digital silence is no special case
+POWER_FLOOR = (
+    1e-6  # above the power of 16-bit rounding noise (about 1e-8), so digital silence is no special case
+)
 
 Samples = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.float32]
@@ -48,8 +50,10 @@ class FrontEnd:
         self._held = held[count * HOP :]
         if count == 0:
             return np.empty((0, N_MELS), np.float32)
-        windows = np.lib.stride_tricks.sliding_window_view(held, N_FFT)[: count * HOP : HOP]
-        spectrum = np.fft.rfft(windows * self._hann)
-        power = spectrum.real**2 + spectrum.imag**2
-        mels: Frames = np.log(np.maximum(power @ self._filters, POWER_FLOOR))
+        size = held.itemsize
+        windows = np.ndarray(
+            (count, N_FFT), held.dtype, held, strides=(HOP * size, size)
+        )  # overlapping views
+        power = np.square(np.abs(np.fft.rfft(windows * self._hann)))
+        mels: Frames = np.log(np.maximum(power.dot(self._filters), POWER_FLOOR))
         return mels

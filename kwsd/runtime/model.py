@@ -1,28 +1,50 @@
 """What a model is: its architecture, its weights and the settings it is best run with."""
 
+import math
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kwsd.errors import UsageError
 from kwsd.runtime.frontend import N_MELS
 
 Array = npt.NDArray[np.float32]
+
+MAX_PARAMETERS = 4_000_000  # 57 times the baseline: a device's memory stays safe from any model file
+
+
+def _check(name: str, value: object, low: float, high: float, kind: type = Integral) -> None:
+    """Refuse (UsageError) a value that is no number of this kind from low to high; NaN is never in range."""
+    if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:  # type: ignore[operator]
+        what = "a whole number" if kind is Integral else "a number"
+        raise UsageError(f"{name} must be {what} from {low:,} to {high:,}, not {str(value)[:40]!r}")
 
 
 @dataclass(frozen=True)
 class Architecture:
     """The attention CRNN of Shan et al. 2018 (arXiv 1803.10916), by its sizes.
 
-    kernel and stride are (frequency, time), in mel bands and frames.
+    kernel and stride are (frequency, time), in mel bands and frames. Raises UsageError for sizes that make no model.
     """
 
     channels: int
     kernel: tuple[int, int]
     stride: tuple[int, int]
     hidden: int
+
+    def __post_init__(self) -> None:
+        _check("channels", self.channels, 1, 1_000)
+        _check("kernel (frequency)", self.kernel[0], 1, N_MELS)
+        _check("kernel (time)", self.kernel[1], 1, 1_000)
+        _check("stride (frequency)", self.stride[0], 1, N_MELS)
+        _check("stride (time)", self.stride[1], 1, 1_000)
+        _check("hidden", self.hidden, 1, 1_000)
+        if self.parameters > MAX_PARAMETERS:
+            raise UsageError(f"{self.parameters:,} parameters are too many; at most {MAX_PARAMETERS:,}")
 
     @property
     def bands(self) -> int:
@@ -33,6 +55,11 @@ class Architecture:
     def features(self) -> int:
         """Size of one flattened convolution column: channels x bands."""
         return self.channels * self.bands
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum(math.prod(shape) for shape in self.shapes().values())
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every weight, in torch's names and layout (GRU gates in the order r, z, n)."""
@@ -63,7 +90,10 @@ STUDENT = Architecture(channels=4, kernel=(9, 20), stride=(4, 10), hidden=20)
 
 @dataclass(frozen=True)
 class Settings:
-    """How a model is best run; every field can be overridden on the command line."""
+    """How a model is best run; every field can be overridden on the command line.
+
+    Raises UsageError for a value out of range.
+    """
 
     window: int = 20  # steps the attention sees
     step: int = 8  # frames (10 ms each) between two steps
@@ -71,6 +101,16 @@ class Settings:
     patience: int = 1  # steps on end at or above the threshold that make a trigger
     release: float = 0.3  # posterior below which it must fall before it may fire again
     refractory: float = 1.0  # seconds after a trigger in which none fires
+
+    def __post_init__(self) -> None:
+        _check("window", self.window, 1, 100_000)
+        _check("step", self.step, 1, 1_000)
+        _check("threshold", self.threshold, 0.001, 1, Real)
+        _check("patience", self.patience, 1, 10_000)
+        _check("release", self.release, 0.001, 1, Real)
+        _check("refractory", self.refractory, 0, 86_400, Real)
+        if self.release > self.threshold:
+            raise UsageError(f"release {self.release:g} must not be above threshold {self.threshold:g}")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,147 @@
+"""The detector: samples in, triggers out. Front end, engine and debouncer in one stream."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from kwsd.runtime.engine import Engine
+from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, SAMPLE_RATE, FrontEnd, Samples
+from kwsd.runtime.model import Model
+from kwsd.runtime.trigger import Debouncer, Trigger
+
+BLOCK = SAMPLE_RATE  # samples taken at a time, so that a long recording needs no more memory than a second
+LOUDEST = 1e4  # full scale is 1; far above it, powers overflow float32
+
+
+class Step(NamedTuple):
+    """One step of the detector."""
+
+    time: float  # stream time, seconds
+    posterior: float
+    warm: bool  # the attention had seen a whole window
+    trigger: Trigger | None
+
+
+class Detector:
+    """Hears a keyword in a stream of samples.
+
+    What is None is taken from the model's own settings; see `Settings` for meanings and units. A release above
+    a threshold given here is lowered with it. Raises UsageError for a value out of range.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        window: int | None = None,
+        step: int | None = None,
+        threshold: float | None = None,
+        patience: int | None = None,
+        release: float | None = None,
+        refractory: float | None = None,
+    ) -> None:
+        given = {
+            "window": window,
+            "step": step,
+            "threshold": threshold,
+            "patience": patience,
+            "release": release,
+            "refractory": refractory,
+        }
+        if threshold is not None and release is None:
+            given["release"] = min(threshold, model.settings.release)
+        settings = replace(model.settings, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+        self.model = model
+        self.settings = settings
+        self._front_end = FrontEnd()
+        self._engine = Engine(model, settings.window, settings.step)
+        self._debouncer = Debouncer(
+            settings.threshold, settings.patience, settings.release, settings.refractory
+        )
+        self.reset()
+
+    @classmethod
+    def load(cls, path: str | Path, **settings: Any) -> Self:
+        """Make a detector of a model file, or of the name of a shipped model. Raises ModelError where it can't be used."""
+        from kwsd.runtime.modelfile import find_model, read_model
+
+        return cls(read_model(find_model(str(path))), **settings)
+
+    @property
+    def keyword(self) -> str:
+        """The word it listens for."""
+        return self.model.keyword
+
+    @property
+    def window(self) -> int:
+        """Steps the attention sees."""
+        return self.settings.window
+
+    @property
+    def step(self) -> int:
+        """Frames (10 ms) between two steps."""
+        return self.settings.step
+
+    def reset(self) -> None:
+        """Return to the exact initial state: nothing heard, stream time 0."""
+        self._front_end.reset()
+        self._engine.reset()
+        self._debouncer.reset()
+        self._next = N_FFT  # stream time, in samples, at the end of the next frame
+        self.posterior = 0.0  # of the last step
+
+    def prime(self) -> None:
+        """Reset, then warm the window with digital silence before stream time 0, so that a short clip can trigger."""
+        self.reset()
+        overlap = N_FFT - HOP
+        self._front_end.push(np.zeros(overlap, np.float32))
+        self._next -= overlap
+        silence = np.full((1, N_MELS), np.log(np.float32(POWER_FLOOR)), np.float32)
+        while not self._engine.warm:
+            for posterior in self._engine.advance(silence.repeat(self._engine.due, axis=0)):
+                self.posterior = float(posterior)
+
+    def feed(self, samples: npt.NDArray[Any]) -> list[Trigger]:
+        """Take samples, 16 kHz mono, shape (n,): float32 with full scale 1, or int16; give the triggers in them.
+
+        Raises ValueError for any other dtype or shape.
+        """
+        return [step.trigger for step in self.steps(samples) if step.trigger]
+
+    def steps(self, samples: npt.NDArray[Any]) -> Iterator[Step]:
+        """As `feed`, but give every step as it is made; the samples are taken as the iterator is consumed."""
+        if samples.ndim != 1 or samples.dtype not in (np.float32, np.int16):
+            raise ValueError(f"samples must be 1-D float32 or int16, not {samples.ndim}-D {samples.dtype}")
+        return self._steps(samples)
+
+    def _steps(self, samples: npt.NDArray[Any]) -> Iterator[Step]:
+        engine = self._engine
+        for start in range(0, len(samples), BLOCK):
+            frames = self._front_end.push(_clean(samples[start : start + BLOCK]))
+            while len(frames):
+                taken, frames = frames[: engine.due], frames[engine.due :]
+                posterior = engine.take(taken)
+                self._next += len(taken) * HOP
+                if posterior is not None:
+                    yield self._decide(posterior, (self._next - HOP) / SAMPLE_RATE)
+
+    def _decide(self, posterior: float, time: float) -> Step:
+        """The step of this posterior; a trigger resets the engine."""
+        self.posterior = posterior
+        warm = self._engine.warm
+        if not self._debouncer.push(posterior, time, warm):
+            return Step(time, posterior, warm, None)
+        self._engine.reset()
+        return Step(time, posterior, warm, Trigger(self.keyword, posterior, time))
+
+
+def _clean(samples: npt.NDArray[Any]) -> Samples:
+    """The samples as float32, with those that would poison the state for good made harmless."""
+    if samples.dtype == np.int16:
+        return samples * np.float32(1 / 32768)
+    if samples.dot(samples) < LOUDEST**2:  # false for NaN
+        return samples
+    return np.clip(np.nan_to_num(samples, nan=0, posinf=0, neginf=0), -LOUDEST, LOUDEST)

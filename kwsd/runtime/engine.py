@@ -1,0 +1,177 @@
+"""The streaming engine: mel frames in, one posterior every `step` frames, at a cost flat in the window.
+
+Each step is one convolution column, one step of each GRU layer and one energy. numpy's overhead per call is
+most of the cost, so calls are saved by algebra done once, when the engine is built:
+
+- all inputs lie in one vector, ``[column, h0, 1, h1]``: each layer reads a slice of it, and a bias is the weight of the 1;
+- sigmoid(a) = (1 + tanh(a / 2)) / 2, with the halves folded into the weights;
+- the output layer commutes with the attention's mean, so the attention averages one number, the margin
+  between the two logits, instead of a vector.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from kwsd.runtime.attention import SlidingAttention
+from kwsd.runtime.frontend import N_MELS, Frames
+from kwsd.runtime.model import Array, Model
+
+MIN_EXPONENT = -700.0  # exp of it is still a normal float64: a window's weights never sum to 0
+
+
+class GRULayer:
+    """One GRU layer over ``inputs``, a vector that holds x, 1 and its own hidden state h, updated in place."""
+
+    def __init__(self, block: Array, inputs: Array, hidden: Array) -> None:
+        """Block: rows r/2, z/2, (n's part of h)/2, n with r at 1/2; shape (4 x hidden, inputs)."""
+        self._block = np.asfortranarray(block)
+        self._inputs = inputs
+        self._hidden = hidden
+        gates = np.empty(len(block), np.float32)
+        size = len(hidden)
+        self._gates = gates
+        self._switches = gates[: 2 * size]
+        self._reset, self._update, self._gated, self._new = gates.reshape(4, size)
+
+    def step(self) -> None:
+        """Update the hidden state from the inputs."""
+        hidden, new, gated = self._hidden, self._new, self._gated
+        self._block.dot(self._inputs, out=self._gates)
+        np.tanh(self._switches, out=self._switches)
+        np.multiply(gated, self._reset, out=gated)
+        np.add(new, gated, out=new)
+        np.tanh(new, out=new)
+        # h' = (1 - z) n + z h, with z = (1 + update) / 2
+        np.subtract(hidden, new, out=gated)
+        np.multiply(gated, self._update, out=gated)
+        np.add(hidden, new, out=hidden)
+        np.add(hidden, gated, out=hidden)
+        np.multiply(hidden, np.float32(0.5), out=hidden)
+
+
+class Engine:
+    """Runs a model over a stream of frames.
+
+    A step completes with the first kt frames (the convolution's receptive field) and then every `step` frames.
+    The attention sees the last `window` steps; before there are as many, all of them.
+    """
+
+    def __init__(self, model: Model, window: int, step: int) -> None:
+        arch = model.architecture
+        kf, kt = arch.kernel
+        self.window = window
+        self.step = step
+        self._receptive = kt
+        self._frames = np.empty((kt, N_MELS), np.float32)
+        rows, items = self._frames.strides
+        self._patches = np.ndarray(  # (bands, kt, kf): overlapping views of the frames
+            (arch.bands, kt, kf), np.float32, self._frames, strides=(arch.stride[0] * items, rows, items)
+        )
+        self._patch_copy = np.empty((arch.bands, kt, kf), np.float32)
+        self._patch_columns = self._patch_copy.reshape(arch.bands, kt * kf).T
+        weights = {name: array.astype(np.float64) for name, array in model.weights.items()}
+        self._kernels = _float32(
+            weights["conv.weight"][:, 0].transpose(0, 2, 1).reshape(arch.channels, kt * kf)
+        )
+
+        f, h = arch.features, arch.hidden
+        self._state = np.empty(f + h + 1 + h, np.float32)  # [column, h0, 1, h1]
+        self._one = f + h
+        self._column = self._state[:f].reshape(arch.channels, arch.bands)
+        # no activation follows the convolution: its bias moves into the first layer's
+        conv_bias = weights["gru.weight_ih_l0"] @ np.repeat(weights["conv.bias"], arch.bands)
+        first = _gru_block(weights, "l0", conv_bias)
+        second = _gru_block(weights, "l1", np.zeros(3 * h))[:, [*range(h), 2 * h, *range(h, 2 * h)]]
+        self._layers = (
+            GRULayer(first, self._state[: f + h + 1], self._state[f : f + h]),
+            GRULayer(second, self._state[f:], self._state[f + h + 1 :]),
+        )
+
+        margin = np.diff(weights["output.weight"], axis=0) / 2
+        margin_bias = np.diff(weights["output.bias"]) / 2
+        keys = np.vstack((weights["attention.weight"], margin))
+        biases = np.concatenate((weights["attention.bias"], margin_bias))
+        self._read_out = np.asfortranarray(_float32(np.column_stack((biases, keys))))
+        self._read_in = self._state[f + h :]
+        self._read = np.empty(h + 1, np.float32)
+        self._keys = self._read[:h]
+        self._energy = _float32(weights["energy.weight"][0])
+        # tanh bounds the energy by ||v||_1 + c: shifted by that, no exponent passes 1 (and c cancels)
+        self._bound = float(np.abs(weights["energy.weight"]).sum())
+        self._attention = SlidingAttention(window)
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the exact initial state."""
+        self._filled = 0
+        self._state[:] = 0
+        self._state[self._one] = 1
+        self._attention.reset()
+
+    @property
+    def warm(self) -> bool:
+        """Whether the attention has seen `window` steps."""
+        return self._attention.seen >= self.window
+
+    @property
+    def due(self) -> int:
+        """Frames that the next step still needs, at least 1."""
+        return self._receptive - self._filled
+
+    def advance(self, frames: Frames) -> npt.NDArray[np.float64]:
+        """Take frames, shape (n, N_MELS); give the posteriors of the steps they complete, shape (steps,)."""
+        posteriors = []
+        while len(frames):
+            due = self.due
+            posterior = self.take(frames[:due])
+            if posterior is not None:
+                posteriors.append(posterior)
+            frames = frames[due:]
+        return np.array(posteriors)
+
+    def take(self, frames: Frames) -> float | None:
+        """Take at most `due` frames, shape (n, N_MELS); give the posterior of the step they complete, if any."""
+        start = self._filled
+        self._filled += len(frames)
+        if start < 0:  # a step longer than the receptive field passes over the frames between
+            frames, start = frames[-start:], 0
+        self._frames[start : start + len(frames)] = frames
+        if self._filled < self._receptive:
+            return None
+        posterior = self._step()
+        self._filled -= self.step
+        if self._filled > 0:
+            self._frames[: self._filled] = self._frames[self.step :]
+        return posterior
+
+    def _step(self) -> float:
+        """The posterior after one more step on the frames held."""
+        np.copyto(self._patch_copy, self._patches)
+        self._kernels.dot(self._patch_columns, out=self._column)
+        for layer in self._layers:
+            layer.step()
+        self._read_out.dot(self._read_in, out=self._read)
+        margin = self._read.item(-1)
+        np.tanh(self._keys, out=self._keys)
+        exponent = float(self._energy.dot(self._keys)) - self._bound
+        context = self._attention.push(math.exp(max(exponent, MIN_EXPONENT)), margin)
+        return 0.5 + 0.5 * math.tanh(context)
+
+
+def _float32(array: npt.NDArray[np.float64]) -> Array:
+    return np.ascontiguousarray(array, np.float32)
+
+
+def _gru_block(
+    weights: dict[str, npt.NDArray[np.float64]], layer: str, bias: npt.NDArray[np.float64]
+) -> Array:
+    """One matrix for a GRU layer's four products over [x, h, 1], for GRULayer; `bias` is added to its input's."""
+    inputs, hidden = weights[f"gru.weight_ih_{layer}"], weights[f"gru.weight_hh_{layer}"]
+    of_input = np.column_stack((inputs, np.zeros_like(hidden), weights[f"gru.bias_ih_{layer}"] + bias))
+    of_hidden = np.column_stack((np.zeros_like(inputs), hidden, weights[f"gru.bias_hh_{layer}"]))
+    reset, update, new = (of_input + of_hidden).reshape(3, -1, of_input.shape[1])
+    new_of_hidden = of_hidden.reshape(new.shape[0] * 3, -1)[-len(new) :]
+    # n = tanh(in + r hn) with r = (1 + tanh) / 2 is tanh((in + hn / 2) + tanh hn / 2)
+    return _float32(np.vstack((reset / 2, update / 2, new_of_hidden / 2, new - new_of_hidden / 2)))
