@@ -29,8 +29,8 @@ class Step(NamedTuple):
 class Detector:
     """Hears a keyword in a stream of samples.
 
-    What is None is taken from the model's own settings; see `Settings` for meanings and units. A release above
-    a threshold given here is lowered with it. Raises UsageError for a value out of range.
+    What is None is taken from the model's own settings; see `Settings` for meanings and units. A release
+    above a threshold given here is lowered with it. Raises UsageError for a value out of range.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Detector:
 
     @classmethod
     def load(cls, path: str | Path, **settings: Any) -> Self:
-        """Make a detector of a model file, or of the name of a shipped model. Raises ModelError where it can't be used."""
+        """Make a detector of a model file, or of a shipped model by its name. Raises ModelError."""
         from kwsd.runtime.modelfile import find_model, read_model
 
         return cls(read_model(find_model(str(path))), **settings)
@@ -94,7 +94,7 @@ class Detector:
         self.posterior = 0.0  # of the last step
 
     def prime(self) -> None:
-        """Reset, then warm the window with digital silence before stream time 0, so that a short clip can trigger."""
+        """Reset, and warm the window with digital silence before time 0: a short clip can then trigger."""
         self.reset()
         overlap = N_FFT - HOP
         self._front_end.push(np.zeros(overlap, np.float32))
@@ -105,7 +105,7 @@ class Detector:
                 self.posterior = float(posterior)
 
     def feed(self, samples: npt.NDArray[Any]) -> list[Trigger]:
-        """Take samples, 16 kHz mono, shape (n,): float32 with full scale 1, or int16; give the triggers in them.
+        """Take samples, 16 kHz mono, shape (n,), float32 with full scale 1 or int16; give their triggers.
 
         Raises ValueError for any other dtype or shape.
         """
@@ -144,4 +144,5 @@ def _clean(samples: npt.NDArray[Any]) -> Samples:
         return samples * np.float32(1 / 32768)
     if samples.dot(samples) < LOUDEST**2:  # false for NaN
         return samples
-    return np.clip(np.nan_to_num(samples, nan=0, posinf=0, neginf=0), -LOUDEST, LOUDEST)
+    cleaned: Samples = np.clip(np.nan_to_num(samples, nan=0, posinf=0, neginf=0), -LOUDEST, LOUDEST)
+    return cleaned

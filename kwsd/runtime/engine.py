@@ -3,7 +3,8 @@
 Each step is one convolution column, one step of each GRU layer and one energy. numpy's overhead per call is
 most of the cost, so calls are saved by algebra done once, when the engine is built:
 
-- all inputs lie in one vector, ``[column, h0, 1, h1]``: each layer reads a slice of it, and a bias is the weight of the 1;
+- all inputs lie in one vector, ``[column, h0, 1, h1]``: each layer reads a slice of it, and a bias is the
+  weight of the 1;
 - sigmoid(a) = (1 + tanh(a / 2)) / 2, with the halves folded into the weights;
 - the output layer commutes with the attention's mean, so the attention averages one number, the margin
   between the two logits, instead of a vector.
@@ -22,7 +23,7 @@ MIN_EXPONENT = -700.0  # exp of it is still a normal float64: a window's weights
 
 
 class GRULayer:
-    """One GRU layer over ``inputs``, a vector that holds x, 1 and its own hidden state h, updated in place."""
+    """One GRU layer over ``inputs``, a vector that holds x, 1 and its own state h, updated in place."""
 
     def __init__(self, block: Array, inputs: Array, hidden: Array) -> None:
         """Block: rows r/2, z/2, (n's part of h)/2, n with r at 1/2; shape (4 x hidden, inputs)."""
@@ -54,8 +55,8 @@ class GRULayer:
 class Engine:
     """Runs a model over a stream of frames.
 
-    A step completes with the first kt frames (the convolution's receptive field) and then every `step` frames.
-    The attention sees the last `window` steps; before there are as many, all of them.
+    A step completes with the first kt frames (the convolution's receptive field) and then every `step`
+    frames. The attention sees the last `window` steps; before there are as many, all of them.
     """
 
     def __init__(self, model: Model, window: int, step: int) -> None:
@@ -132,7 +133,7 @@ class Engine:
         return np.array(posteriors)
 
     def take(self, frames: Frames) -> float | None:
-        """Take at most `due` frames, shape (n, N_MELS); give the posterior of the step they complete, if any."""
+        """Take at most `due` frames, shape (n, N_MELS); give the posterior if a step completes."""
         start = self._filled
         self._filled += len(frames)
         if start < 0:  # a step longer than the receptive field passes over the frames between
@@ -167,7 +168,7 @@ def _float32(array: npt.NDArray[np.float64]) -> Array:
 def _gru_block(
     weights: dict[str, npt.NDArray[np.float64]], layer: str, bias: npt.NDArray[np.float64]
 ) -> Array:
-    """One matrix for a GRU layer's four products over [x, h, 1], for GRULayer; `bias` is added to its input's."""
+    """The block of GRULayer over [x, h, 1]; `bias` is added to that of the input."""
     inputs, hidden = weights[f"gru.weight_ih_{layer}"], weights[f"gru.weight_hh_{layer}"]
     of_input = np.column_stack((inputs, np.zeros_like(hidden), weights[f"gru.bias_ih_{layer}"] + bias))
     of_hidden = np.column_stack((np.zeros_like(inputs), hidden, weights[f"gru.bias_hh_{layer}"]))

@@ -44,7 +44,7 @@ class FrontEnd:
         self._held: Samples = np.empty(0, np.float32)
 
     def push(self, samples: Samples) -> Frames:
-        """Take float32 samples in [-1, 1], shape (n,); give the frames they complete, shape (frames, N_MELS)."""
+        """Take samples, full scale 1, shape (n,); give the frames they complete, shape (frames, N_MELS)."""
         held = np.concatenate((self._held, samples))
         count = max(0, (len(held) - N_FFT) // HOP + 1)
         self._held = held[count * HOP :]

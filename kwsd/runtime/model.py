@@ -28,7 +28,7 @@ def _check(name: str, value: object, low: float, high: float, kind: type = Integ
 class Architecture:
     """The attention CRNN of Shan et al. 2018 (arXiv 1803.10916), by its sizes.
 
-    kernel and stride are (frequency, time), in mel bands and frames. Raises UsageError for sizes that make no model.
+    kernel and stride are (frequency, time), in mel bands and frames. Raises UsageError if out of range.
     """
 
     channels: int

@@ -20,8 +20,8 @@ class Trigger:
 class Debouncer:
     """Makes one trigger of a spoken keyword.
 
-    Fires when the posterior holds at or above `threshold` for `patience` steps on end, all of them warm. Fires
-    again only after `refractory` seconds, and after the posterior has been below `release` since.
+    Fires when the posterior holds at or above `threshold` for `patience` steps on end, all of them warm.
+    Fires again only after `refractory` seconds, and after the posterior has been below `release` since.
     Raises UsageError for a value out of range, or a release above the threshold.
     """
 

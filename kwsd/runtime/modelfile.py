@@ -1,0 +1,142 @@
+"""Reading the ``.pt`` model file, without torch: every part checked before it is used."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kwsd.errors import ModelError, UsageError
+from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, SAMPLE_RATE
+from kwsd.runtime.model import Architecture, Array, Model, Settings
+from kwsd.runtime.torchfile import MAX_BYTES, Tensor, read_torch
+from kwsd.share import shared
+
+FORMAT_VERSION = 1
+LARGEST_WEIGHT = 1e6  # far beyond any trained one; keeps every product of the engine finite
+FRONT_END = {"n_fft": N_FFT, "hop": HOP, "n_mels": N_MELS, "floor": POWER_FLOOR}
+
+
+def find_model(name: str) -> Path:
+    """The file of this path, or the shipped model of this name. Raises ModelError where there is neither."""
+    path = Path(name)
+    shipped = {path.stem: path for path in sorted(shared("models").glob("*.pt"))}
+    if name in shipped and not path.is_file():
+        return shipped[name]
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{name}: {reason}; shipped models: {', '.join(shipped) or 'none'}") from None
+    return path
+
+
+def read_model(path: str | Path) -> Model:
+    """Read a model file. Raises ModelError, one line naming the file, for any that can't be used."""
+    path = Path(path)
+    try:
+        return _model(read_torch(_read(path)), path)
+    except UsageError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ModelError("a folder; give the .pt file in it")
+        if not stat.S_ISREG(mode):
+            raise ModelError("not a file; give a .pt file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except PermissionError:
+        raise ModelError("no permission to read it; change its mode or owner") from None
+    except FileNotFoundError:
+        raise ModelError("no such file") from None
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise ModelError(f"larger than {MAX_BYTES:,} bytes; not a kwsd model")
+    return data
+
+
+def _model(record: object, path: Path) -> Model:
+    """The model that a file's record describes."""
+    if type(record) is not dict or "kwsd" not in record:
+        raise ModelError("a torch file, but not a kwsd model; give one that kwsd train wrote")
+    if record["kwsd"] != FORMAT_VERSION:
+        raise ModelError(
+            f"of a format that this kwsd does not know; it reads version {FORMAT_VERSION}: update kwsd"
+        )
+    if record.get("sample_rate") != SAMPLE_RATE:
+        rate = str(record.get("sample_rate"))[:20]
+        raise ModelError(f"made for audio at {rate} Hz; kwsd listens at {SAMPLE_RATE} Hz: use another model")
+    if record.get("front_end") != FRONT_END:
+        raise ModelError("made for another front end; use a model that this kwsd trained")
+    keyword = _part(record, "keyword", str)
+    if not keyword.isprintable() or not 1 <= len(keyword) <= 100:
+        raise ModelError("its keyword is not 1 to 100 printable characters")
+    architecture = _architecture(_part(record, "architecture", dict))
+    settings = _part(record, "settings", dict)
+    if settings.keys() != Settings.__dataclass_fields__.keys():
+        raise ModelError("its settings are not those of a kwsd model")
+    entries = _part(record, "weights", dict)
+    shapes = architecture.shapes()
+    if entries.keys() != shapes.keys():
+        odd = ", ".join(sorted(str(name)[:40] for name in entries.keys() ^ shapes.keys()))
+        raise ModelError(f"weights missing or in excess: {odd[:200]}")
+    return Model(
+        keyword=keyword,
+        architecture=architecture,
+        weights={name: _weight(name, entries[name], shape) for name, shape in shapes.items()},
+        settings=Settings(**settings),
+        facts=_plain(_part(record, "facts", dict)),
+        path=path,
+    )
+
+
+def _part(record: dict[Any, Any], name: str, kind: type) -> Any:
+    if type(record.get(name)) is not kind:
+        raise ModelError(f"its {name} is missing or no {kind.__name__}")
+    return record[name]
+
+
+def _architecture(sizes: dict[Any, Any]) -> Architecture:
+    match sizes:
+        case {"channels": channels, "kernel": [kf, kt], "stride": [sf, st], "hidden": hidden, **rest} if (
+            not rest
+        ):
+            return Architecture(channels, (kf, kt), (sf, st), hidden)
+    raise ModelError("its architecture is not that of a kwsd model")
+
+
+def _weight(name: str, entry: object, shape: tuple[int, ...]) -> Array:
+    """The float32 array that an entry holds."""
+    if not isinstance(entry, Tensor) or entry.dtype.kind != "f":
+        raise ModelError(f"weight {name} is not a tensor of floats")
+    if entry.shape != shape:
+        raise ModelError(f"weight {name} has shape {str(entry.shape)[:60]}; the architecture needs {shape}")
+    array = entry.array()
+    if not np.abs(array).max() <= LARGEST_WEIGHT:  # false for NaN
+        raise ModelError(f"weight {name} holds a NaN or a number beyond {LARGEST_WEIGHT:g}")
+    return array.astype(np.float32)
+
+
+def _plain(facts: dict[str, Any]) -> Any:
+    """A copy of nested plain values; what would not end (a list within itself) or is too much is refused."""
+    left = 100_000
+
+    def copy(value: object, depth: int) -> object:
+        nonlocal left
+        left -= 1
+        if left < 0 or depth > 20:
+            raise ModelError("its facts are nested too deep or too many")
+        if isinstance(value, dict):
+            return {key: copy(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [copy(item, depth + 1) for item in value]
+        if value is None or isinstance(value, str | int | float):
+            return value
+        raise ModelError("its facts hold something other than plain values")
+
+    return copy(facts, 0)
