@@ -32,7 +32,7 @@ ENCRYPTED = 1  # flag bit of a zip entry
 
 DAMAGED = "truncated or damaged; download it again"
 
-STORAGES = {
+STORAGES: dict[str, np.dtype[Any]] = {
     "torch DoubleStorage": np.dtype("<f8"),
     "torch FloatStorage": np.dtype("<f4"),
     "torch HalfStorage": np.dtype("<f2"),
@@ -199,9 +199,7 @@ def _interpret(pickle: bytes, storages: Mapping[str, bytes]) -> object:
                 put(since_mark())
             case "GLOBAL":
                 if value not in {*STORAGES, ORDERED_DICT, REBUILD_TENSOR}:
-                    raise ModelError(
-                        f"asks for {value[:60]!r}, as no model does; it may be hostile, delete it"
-                    )
+                    raise ModelError(f"asks for {value[:60]!r}, as no model does; perhaps hostile: delete it")
                 stack.append(Global(value))
             case "REDUCE":
                 arguments = stack.pop()
@@ -227,20 +225,21 @@ def _list(value: object) -> list[Any]:
 
 def _call(function: object, arguments: object) -> object:
     """What the two functions that a model may call would return."""
-    if function == Global(ORDERED_DICT) and arguments == ():
-        return {}
-    if function == Global(REBUILD_TENSOR):
-        match arguments:
-            case (np.ndarray() as storage, int(offset), tuple(shape), tuple(strides), bool(), {}):
-                return Tensor(storage, offset, shape, strides)
+    match function, arguments:
+        case Global() as known, () if known.name == ORDERED_DICT:
+            return {}
+        case Global() as known, (np.ndarray() as storage, offset, tuple(shape), tuple(strides), _, _) if (
+            known.name == REBUILD_TENSOR
+        ):
+            return Tensor(storage, offset, shape, strides)
     raise ModelError(DAMAGED)
 
 
 def _storage(reference: object, storages: Mapping[str, bytes]) -> npt.NDArray[Any]:
     """The items of the storage that a pickle refers to as ("storage", type, key, device, number of items)."""
     match reference:
-        case ("storage", Global(name=str(kind)), str(key), str(), int(count)) if kind in STORAGES:
-            items = np.frombuffer(storages[str(key)], STORAGES[kind])
+        case ("storage", Global() as kind, str(key), str(), int(count)) if kind.name in STORAGES:
+            items: npt.NDArray[Any] = np.frombuffer(storages[key], STORAGES[kind.name])
             if len(items) == count:
                 return items
     raise ModelError(DAMAGED)
