@@ -12,15 +12,25 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command(name="train")
-@click.option("--data", type=PATH, required=True, help="Speech Commands tree, as the archive unpacks (WAV or FLAC).")
-@click.option("--keyword", default="happy", show_default=True, help="The word to listen for: a folder of the tree.")
+@click.option(
+    "--data", type=PATH, required=True, help="Speech Commands tree, as the archive unpacks (WAV or FLAC)."
+)
+@click.option(
+    "--keyword", default="happy", show_default=True, help="The word to listen for: a folder of the tree."
+)
 @click.option("--out", type=PATH, required=True, help="Model file to write.")
-@click.option("--student", is_flag=True, help="The small architecture (6,967 parameters) instead of the baseline.")
-@click.option("--noise", type=PATH, multiple=True, help="Folder of background noise beside the tree's own. Repeatable.")
+@click.option(
+    "--student", is_flag=True, help="The small architecture (6,967 parameters) instead of the baseline."
+)
+@click.option(
+    "--noise", type=PATH, multiple=True, help="Folder of background noise beside the tree's own. Repeatable."
+)
 @click.option("--speech", type=PATH, multiple=True, help="Folder of speech without the keyword. Repeatable.")
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint that an interrupted run left beside OUT.")
+@click.option(
+    "--resume", is_flag=True, help="Go on from the checkpoint that an interrupted run left beside OUT."
+)
 @click.option("--download", is_flag=True, help="Fetch the Speech Commands archive (1.5 GB) into DATA first.")
 def command(
     data: Path,
@@ -39,6 +49,7 @@ def command(
 
     needs_torch()
     from kwsd.runtime.model import BASELINE, STUDENT
+    from kwsd.training.pool import ScenePool
     from kwsd.training.recordings import Recordings
     from kwsd.training.ship import ship
     from kwsd.training.train import Recipe, Trainer
@@ -50,7 +61,8 @@ def command(
     out.parent.mkdir(parents=True, exist_ok=True)
     recordings = Recordings.read(data, keyword, noise, speech)
     recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed)
-    trainer = Trainer(recipe, recordings.scenes(), recordings.clips("validation"), out.with_suffix(".ckpt"))
+    pool = ScenePool(recordings.scenes(), seed)
+    trainer = Trainer(recipe, pool, recordings.clips("validation"), out.with_suffix(".ckpt"))
     if resume:
         trainer.resume()
     with epoch_progress(trainer.epoch, epochs, recipe.batches) as (on_epoch, on_batch):

@@ -8,7 +8,11 @@ from kwsd.runtime.model import Architecture
 
 
 class CRNN(nn.Module):
-    """Convolution, two GRU layers, soft attention over a sliding window of steps, two logits a step."""
+    """Convolution, two GRU layers, soft attention over a sliding window of steps, two logits a step.
+
+    The layers only hold the weights: the computation takes what ``weights()`` gives, so that training can
+    make the network compute with other values than it keeps (kwsd.training.quantize).
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -20,6 +24,10 @@ class CRNN(nn.Module):
         self.energy = nn.Linear(a.hidden, 1)
         self.output = nn.Linear(a.hidden, 2)
 
+    def weights(self) -> dict[str, Tensor]:
+        """The weights to compute with, by torch's names."""
+        return dict(self.named_parameters())
+
     def forward(self, frames: Tensor, window: int, step: int | None = None) -> Tensor:
         """Logits of every step.
 
@@ -27,17 +35,30 @@ class CRNN(nn.Module):
         are. step: frames between two steps, the convolution's time stride where None.
         Returns (batch, steps, 2); the posterior is ``softmax(logits)[..., 1]``.
         """
-        states = self.states(frames, step)
-        energy = self.energy(torch.tanh(self.attention(states))).squeeze(2)
-        return self.output(sliding_attention(energy, states, window))
+        return self.attend(frames, window, step)[0]
 
-    def states(self, frames: Tensor, step: int | None = None) -> Tensor:
-        """GRU outputs, (batch, steps, hidden)."""
+    def attend(self, frames: Tensor, window: int, step: int | None = None) -> tuple[Tensor, Tensor]:
+        """Logits as ``forward`` gives them, and the energy of every step, (batch, steps)."""
+        w = self.weights()
         sf, st = self.architecture.stride
         image = frames.transpose(1, 2).unsqueeze(1)
-        columns = functional.conv2d(image, self.conv.weight, self.conv.bias, (sf, step or st))
-        states: Tensor = self.gru(columns.flatten(1, 2).transpose(1, 2))[0]
-        return states
+        columns = functional.conv2d(image, w["conv.weight"], w["conv.bias"], (sf, step or st))
+        inputs = columns.flatten(1, 2).transpose(1, 2)
+        layers = [w[f"gru.{kind}_l{layer}"] for layer in (0, 1) for kind in _GRU_WEIGHTS]
+        start = inputs.new_zeros(2, len(inputs), self.architecture.hidden)
+        states = torch.gru(inputs, start, layers, True, 2, 0.0, self.training, False, True)[0]
+        hidden = torch.tanh(functional.linear(states, w["attention.weight"], w["attention.bias"]))
+        energy = functional.linear(hidden, w["energy.weight"], w["energy.bias"]).squeeze(2)
+        context = sliding_attention(energy, states, window)
+        return functional.linear(context, w["output.weight"], w["output.bias"]), energy
+
+
+_GRU_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def sliding(energy: Tensor, window: int) -> Tensor:
+    """The last `window` energies at every step, minus infinity before the first. (b, steps) to (b, steps, window)."""
+    return functional.pad(energy, (window - 1, 0), value=float("-inf")).unfold(1, window, 1)
 
 
 def sliding_attention(energy: Tensor, states: Tensor, window: int) -> Tensor:
@@ -46,9 +67,8 @@ def sliding_attention(energy: Tensor, states: Tensor, window: int) -> Tensor:
     energy: (batch, steps). states: (batch, steps, hidden). Returns (batch, steps, hidden).
     """
     window = min(window, energy.shape[1])
-    energies = functional.pad(energy, (window - 1, 0), value=float("-inf")).unfold(1, window, 1)
     history = functional.pad(states, (0, 0, window - 1, 0)).unfold(1, window, 1)
-    return torch.einsum("bsw,bshw->bsh", energies.softmax(dim=2), history)
+    return torch.einsum("bsw,bshw->bsh", sliding(energy, window).softmax(dim=2), history)
 
 
 def parameter_count(model: nn.Module) -> int:

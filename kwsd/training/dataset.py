@@ -55,7 +55,9 @@ def read_tree(root: Path, keyword: str) -> list[Clip]:
     Raises UsageError where the tree has no folder for the keyword or no other word.
     """
     if not root.is_dir():
-        raise UsageError(f"{root}: no such folder; give the unpacked Speech Commands archive, or use --download")
+        raise UsageError(
+            f"{root}: no such folder; give the unpacked Speech Commands archive, or use --download"
+        )
     listed = {}
     lists = [root / f"{split}_list.txt" for split in ("validation", "testing")]
     for file, split in zip(lists, ("validation", "testing"), strict=True):
@@ -76,7 +78,9 @@ def read_tree(root: Path, keyword: str) -> list[Clip]:
             clips.append(Clip(path, folder.name, speaker, _with_dev_test(split, speaker)))
     words = {clip.word for clip in clips}
     if keyword not in words:
-        raise UsageError(f"{root}: no clips of '{keyword}'; the words there are: {', '.join(sorted(words)) or 'none'}")
+        raise UsageError(
+            f"{root}: no clips of '{keyword}'; the words there are: {', '.join(sorted(words)) or 'none'}"
+        )
     if len(words) == 1:
         raise UsageError(f"{root}: only '{keyword}' is there; other words are needed as negatives")
     return clips

@@ -33,7 +33,9 @@ def download(root: Path, progress: Progress, url: str = URL, sha256: str = SHA25
             digest.update(chunk)
     if digest.hexdigest() != sha256:
         archive.unlink()
-        raise KwsdError(f"{url}: SHA-256 {digest.hexdigest()} is not {sha256}; deleted, call again to fetch it anew")
+        raise KwsdError(
+            f"{url}: SHA-256 {digest.hexdigest()} is not {sha256}; deleted, call again to fetch it anew"
+        )
     unpacked = root.with_name(root.name + ".part")
     with tarfile.open(archive) as tar:
         tar.extractall(unpacked, filter="data")

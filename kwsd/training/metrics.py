@@ -15,7 +15,9 @@ def one_minus_auroc(positives: Scores, negatives: Scores) -> float:
     """
     ordered = np.sort(negatives)
     above = len(ordered) - np.searchsorted(ordered, positives, side="right")
-    ties = np.searchsorted(ordered, positives, side="right") - np.searchsorted(ordered, positives, side="left")
+    ties = np.searchsorted(ordered, positives, side="right") - np.searchsorted(
+        ordered, positives, side="left"
+    )
     return float((above + ties / 2).sum() / (len(positives) * len(negatives)))
 
 
@@ -29,7 +31,9 @@ def au_fa_fr(positives: Scores, negatives: Scores, balance: tuple[int, int] | No
     return share * (1 - share) * one_minus_auroc(positives, negatives)
 
 
-def det_curve(positives: Scores, negatives: Scores) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def det_curve(
+    positives: Scores, negatives: Scores
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """False alarm rate and false rejection rate at every threshold, both (n,), FA falling."""
     thresholds = np.unique(np.concatenate((positives, negatives, [np.inf])))
     false_rejections = np.searchsorted(np.sort(positives), thresholds, side="left") / len(positives)

@@ -24,7 +24,9 @@ class Recordings:
     speech: tuple[Path, ...]
 
     @classmethod
-    def read(cls, data: Path, keyword: str, noise: tuple[Path, ...], speech: tuple[Path, ...]) -> "Recordings":
+    def read(
+        cls, data: Path, keyword: str, noise: tuple[Path, ...], speech: tuple[Path, ...]
+    ) -> "Recordings":
         """Find the recordings. Raises UsageError for folders that are absent or hold none."""
         return cls(keyword, read_tree(data, keyword), (data / NOISE_FOLDER, *noise), speech)
 

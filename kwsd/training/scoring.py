@@ -30,7 +30,9 @@ def clip_frames(audio: npt.NDArray[np.int16], kernel: int, window: int, step: in
     return log_mel(torch.from_numpy(padded))
 
 
-def clip_scores(crnn: CRNN, frames: Tensor, window: int, step: int, batch: int = 256) -> npt.NDArray[np.float64]:
+def clip_scores(
+    crnn: CRNN, frames: Tensor, window: int, step: int, batch: int = 256
+) -> npt.NDArray[np.float64]:
     """Highest log-odds of the keyword over the warm steps of each clip, (clips,); monotonic in the posterior.
 
     Log-odds, since posteriors near 0 and 1 tie in float32 and ranks would be lost.

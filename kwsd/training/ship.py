@@ -15,11 +15,14 @@ from kwsd.training.recordings import Recordings
 from kwsd.training.scoring import clip_frames, clip_scores
 
 
-def split_scores(crnn: CRNN, recordings: Recordings, split: str, window: int, step: int) -> tuple[Scores, Scores]:
+def split_scores(
+    crnn: CRNN, recordings: Recordings, split: str, window: int, step: int
+) -> tuple[Scores, Scores]:
     """Log-odds of the split's clips with and without the keyword."""
     kernel = crnn.architecture.kernel[1]
     keyword, others = (
-        clip_scores(crnn, clip_frames(audio, kernel, window, step), window, step) for audio in recordings.clips(split)
+        clip_scores(crnn, clip_frames(audio, kernel, window, step), window, step)
+        for audio in recordings.clips(split)
     )
     return keyword, others
 

@@ -1,9 +1,10 @@
 """Training a model from recordings: scenes, cross-entropy at the step that decides, best on validation kept."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,9 +15,8 @@ from kwsd.errors import UsageError
 from kwsd.runtime.frontend import HOP, N_FFT, SAMPLE_RATE
 from kwsd.runtime.model import Architecture
 from kwsd.training.crnn import CRNN
-from kwsd.training.features import LogMel, SpecAugment
 from kwsd.training.metrics import one_minus_auroc
-from kwsd.training.scenes import SceneBatch, SceneMaker
+from kwsd.training.pool import ScenePool, Scenes
 from kwsd.training.scoring import clip_frames, clip_scores
 
 
@@ -30,6 +30,7 @@ class Recipe:
     batches: int = 60  # per epoch
     batch: int = 128  # scenes
     learning_rate: float = 3e-3
+    averaging: float = 0.995  # decay per batch of the running mean of the weights, which is what is kept
     seed: int = 0
     early: float = 0.1  # seconds before the word's end from which the posterior may rise
     late: float = 0.25  # seconds after it by which it must have risen
@@ -51,7 +52,7 @@ def step_ends(architecture: Architecture, steps: int, step: int) -> Tensor:
     return (last_frame * HOP + N_FFT) / SAMPLE_RATE
 
 
-def scene_loss(logits: Tensor, ends: Tensor, scenes: SceneBatch, recipe: Recipe) -> Tensor:
+def scene_loss(logits: Tensor, ends: Tensor, scenes: Scenes, recipe: Recipe) -> Tensor:
     """Cross-entropy over the steps of scenes, a scalar.
 
     Scenes with the keyword: the two highest steps around the word's end must say yes (max-pooling, Sun et al.
@@ -59,10 +60,9 @@ def scene_loss(logits: Tensor, ends: Tensor, scenes: SceneBatch, recipe: Recipe)
     every step must say no, the highest counting as much as all others together.
     """
     odds = logits[..., 1] - logits[..., 0]
-    keyword = torch.from_numpy(scenes.keyword)
-    onset, end = torch.from_numpy(scenes.onset), torch.from_numpy(scenes.end)
-    near = (ends >= end[:, None] - recipe.early) & (ends <= end[:, None] + recipe.late)
-    before = ends <= onset[:, None] + 0.15
+    keyword, onset, end = scenes.keyword, scenes.onset[:, None], scenes.end[:, None]
+    near = (ends >= end - recipe.early) & (ends <= end + recipe.late)
+    before = ends <= onset + 0.15
     hit = odds.masked_fill(~near, float("-inf"))[keyword].topk(2, dim=1).values
     yes = functional.softplus(-hit[hit.isfinite()]).sum() / 2
     refuse = functional.softplus(odds)
@@ -71,18 +71,43 @@ def scene_loss(logits: Tensor, ends: Tensor, scenes: SceneBatch, recipe: Recipe)
     return (yes + early + no) / len(odds)
 
 
+class Objective(Protocol):
+    """What a network is trained for; its ``repr`` tells a checkpoint which objective it was made with."""
+
+    def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
+        """The loss, a scalar."""
+
+
+@dataclass(frozen=True)
+class FromLabels:
+    """Trains on the scenes' own labels alone."""
+
+    def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
+        logits = crnn(scenes.frames, recipe.window, step)
+        return scene_loss(logits, step_ends(recipe.architecture, logits.shape[1], step), scenes, recipe)
+
+
 class Trainer:
     """Trains a CRNN on scenes and keeps the weights that are best on the validation clips.
 
-    validation: (keyword clips, other clips), each (n, 16000) int16.
+    validation: (keyword clips, other clips), each (n, 16000) int16. crnn: the network to start from; a new
+    one, with weights drawn from the seed, where None.
     """
 
     def __init__(
-        self, recipe: Recipe, scenes: SceneMaker, validation: tuple[np.ndarray, np.ndarray], checkpoint: Path
+        self,
+        recipe: Recipe,
+        pool: ScenePool,
+        validation: tuple[np.ndarray, np.ndarray],
+        checkpoint: Path,
+        objective: Objective | None = None,
+        crnn: CRNN | None = None,
     ) -> None:
-        self.recipe, self.scenes, self.checkpoint = recipe, scenes, checkpoint
+        self.recipe, self.pool, self.checkpoint = recipe, pool, checkpoint
+        self.objective = objective or FromLabels()
         torch.manual_seed(recipe.seed)
-        self.crnn = CRNN(recipe.architecture)
+        self.crnn = crnn or CRNN(recipe.architecture)
+        self.averaged = copy.deepcopy(self.crnn)
         self.step = recipe.architecture.stride[1]
         self.optimizer = torch.optim.Adam(self.crnn.parameters(), lr=recipe.learning_rate)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -90,9 +115,8 @@ class Trainer:
         )
         kernel = recipe.architecture.kernel[1]
         self._validation = [clip_frames(audio, kernel, recipe.window, self.step) for audio in validation]
-        self._front_end, self._augment = LogMel(), SpecAugment()
         self.epoch, self.best = 0, float("inf")
-        self.best_weights = self.crnn.state_dict()
+        self.best_weights = copy.deepcopy(self.crnn.state_dict())
         self.history: list[dict[str, Any]] = []
 
     def run(self, report: Callable[[Epoch], None], on_batch: Callable[[], None] = lambda: None) -> None:
@@ -101,10 +125,10 @@ class Trainer:
             loss = self._train_epoch(on_batch)
             self.epoch += 1
             validation = self.validate()
-            best = validation < self.best
+            best = validation <= self.best
             if best:
                 self.best = validation
-                self.best_weights = {k: v.clone() for k, v in self.crnn.state_dict().items()}
+                self.best_weights = copy.deepcopy(self.averaged.state_dict())
             self.history.append({"epoch": self.epoch, "loss": loss, "validation": validation})
             self.save()
             report(Epoch(self.epoch, loss, validation, best))
@@ -113,41 +137,54 @@ class Trainer:
         # the epoch's number seeds it: a resumed run draws what an unbroken one would have drawn
         random = np.random.default_rng([self.recipe.seed, self.epoch])
         torch.manual_seed(int(random.integers(2**31)))
+        self.pool.move(self.epoch)
         self.crnn.train()
         total = 0.0
         for _ in range(self.recipe.batches):
-            scenes = self.scenes.draw(self.recipe.batch, random)
+            scenes = self.pool.batch(self.recipe.batch, random)
             # the user picks the step at run time: hear the words at other steps than the stride, too
-            step = self.step if random.random() < 0.6 else int(random.integers(self.step - 3, self.step + 2))
-            with torch.no_grad():
-                frames = self._augment(self._front_end(torch.from_numpy(scenes.audio)))
-            logits = self.crnn(frames, self.recipe.window, step)
-            loss = scene_loss(logits, step_ends(self.recipe.architecture, logits.shape[1], step), scenes, self.recipe)
+            step = (
+                self.step
+                if random.random() < 0.6
+                else int(random.integers(max(1, self.step - 3), self.step + 2))
+            )
+            loss = self.objective(self.crnn, scenes, step, self.recipe)
             self.optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.crnn.parameters(), 1.0)
             self.optimizer.step()
             self.schedule.step()
+            self._average()
             total += loss.item()
             on_batch()
         return total / self.recipe.batches
 
+    def _average(self) -> None:
+        """Move the averaged weights towards the trained ones (Polyak and Juditsky 1992), faster at the start."""
+        done = self.schedule.last_epoch  # batches, in truth
+        decay = min(self.recipe.averaging, done / (done + 9))
+        with torch.no_grad():
+            for kept, new in zip(self.averaged.parameters(), self.crnn.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+
     def best_crnn(self) -> CRNN:
         """The network as it was after the epoch that was best on validation."""
-        crnn = CRNN(self.recipe.architecture)
-        crnn.load_state_dict(self.best_weights)
-        return crnn.eval()
+        self.averaged.load_state_dict(self.best_weights)
+        return self.averaged.eval()
 
     def validate(self) -> float:
-        """1 - AUROC on the validation clips."""
-        keyword, others = (clip_scores(self.crnn, f, self.recipe.window, self.step) for f in self._validation)
+        """1 - AUROC on the validation clips, of the averaged weights."""
+        keyword, others = (
+            clip_scores(self.averaged, f, self.recipe.window, self.step) for f in self._validation
+        )
         return one_minus_auroc(keyword, others)
 
     def save(self) -> None:
         """Write the checkpoint that --resume goes on from."""
         state = {
-            "recipe": repr(self.recipe),
+            "made_for": self._made_for(),
             "crnn": self.crnn.state_dict(),
+            "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "epoch": self.epoch,
@@ -160,12 +197,20 @@ class Trainer:
         partial.replace(self.checkpoint)
 
     def resume(self) -> None:
-        """Go on from the checkpoint. Raises UsageError where it was made with another recipe."""
+        """Go on from the checkpoint. Raises UsageError where there is none or it was made with another recipe."""
+        if not self.checkpoint.exists():
+            raise UsageError(f"{self.checkpoint}: no checkpoint to resume; train without --resume")
         state = torch.load(self.checkpoint, weights_only=True)
-        if state["recipe"] != repr(self.recipe):
-            raise UsageError(f"{self.checkpoint}: made with other options; repeat those, or train without --resume")
+        if state["made_for"] != self._made_for():
+            raise UsageError(
+                f"{self.checkpoint}: made with other options; repeat those, or train without --resume"
+            )
         self.crnn.load_state_dict(state["crnn"])
+        self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.epoch, self.best = state["epoch"], state["best"]
         self.best_weights, self.history = state["best_weights"], state["history"]
+
+    def _made_for(self) -> str:
+        return f"{self.recipe!r} {self.objective!r}"
