@@ -1,0 +1,107 @@
+"""PortAudio: loading it lightly, listing the microphones, choosing one. Imports no numpy."""
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from kwsd.errors import AudioError, UsageError
+
+
+@dataclass(frozen=True)
+class Device:
+    """An input device as PortAudio tells of it."""
+
+    index: int
+    name: str
+    api: str  # ALSA, JACK, Core Audio, ...
+    channels: int  # the most it can record
+    rate: int  # its own, Hz
+    default: bool
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.name!r}"
+
+
+def portaudio() -> Any:
+    """The sounddevice module, with PortAudio started. Raises AudioError where the library is absent or won't start.
+
+    PortAudio opens every ALSA device to list them, and so loads their plugins: with Debian's libasound2-plugins
+    the A52 encoder alone brings in 11 MB of codecs. ALSA keeps them until its global configuration is freed.
+    """
+    try:
+        import sounddevice
+    except OSError as error:
+        raise AudioError("the PortAudio library is not here: sudo apt install libportaudio2") from error
+    if sys.platform == "linux":
+        with suppress(OSError):  # a PortAudio without ALSA
+            ctypes.CDLL("libasound.so.2").snd_config_update_free_global()
+    return sounddevice
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what the audio libraries print on standard error, where they try and fail by design, from the user."""
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
+
+
+def devices() -> list[Device]:
+    """All input devices. Raises AudioError where PortAudio is not to be had."""
+    sounddevice = portaudio()
+    apis = sounddevice.query_hostapis()
+    default = sounddevice.default.device[0]
+    return [
+        Device(
+            index=info["index"],
+            name=info["name"],
+            api=apis[info["hostapi"]]["name"],
+            channels=info["max_input_channels"],
+            rate=round(info["default_samplerate"]),
+            default=info["index"] == default,
+        )
+        for info in sounddevice.query_devices()
+        if info["max_input_channels"] > 0
+    ]
+
+
+def choose(wanted: str | None, candidates: list[Device]) -> Device:
+    """The device of this index or this part of its name in any case (a whole name wins); None: the default.
+
+    Raises UsageError where none or several fit, AudioError where there is no microphone at all.
+    """
+    if not candidates:
+        raise AudioError("there is no microphone here; docs/microphone.md says where to look")
+    if wanted is None:
+        return next((device for device in candidates if device.default), candidates[0])
+    fitting = [device for device in candidates if wanted.lower() in device.name.lower()]
+    whole = [device for device in fitting if device.name.lower() == wanted.lower()]
+    by_index = [device for device in candidates if str(device.index) == wanted]
+    for found in (by_index, whole, fitting):
+        if len(found) == 1:
+            return found[0]
+    listed = ", ".join(map(str, fitting or candidates))
+    count = "several microphones fit" if fitting else "no microphone fits"
+    raise UsageError(f"{count} --device {wanted!r}; there are: {listed}")
+
+
+def accepts(device: Device, rate: int, channels: int) -> bool:
+    """Whether it can record int16 at this rate (Hz) and channel count."""
+    sounddevice = portaudio()
+    try:
+        with quiet():
+            sounddevice.check_input_settings(
+                device=device.index, channels=channels, dtype="int16", samplerate=rate
+            )
+    except sounddevice.PortAudioError:
+        return False
+    return True

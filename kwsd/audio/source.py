@@ -1,0 +1,65 @@
+"""What the daemon listens to: a microphone, a file or a pipe, all alike."""
+
+from collections.abc import Iterator
+from typing import Protocol, Self
+
+from kwsd.errors import UsageError
+from kwsd.runtime.frontend import Samples
+
+
+class Source(Protocol):
+    """A stream of float32 mono samples at 16 kHz, opened when made and closed as a context manager."""
+
+    name: str
+    live: bool  # a microphone: it has no end, and the time it takes is real
+
+    @property
+    def overruns(self) -> int:
+        """Times audio was lost because it was not taken fast enough."""
+
+    @property
+    def dropped(self) -> float:
+        """Seconds of audio known to be lost so."""
+
+    @property
+    def backlog(self) -> float:
+        """Seconds of audio that wait to be taken."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Chunks of samples, shape (n,), until the end or `stop`. Raises AudioError where the audio breaks off."""
+
+    def stop(self) -> None:
+        """End the iteration soon, from any thread or signal handler."""
+
+
+class Recorded:
+    """What a source is that waits for its reader: nothing is ever lost."""
+
+    live = False
+    overruns = 0
+    dropped = 0.0
+    backlog = 0.0
+
+
+def open_source(given: str | None, device: str | None = None) -> Source:
+    """Open the microphone `device` (None: the default), or instead of it a file (its path) or standard input ("-").
+
+    Raises UsageError or AudioError where that cannot be.
+    """
+    if given is None:
+        from kwsd.audio.microphone import Microphone
+
+        return Microphone(device)
+    if device is not None:
+        raise UsageError("--device names a microphone and --input replaces it: give one of them")
+    if given == "-":
+        from kwsd.audio.pipe import Pipe
+
+        return Pipe()
+    from kwsd.audio.file import AudioFile
+
+    return AudioFile(given)

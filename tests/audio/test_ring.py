@@ -1,0 +1,103 @@
+import threading
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kwsd.audio.ring import Frames, RingBuffer
+
+
+def frames(start: int, count: int) -> Frames:
+    """Two channels that number the frames: low and high 15 bits."""
+    index = np.arange(start, start + count)
+    return np.stack((index % 2**15, index // 2**15), axis=1).astype(np.int16)
+
+
+def numbers(read: Frames) -> list[int]:
+    return [int(low) + int(high) * 2**15 for low, high in read]
+
+
+@given(st.integers(1, 50), st.lists(st.one_of(st.integers(0, 120), st.none()), max_size=60))
+def test_reader_gets_the_newest_frames_in_order_and_the_rest_is_counted(
+    capacity: int, writes: list[int | None]
+) -> None:
+    """A number writes that many frames, None reads: the ring is a list that keeps its last `capacity`."""
+    ring = RingBuffer(capacity, channels=2)
+    expected: list[int] = []
+    written = dropped = 0
+    for count in writes:
+        if count is None:
+            assert ring.waiting == len(expected)
+            assert numbers(ring.read(timeout=0)) == expected
+            assert ring.dropped == dropped
+            expected = []
+        else:
+            ring.write(frames(written, count))
+            expected += range(written, written + count)
+            written += count
+            dropped += max(0, len(expected) - capacity)
+            expected = expected[-capacity:]
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 50))
+def test_frames_overwritten_during_the_copy_are_not_given(capacity: int, before: int, during: int) -> None:
+    class Raced(RingBuffer):
+        raced = False
+
+        def _copy(self, start: int, end: int) -> Frames:
+            copied = super()._copy(start, end)
+            if not self.raced:
+                self.raced = True
+                self.write(frames(before, during))
+                copied[: max(0, end + during - self.capacity - start)] = -1  # torn
+            return copied
+
+    ring = Raced(capacity, channels=2)
+    ring.write(frames(0, before))
+    got = numbers(ring.read(timeout=0))
+    end = got[-1] + 1
+    assert got == list(range(end - len(got), end))
+    assert end in (before, before + during)
+    assert ring.dropped == end - len(got)
+
+
+def test_two_threads_lose_nothing_uncounted() -> None:
+    ring = RingBuffer(capacity=500, channels=2)
+    total = 200_000
+
+    def produce() -> None:
+        for start in range(0, total, 80):
+            ring.write(frames(start, 80))
+        ring.close()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    received = expected = 0
+    while chunk := numbers(ring.read()):
+        assert chunk[0] >= expected
+        assert chunk == list(range(chunk[0], chunk[0] + len(chunk)))
+        received += len(chunk)
+        expected = chunk[-1] + 1
+    producer.join()
+    assert received + ring.dropped == expected == total
+
+
+def test_a_reader_that_waits_wakes_on_close() -> None:
+    ring = RingBuffer(10)
+    closer = threading.Timer(0.05, ring.close)
+    closer.start()
+    assert len(ring.read()) == 0
+    assert ring.closed
+    closer.join()
+
+
+def test_a_reader_gets_what_is_left_after_close() -> None:
+    ring = RingBuffer(10)
+    ring.write(np.ones((3, 1), np.int16))
+    ring.close()
+    assert len(ring.read()) == 3
+    assert len(ring.read()) == 0
+
+
+def test_a_reader_gives_up_after_its_timeout() -> None:
+    assert len(RingBuffer(10).read(timeout=0.01)) == 0
