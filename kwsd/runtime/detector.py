@@ -90,15 +90,16 @@ class Detector:
         self._front_end.reset()
         self._engine.reset()
         self._debouncer.reset()
-        self._next = N_FFT  # stream time, in samples, at the end of the next frame
+        self._heard = (
+            N_FFT - HOP
+        )  # stream time, in samples, at the end of the last frame; the first ends at N_FFT
         self.posterior = 0.0  # of the last step
 
     def prime(self) -> None:
         """Reset, and warm the window with digital silence before time 0: a short clip can then trigger."""
         self.reset()
-        overlap = N_FFT - HOP
-        self._front_end.push(np.zeros(overlap, np.float32))
-        self._next -= overlap
+        self._front_end.push(np.zeros(N_FFT - HOP, np.float32))
+        self._heard = 0
         silence = np.full((1, N_MELS), np.log(np.float32(POWER_FLOOR)), np.float32)
         while not self._engine.warm:
             for posterior in self._engine.advance(silence.repeat(self._engine.due, axis=0)):
@@ -113,6 +114,7 @@ class Detector:
 
     def steps(self, samples: npt.NDArray[Any]) -> Iterator[Step]:
         """As `feed`, but give every step as it is made; the samples are taken as the iterator is consumed."""
+        samples = np.asarray(samples)
         if samples.ndim != 1 or samples.dtype not in (np.float32, np.int16):
             raise ValueError(f"samples must be 1-D float32 or int16, not {samples.ndim}-D {samples.dtype}")
         return self._steps(samples)
@@ -124,9 +126,9 @@ class Detector:
             while len(frames):
                 taken, frames = frames[: engine.due], frames[engine.due :]
                 posterior = engine.take(taken)
-                self._next += len(taken) * HOP
+                self._heard += len(taken) * HOP
                 if posterior is not None:
-                    yield self._decide(posterior, (self._next - HOP) / SAMPLE_RATE)
+                    yield self._decide(posterior, self._heard / SAMPLE_RATE)
 
     def _decide(self, posterior: float, time: float) -> Step:
         """The step of this posterior; a trigger resets the engine."""

@@ -3,7 +3,7 @@
 Each step is one convolution column, one step of each GRU layer and one energy. numpy's overhead per call is
 most of the cost, so calls are saved by algebra done once, when the engine is built:
 
-- all inputs lie in one vector, ``[column, h0, 1, h1]``: each layer reads a slice of it, and a bias is the
+- all inputs lie in one vector, ``[column, 1, h0, 1, h1]``: each layer reads a slice of it, and a bias is the
   weight of the 1;
 - sigmoid(a) = (1 + tanh(a / 2)) / 2, with the halves folded into the weights;
 - the output layer commutes with the attention's mean, so the attention averages one number, the margin
@@ -23,18 +23,16 @@ MIN_EXPONENT = -700.0  # exp of it is still a normal float64: a window's weights
 
 
 class GRULayer:
-    """One GRU layer over ``inputs``, a vector that holds x, 1 and its own state h, updated in place."""
+    """One GRU layer over `inputs`, a vector [x, 1, h] that holds its own state h, updated in place."""
 
     def __init__(self, block: Array, inputs: Array, hidden: Array) -> None:
-        """Block: rows r/2, z/2, (n's part of h)/2, n with r at 1/2; shape (4 x hidden, inputs)."""
+        """block: what each gate takes of the inputs, (4 hidden, inputs), as `_gru_block` makes it."""
         self._block = np.asfortranarray(block)
         self._inputs = inputs
         self._hidden = hidden
-        gates = np.empty(len(block), np.float32)
-        size = len(hidden)
-        self._gates = gates
-        self._switches = gates[: 2 * size]
-        self._reset, self._update, self._gated, self._new = gates.reshape(4, size)
+        self._gates = np.empty(len(block), np.float32)
+        self._reset, self._update, self._gated, self._new = self._gates.reshape(4, len(hidden))
+        self._switches = self._gates[: 2 * len(hidden)]  # reset and update, each 2 sigmoid - 1
 
     def step(self) -> None:
         """Update the hidden state from the inputs."""
@@ -78,16 +76,15 @@ class Engine:
         )
 
         f, h = arch.features, arch.hidden
-        self._state = np.empty(f + h + 1 + h, np.float32)  # [column, h0, 1, h1]
-        self._one = f + h
+        self._state = np.empty(f + 1 + h + 1 + h, np.float32)  # [column, 1, h0, 1, h1]
         self._column = self._state[:f].reshape(arch.channels, arch.bands)
+        self._ones = self._state[f :: h + 1]
+        first, second = self._state[f + 1 :][:h], self._state[-h:]
         # no activation follows the convolution: its bias moves into the first layer's
         conv_bias = weights["gru.weight_ih_l0"] @ np.repeat(weights["conv.bias"], arch.bands)
-        first = _gru_block(weights, "l0", conv_bias)
-        second = _gru_block(weights, "l1", np.zeros(3 * h))[:, [*range(h), 2 * h, *range(h, 2 * h)]]
         self._layers = (
-            GRULayer(first, self._state[: f + h + 1], self._state[f : f + h]),
-            GRULayer(second, self._state[f:], self._state[f + h + 1 :]),
+            GRULayer(_gru_block(weights, "l0", conv_bias), self._state[: f + 1 + h], first),
+            GRULayer(_gru_block(weights, "l1", np.zeros(3 * h)), self._state[f + 1 :], second),
         )
 
         margin = np.diff(weights["output.weight"], axis=0) / 2
@@ -95,7 +92,7 @@ class Engine:
         keys = np.vstack((weights["attention.weight"], margin))
         biases = np.concatenate((weights["attention.bias"], margin_bias))
         self._read_out = np.asfortranarray(_float32(np.column_stack((biases, keys))))
-        self._read_in = self._state[f + h :]
+        self._read_in = self._state[-h - 1 :]
         self._read = np.empty(h + 1, np.float32)
         self._keys = self._read[:h]
         self._energy = _float32(weights["energy.weight"][0])
@@ -108,7 +105,7 @@ class Engine:
         """Return to the exact initial state."""
         self._filled = 0
         self._state[:] = 0
-        self._state[self._one] = 1
+        self._ones[:] = 1
         self._attention.reset()
 
     @property
@@ -168,11 +165,11 @@ def _float32(array: npt.NDArray[np.float64]) -> Array:
 def _gru_block(
     weights: dict[str, npt.NDArray[np.float64]], layer: str, bias: npt.NDArray[np.float64]
 ) -> Array:
-    """The block of GRULayer over [x, h, 1]; `bias` is added to that of the input."""
+    """The block of GRULayer over [x, 1, h]; `bias` is added to that of the input."""
     inputs, hidden = weights[f"gru.weight_ih_{layer}"], weights[f"gru.weight_hh_{layer}"]
-    of_input = np.column_stack((inputs, np.zeros_like(hidden), weights[f"gru.bias_ih_{layer}"] + bias))
-    of_hidden = np.column_stack((np.zeros_like(inputs), hidden, weights[f"gru.bias_hh_{layer}"]))
-    reset, update, new = (of_input + of_hidden).reshape(3, -1, of_input.shape[1])
-    new_of_hidden = of_hidden.reshape(new.shape[0] * 3, -1)[-len(new) :]
-    # n = tanh(in + r hn) with r = (1 + tanh) / 2 is tanh((in + hn / 2) + tanh hn / 2)
-    return _float32(np.vstack((reset / 2, update / 2, new_of_hidden / 2, new - new_of_hidden / 2)))
+    of_input = np.column_stack((inputs, weights[f"gru.bias_ih_{layer}"] + bias, np.zeros_like(hidden)))
+    of_hidden = np.column_stack((np.zeros_like(inputs), weights[f"gru.bias_hh_{layer}"], hidden))
+    reset, update, _ = np.split(of_input + of_hidden, 3)
+    new_of_input, new_of_hidden = np.split(of_input, 3)[2], np.split(of_hidden, 3)[2]
+    # n = tanh(in + r hn) with r = (1 + t) / 2 is tanh((in + hn / 2) + t hn / 2)
+    return _float32(np.vstack((reset / 2, update / 2, new_of_hidden / 2, new_of_input + new_of_hidden / 2)))

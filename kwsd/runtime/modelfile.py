@@ -1,10 +1,12 @@
 """Reading the ``.pt`` model file, without torch: every part checked before it is used."""
 
+import math
 import stat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kwsd.errors import ModelError, UsageError
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, SAMPLE_RATE
@@ -111,15 +113,40 @@ def _architecture(sizes: dict[Any, Any]) -> Architecture:
 
 
 def _weight(name: str, entry: object, shape: tuple[int, ...]) -> Array:
-    """The float32 array that an entry holds."""
+    """The float32 array that an entry holds: floats, or int8 or packed int4 with a scale for each row."""
+    match entry:
+        case {"values": Tensor() as values, "scales": Tensor() as scales, **rest} if not rest:
+            rows = _floats(f"{name} scales", scales, shape[:1])
+            return _integers(name, values, shape) * rows.reshape(-1, *[1] * (len(shape) - 1))
+    return _floats(name, entry, shape)
+
+
+def _floats(name: str, entry: object, shape: tuple[int, ...]) -> Array:
     if not isinstance(entry, Tensor) or entry.dtype.kind != "f":
         raise ModelError(f"weight {name} is not a tensor of floats")
-    if entry.shape != shape:
-        raise ModelError(f"weight {name} has shape {str(entry.shape)[:60]}; the architecture needs {shape}")
-    array = entry.array()
-    if not np.abs(array).max() <= LARGEST_WEIGHT:  # false for NaN
+    array = _array(name, entry, shape)
+    if not float(np.abs(array).max()) <= LARGEST_WEIGHT:  # false for NaN
         raise ModelError(f"weight {name} holds a NaN or a number beyond {LARGEST_WEIGHT:g}")
     return array.astype(np.float32)
+
+
+def _integers(name: str, values: Tensor, shape: tuple[int, ...]) -> Array:
+    """Whole numbers as float32: int8, or int4 two to a byte, the first in the low half."""
+    if values.dtype == np.int8:
+        return _array(name, values, shape).astype(np.float32)
+    if values.dtype != np.uint8:
+        raise ModelError(f"weight {name} is neither int8 nor packed int4")
+    size = math.prod(shape)
+    packed = _array(name, values, ((size + 1) // 2,))
+    nibbles = np.stack((packed & 15, packed >> 4), axis=1).ravel()[:size].astype(np.int8)
+    return (nibbles - 16 * (nibbles > 7)).reshape(shape).astype(np.float32)
+
+
+def _array(name: str, tensor: Tensor, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """The tensor's items, where it has the shape that the architecture needs."""
+    if tensor.shape != shape:
+        raise ModelError(f"weight {name} has shape {str(tensor.shape)[:60]}; the architecture needs {shape}")
+    return tensor.array()
 
 
 def _plain(facts: dict[str, Any]) -> Any:

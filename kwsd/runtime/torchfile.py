@@ -228,9 +228,14 @@ def _call(function: object, arguments: object) -> object:
     match function, arguments:
         case Global() as known, () if known.name == ORDERED_DICT:
             return {}
-        case Global() as known, (np.ndarray() as storage, offset, tuple(shape), tuple(strides), _, _) if (
-            known.name == REBUILD_TENSOR
-        ):
+        case Global() as known, (
+            np.ndarray() as storage,
+            int(offset),
+            tuple(shape),
+            tuple(strides),
+            _,
+            _,
+        ) if known.name == REBUILD_TENSOR:
             return Tensor(storage, offset, shape, strides)
     raise ModelError(DAMAGED)
 
