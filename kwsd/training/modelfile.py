@@ -2,37 +2,34 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, SAMPLE_RATE
+from kwsd.runtime.frontend import SAMPLE_RATE
 from kwsd.runtime.model import Model
+from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END
 from kwsd.training.crnn import CRNN
+from kwsd.training.torchfile import write_torch
 
-FORMAT_VERSION = 1
 
+def save_model(model: Model, path: Path, entries: dict[str, Any] | None = None) -> None:
+    """Write `model` so that ``torch.load(path, weights_only=True)`` and the runtime's reader open it.
 
-def save_model(model: Model, path: Path) -> None:
-    """Write `model` so that ``torch.load(path, weights_only=True)`` and the runtime's reader open it."""
-    a = model.architecture
+    entries: the weights in another form than float32, as kwsd.training.quantize packs them.
+    """
+    architecture = dataclasses.asdict(model.architecture)
     record = {
         "kwsd": FORMAT_VERSION,
         "keyword": model.keyword,
         "sample_rate": SAMPLE_RATE,
-        "front_end": {"n_fft": N_FFT, "hop": HOP, "n_mels": N_MELS, "floor": POWER_FLOOR},
-        "architecture": {
-            "channels": a.channels,
-            "kernel": list(a.kernel),
-            "stride": list(a.stride),
-            "hidden": a.hidden,
-        },
+        "front_end": FRONT_END,
+        "architecture": {k: list(v) if isinstance(v, tuple) else v for k, v in architecture.items()},
         "settings": dataclasses.asdict(model.settings),
-        "weights": {name: torch.from_numpy(weight.copy()) for name, weight in model.weights.items()},
+        "weights": entries or model.weights,
         "facts": model.facts,
     }
-    partial = path.with_name(path.name + ".part")
-    torch.save(record, partial)
-    partial.replace(path)  # a reader never sees half a file
+    write_torch(record, path)
 
 
 def to_torch(model: Model) -> CRNN:
@@ -43,5 +40,5 @@ def to_torch(model: Model) -> CRNN:
 
 
 def weights_of(crnn: CRNN) -> dict[str, "torch.Tensor"]:
-    """The module's weights, detached, on the CPU, float32."""
-    return {name: value.detach().cpu().float() for name, value in crnn.state_dict().items()}
+    """The weights that the network computes with, detached, on the CPU, float32."""
+    return {name: value.detach().cpu().float() for name, value in crnn.weights().items()}
