@@ -90,9 +90,7 @@ class Detector:
         self._front_end.reset()
         self._engine.reset()
         self._debouncer.reset()
-        self._heard = (
-            N_FFT - HOP
-        )  # stream time, in samples, at the end of the last frame; the first ends at N_FFT
+        self._heard = N_FFT - HOP  # samples to the end of the last frame; the first ends at N_FFT
         self.posterior = 0.0  # of the last step
 
     def prime(self) -> None:
@@ -144,7 +142,8 @@ def _clean(samples: npt.NDArray[Any]) -> Samples:
     """The samples as float32, with those that would poison the state for good made harmless."""
     if samples.dtype == np.int16:
         return samples * np.float32(1 / 32768)
-    if samples.dot(samples) < LOUDEST**2:  # false for NaN
-        return samples
+    with np.errstate(over="ignore"):
+        if samples.dot(samples) < LOUDEST**2:  # false for NaN
+            return samples
     cleaned: Samples = np.clip(np.nan_to_num(samples, nan=0, posinf=0, neginf=0), -LOUDEST, LOUDEST)
     return cleaned

@@ -46,5 +46,5 @@ class Debouncer:
         rested = time - self._fired >= settings.refractory
         if self._held < settings.patience or not self._released or not rested:
             return False
-        self._held, self._released, self._fired = 0, False, time
+        self._released, self._fired = False, time
         return True
