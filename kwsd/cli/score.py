@@ -1,0 +1,83 @@
+"""``kwsd score``: the posterior of every step of a recording, as text or as a picture."""
+
+import csv
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kwsd.errors import UsageError
+
+
+@click.command(name="score")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option("--model", default="student", show_default=True, help="Model file, or name of a shipped model.")
+@click.option("--window", type=int, help="Steps the attention sees.  [default: the model's]")
+@click.option("--step", type=int, help="Frames of 10 ms between steps.  [default: the model's]")
+@click.option("--threshold", type=float, help="Posterior that triggers.  [default: the model's]")
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="[default: csv; nothing with --plot]")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw it to this file (.png, .svg, .pdf).")
+@click.option("--beside", type=(int, int), multiple=True, metavar="WINDOW STEP", help="Draw these, too. Repeatable.")
+def command(
+    files: tuple[Path, ...],
+    model: str,
+    window: int | None,
+    step: int | None,
+    threshold: float | None,
+    form: str | None,
+    plot: Path | None,
+    beside: tuple[tuple[int, int], ...],
+) -> None:
+    """Print time, posterior and trigger of every step; several FILEs are heard as one, joined in order."""
+    import numpy as np
+
+    from kwsd.audio.file import FileSource
+    from kwsd.runtime.detector import Detector
+    from kwsd.runtime.frontend import SAMPLE_RATE
+    from kwsd.runtime.modelfile import find_model, read_model
+
+    if plot is not None and importlib.util.find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: pip install 'kwsd[plot]'")
+    if beside and plot is None:
+        raise UsageError("--beside is drawn only: give --plot, too")
+    loaded = read_model(find_model(model))
+    recordings = []
+    for file in files:
+        with FileSource(file) as source:
+            recordings.append(np.concatenate([np.empty(0, np.float32), *source]))
+    samples = np.concatenate(recordings)
+
+    tracks = []
+    for size, pace in ((window, step), *beside):
+        detector = Detector(loaded, size, pace, threshold)
+        detector.prime()
+        tracks.append((detector, list(detector.steps(samples))))
+
+    rows: list[dict[str, Any]] = [
+        {
+            "stream_time": round(one.time, 3),
+            "posterior": round(one.posterior, 6),
+            "warm": one.warm,
+            "trigger": one.trigger is not None,
+        }
+        for one in tracks[0][1]
+    ]
+    if form == "jsonl":
+        for row in rows:
+            print(json.dumps(row))
+    elif form == "csv" or plot is None:
+        writer = csv.DictWriter(sys.stdout, ["stream_time", "posterior", "warm", "trigger"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    if plot is not None:
+        from kwsd.training.timeline import Track, draw_timeline
+
+        ends = np.cumsum([len(recording) for recording in recordings]) / SAMPLE_RATE
+        words = list(zip((0.0, *ends), (file.parent.name or file.stem for file in files), strict=False))
+        drawn = [
+            Track(f"window {d.window}, step {d.step}", d.settings.threshold, steps) for d, steps in tracks
+        ]
+        draw_timeline(samples, words, drawn, plot)

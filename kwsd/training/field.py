@@ -1,0 +1,220 @@
+"""How a model does in the field: streams, not clips, through the runtime's own detector, triggers and all.
+
+Positives: every clip of the keyword stands in a few seconds of other sound; a hit is a trigger from the word's
+beginning to a second past its end. Negatives: hours without the keyword; every trigger is a false alarm.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kwsd.runtime.detector import Detector
+from kwsd.runtime.frontend import SAMPLE_RATE
+from kwsd.runtime.model import Model
+from kwsd.training.scenes import word_end
+
+Audio = npt.NDArray[np.int16]
+
+THRESHOLDS = (
+    0.05,
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.85,
+    0.9,
+    0.95,
+    0.97,
+    0.98,
+    0.99,
+    0.995,
+    0.998,
+    0.999,
+)
+LEAD = 3 * SAMPLE_RATE  # samples of context before a positive: more than a window
+TAIL = int(1.5 * SAMPLE_RATE)
+GRACE = 1.0  # seconds after the word's end in which a trigger is still a hit
+STRETCH = 60 * SAMPLE_RATE  # negatives are streamed in stretches of about a minute, each from a silent start
+
+
+@dataclass(frozen=True)
+class Positive:
+    """A stream with the keyword once. start, end: seconds, of the word."""
+
+    audio: Audio
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one stream came to at one threshold: hits' latencies in seconds after the word's end, and false alarms."""
+
+    latencies: list[float]
+    false_alarms: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """The curve at one threshold."""
+
+    threshold: float
+    positives: int
+    missed: int
+    false_alarms: int
+    hours: float
+    latencies: list[float]
+
+    @property
+    def frr(self) -> float:
+        """Share of the keyword's utterances missed."""
+        return self.missed / max(1, self.positives)
+
+    @property
+    def fa_per_hour(self) -> float:
+        """False alarms per hour of negatives."""
+        return self.false_alarms / self.hours if self.hours else 0.0
+
+    def frr_interval(self) -> tuple[float, float]:
+        """95 % interval (Wilson 1927)."""
+        from scipy.stats import binomtest
+
+        interval = binomtest(self.missed, max(1, self.positives)).proportion_ci(method="wilson")
+        return float(interval.low), float(interval.high)
+
+    def fa_interval(self) -> tuple[float, float]:
+        """Exact Poisson 95 % interval of FA/h (Garwood 1936)."""
+        from scipy.stats import chi2
+
+        n, hours = self.false_alarms, self.hours or 1.0
+        low = chi2.ppf(0.025, 2 * n) / 2 if n else 0.0
+        return float(low / hours), float(chi2.ppf(0.975, 2 * n + 2) / 2 / hours)
+
+    def record(self) -> dict[str, Any]:
+        """The point as plain values, latency in milliseconds."""
+        latency = np.quantile(self.latencies, [0.5, 0.95]) * 1000 if self.latencies else [None, None]
+        return {
+            "threshold": self.threshold,
+            "frr": self.frr,
+            "frr_95": self.frr_interval(),
+            "fa_per_hour": self.fa_per_hour,
+            "fa_per_hour_95": self.fa_interval(),
+            "missed": self.missed,
+            "positives": self.positives,
+            "false_alarms": self.false_alarms,
+            "hours": self.hours,
+            "latency_ms_p50": latency[0] and round(float(latency[0])),
+            "latency_ms_p95": latency[1] and round(float(latency[1])),
+        }
+
+
+def place(
+    clip: Audio, context: list[Audio], noise: list[Audio], snr: float | None, random: np.random.Generator
+) -> Positive:
+    """A clip in context: sound before (a piece of `context`, or silence), a tail, and noise at `snr` dB under it all."""
+    before = _piece(context, LEAD, random)
+    fade = SAMPLE_RATE // 10
+    before[-fade:] *= np.linspace(1, 0, fade)
+    audio = np.concatenate((before, clip.astype(np.float32), np.zeros(TAIL, np.float32)))
+    if snr is not None and noise:
+        audio += at_snr(_piece(noise, len(audio), random), clip, snr)
+    start = LEAD / SAMPLE_RATE
+    return Positive(_int16(audio), start, start + word_end(clip))
+
+
+def at_snr(noise: npt.NDArray[np.float32], speech: Audio, snr: float) -> npt.NDArray[np.float32]:
+    """The noise at `snr` dB under the louder half of the speech (its words, not its pauses)."""
+    frames = speech[: len(speech) // 160 * 160].reshape(-1, 160).astype(np.float64)
+    power = (frames**2).mean(axis=1)
+    voiced = power[power >= np.median(power)].mean()
+    gain = np.sqrt(voiced / max(1.0, float((noise**2).mean())) * 10 ** (-snr / 10))
+    scaled: npt.NDArray[np.float32] = noise * np.float32(gain)
+    return scaled
+
+
+def stretches(recordings: Iterable[Audio]) -> list[Audio]:
+    """Recordings end to end, cut at a recording's end after every minute or so."""
+    joined, batch, length = [], [], 0
+    for recording in recordings:
+        batch.append(recording)
+        length += len(recording)
+        if length >= STRETCH:
+            joined.append(np.concatenate(batch))
+            batch, length = [], 0
+    return joined + ([np.concatenate(batch)] if batch else [])
+
+
+def hear(model: Model, settings: dict[str, Any], stream: Positive | Audio) -> dict[float, Outcome]:
+    """Stream it at every threshold that its highest posterior reaches; higher ones give an empty outcome."""
+    positive = stream if isinstance(stream, Positive) else None
+    audio = positive.audio if positive else stream
+    outcomes = {}
+    quiet = Detector(model, **{**settings, "threshold": 1.0, "patience": 10_000})
+    quiet.prime()
+    highest = max((step.posterior for step in quiet.steps(audio)), default=0.0)
+    for threshold in THRESHOLDS:
+        times: list[float] = []
+        if highest >= threshold:
+            detector = Detector(model, **{**settings, "threshold": threshold})
+            detector.prime()
+            times = [trigger.stream_time for trigger in detector.feed(audio)]
+        hits = [t for t in times if positive and positive.start <= t <= positive.end + GRACE]
+        latencies = [hits[0] - positive.end] if positive and hits else []
+        outcomes[threshold] = Outcome(latencies, 0 if positive else len(times))
+    return outcomes
+
+
+def curve(
+    model: Model,
+    positives: list[Positive],
+    negatives: list[Audio],
+    settings: dict[str, Any] | None = None,
+    jobs: int = 1,
+    on_stream: Callable[[], None] = lambda: None,
+) -> list[Point]:
+    """FRR and FA/h at every threshold. settings: Detector's; jobs: processes; on_stream is called as each ends."""
+    streams: list[Positive | Audio] = [*positives, *negatives]
+    arguments = (itertools.repeat(model), itertools.repeat(settings or {}), streams)
+    outcomes = []
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        results = pool.map(hear, *arguments, chunksize=8) if jobs > 1 else map(hear, *arguments)
+        for outcome in results:
+            outcomes.append(outcome)
+            on_stream()
+    hours = sum(len(audio) for audio in negatives) / SAMPLE_RATE / 3600
+    points = []
+    for threshold in THRESHOLDS:
+        at = [outcome[threshold] for outcome in outcomes]
+        latencies = [latency for outcome in at for latency in outcome.latencies]
+        missed = len(positives) - len(latencies)
+        alarms = sum(outcome.false_alarms for outcome in at)
+        points.append(Point(threshold, len(positives), missed, alarms, hours, latencies))
+    return points
+
+
+def frr_at(points: list[Point], fa_per_hour: float) -> Point | None:
+    """The point with the lowest FRR among those with at most this many false alarms an hour."""
+    return min((p for p in points if p.fa_per_hour <= fa_per_hour), key=lambda p: p.frr, default=None)
+
+
+def _piece(recordings: list[Audio], length: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
+    """A random stretch of one recording, repeated where it is shorter; silence where there is none. (length,)"""
+    if not recordings:
+        return np.zeros(length, np.float32)
+    recording = recordings[random.integers(len(recordings))]
+    start = random.integers(max(1, len(recording) - length + 1))
+    return np.resize(recording[start : start + length].astype(np.float32), length)
+
+
+def _int16(audio: npt.NDArray[np.float32]) -> Audio:
+    return np.clip(audio, -32768, 32767).astype(np.int16)

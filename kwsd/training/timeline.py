@@ -1,0 +1,59 @@
+"""The picture of a recording as the detector hears it: waveform, posterior, threshold and triggers over time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+
+from kwsd.runtime.detector import Step
+from kwsd.runtime.frontend import SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class Track:
+    """The steps of one pass over the recording."""
+
+    label: str
+    threshold: float
+    steps: list[Step]
+
+
+def draw_timeline(
+    samples: npt.NDArray[np.float32], words: list[tuple[float, str]], tracks: list[Track], path: Path
+) -> None:
+    """Draw `samples` (n,) and, below, each track; `words` are (start in seconds, name) of the files joined."""
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(
+        1 + len(tracks), sharex=True, figsize=(11, 1.6 + 1.9 * len(tracks)), layout="constrained"
+    )
+    wave, *panels = axes
+    wave.plot(np.arange(len(samples)) / SAMPLE_RATE, samples, linewidth=0.4, color="tab:gray")
+    wave.set(ylabel="samples", ylim=(-1, 1.3))
+    for start, name in words:
+        for axis in axes:
+            axis.axvline(start, color="black", linewidth=0.3, alpha=0.5)
+        wave.text(start + 0.05, 1.05, name, fontsize=8)
+    for panel, track in zip(panels, tracks, strict=True):
+        times = [step.time for step in track.steps]
+        panel.step(
+            times, [step.posterior for step in track.steps], where="post", linewidth=1, label="posterior"
+        )
+        panel.axhline(track.threshold, color="tab:red", linestyle="--", linewidth=0.8, label="threshold")
+        fired = [step for step in track.steps if step.trigger]
+        panel.plot(
+            [step.time for step in fired],
+            [step.posterior for step in fired],
+            linestyle="none",
+            marker="v",
+            color="tab:red",
+            label="trigger",
+        )
+        panel.set(ylabel=track.label, ylim=(-0.05, 1.12))
+    panels[0].legend(loc="upper left", fontsize=8, ncols=3)
+    panels[-1].set(xlabel="seconds", xlim=(0, len(samples) / SAMPLE_RATE))
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
