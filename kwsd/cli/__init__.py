@@ -14,6 +14,12 @@ COMMANDS = {
     "score": "Print or plot the posterior of every step of a recording.",
     "service": "Install kwsd as a systemd service.",
     "train": "Train a model on a Speech Commands tree.",
+    "evaluate": "Measure a model on held-out clips.",
+    "distill": "Train a small model from large ones, or search for the best way to.",
+    "quantize": "Store a model's weights in 16, 8 or 4 bits.",
+    "prune": "Take units and channels out of a model.",
+    "info": "Count a model's parameters, multiply-adds and bytes.",
+    "report": "Write the report from the recorded runs.",
 }
 
 

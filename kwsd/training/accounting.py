@@ -1,0 +1,87 @@
+"""What a model costs: parameters, multiply-adds, bytes. Closed forms of the architecture; no torch needed."""
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, SAMPLE_RATE
+from kwsd.runtime.model import Architecture, Model
+from kwsd.runtime.modelfile import read_model
+from kwsd.runtime.torchfile import Tensor, read_torch
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A model's cost. MACs are the multiply-adds of matrices and filters; bytes are 8 bits."""
+
+    parameters: int
+    macs_per_step: int
+    macs_per_second: float  # of audio, at the model's own step, without the front end
+    macs_per_second_with_front_end: float
+    weight_bytes: int  # as stored: packed integers and their scales
+    file_bytes: int
+    state_bytes: int  # what a detector keeps between two steps, at the model's own window
+
+    def over(self, other: "Cost") -> dict[str, float]:
+        """How many times more `other` costs."""
+        return {name: value / mine for (name, mine), value in zip(asdict(self).items(), asdict(other).values())}
+
+
+def parameters(architecture: Architecture) -> int:
+    """Number of trained values."""
+    return sum(math.prod(shape) for shape in architecture.shapes().values())
+
+
+def macs_per_step(architecture: Architecture) -> int:
+    """Multiply-adds of one step: convolution column, GRU layers, energy, output.
+
+    Biases, activations and the attention's running mean (a few additions) are not counted.
+    """
+    return sum(
+        math.prod(shape) * (architecture.bands if name == "conv.weight" else 1)
+        for name, shape in architecture.shapes().items()
+        if len(shape) > 1
+    )
+
+
+def front_end_macs_per_frame() -> int:
+    """Multiply-adds of one frame: window, real FFT (as N log2 N), power, mel filters as the dense product they are."""
+    bins = N_FFT // 2 + 1
+    return N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * bins + bins * N_MELS
+
+
+def state_bytes(architecture: Architecture, window: int) -> int:
+    """Bytes between two steps: samples of the next frame, frames of the next column, GRU states, the window's sums."""
+    held = (N_FFT - HOP) + architecture.kernel[1] * N_MELS + 2 * architecture.hidden
+    return 4 * held + 8 * 4 * window  # float32; and for every step two float64, in the two stacks
+
+
+def stored_bytes(path: Path) -> int:
+    """Bytes of the weights as the file stores them, before deflation."""
+    record = read_torch(path.read_bytes())
+    assert isinstance(record, dict)  # read_model has checked it
+    return sum(map(_bytes, record["weights"].values()))
+
+
+def _bytes(entry: Any) -> int:
+    if isinstance(entry, Tensor):
+        return math.prod(entry.shape) * entry.dtype.itemsize
+    return sum(map(_bytes, entry.values()))
+
+
+def cost(path: Path) -> tuple[Model, Cost]:
+    """A model file, and what it costs. Raises ModelError where it is none."""
+    model = read_model(path)
+    a = model.architecture
+    frames = SAMPLE_RATE / HOP
+    per_second = macs_per_step(a) * frames / model.settings.step
+    return model, Cost(
+        parameters=parameters(a),
+        macs_per_step=macs_per_step(a),
+        macs_per_second=per_second,
+        macs_per_second_with_front_end=per_second + front_end_macs_per_frame() * frames,
+        weight_bytes=stored_bytes(path),
+        file_bytes=path.stat().st_size,
+        state_bytes=state_bytes(a, model.settings.window),
+    )

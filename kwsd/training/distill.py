@@ -1,0 +1,90 @@
+"""Distillation: a small network learns what large ones answer at every step, and where they look.
+
+Soft loss: KL divergence to the teachers' posteriors at a temperature T, times T squared (Hinton et al. 2015,
+arXiv 1503.02531). Attention loss: KL divergence to the teachers' attention over each window, after attention
+transfer (Zagoruyko and Komodakis 2017, arXiv 1612.03928). Hard loss: the scenes' own labels.
+
+A teacher answers once for every scene, at its own steps; a student with other steps learns from the answers
+interpolated at the ends of its own.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.training.crnn import CRNN, sliding
+from kwsd.training.pool import Annotate, Scenes
+from kwsd.training.train import Recipe, scene_loss, step_ends
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """The objective (kwsd.training.train.Objective) of a student.
+
+    alpha: weight of the soft loss; the hard loss has 1 - alpha. attention: weight of the attention loss.
+    """
+
+    temperature: float = 2.0
+    alpha: float = 0.7
+    attention: float = 0.1
+
+    def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
+        logits, energy = crnn.attend(scenes.frames, recipe.window, step)
+        ends = step_ends(recipe.architecture, logits.shape[1], step)
+        hard = scene_loss(logits, ends, scenes, recipe)
+        taught = at(ends, scenes.notes["odds"], scenes.notes["ends"])
+        soft = odds_divergence(taught, logits[..., 1] - logits[..., 0], self.temperature)
+        seconds = step * HOP / SAMPLE_RATE
+        loss = self.alpha * soft.sum(dim=1).mean() * seconds + (1 - self.alpha) * hard
+        if self.attention:
+            wanted = at(ends, scenes.notes["energy"], scenes.notes["ends"])
+            loss = loss + self.attention * attention_divergence(wanted, energy, recipe.window)
+        return loss
+
+
+def odds_divergence(teacher: Tensor, student: Tensor, temperature: float) -> Tensor:
+    """T squared times KL(teacher, student) of Bernoulli posteriors softened by T, of log-odds of any shape."""
+    t, s = teacher / temperature, student / temperature
+    p = torch.sigmoid(t)
+    divergence = p * (functional.logsigmoid(t) - functional.logsigmoid(s))
+    divergence = divergence + (1 - p) * (functional.logsigmoid(-t) - functional.logsigmoid(-s))
+    return divergence * temperature**2
+
+
+def attention_divergence(teacher: Tensor, student: Tensor, window: int) -> Tensor:
+    """KL(teacher, student) of the attention over each step's window, mean of all. Energies, (batch, steps)."""
+    window = min(window, student.shape[1])
+    wanted, given = (sliding(e, window).clamp(min=-1e4).log_softmax(dim=2) for e in (teacher, student))
+    return (wanted.exp() * (wanted - given)).sum(dim=2).mean()
+
+
+def at(times: Tensor, values: Tensor, known: Tensor) -> Tensor:
+    """`values` (batch, n), known at evenly spaced times, the same for all, interpolated at `times` (m,)."""
+    grid = known[0]
+    place = ((times - grid[0]) / (grid[1] - grid[0])).clamp(0, len(grid) - 1)
+    low = place.long().clamp(max=len(grid) - 2)
+    return torch.lerp(values[:, low], values[:, low + 1], place - low)
+
+
+def teaching(teachers: list[CRNN], window: int) -> Annotate:
+    """Notes of scenes: the teachers' mean log-odds and energies at their steps, and when those end (seconds).
+
+    The teachers must share an architecture; the mean of several is a better teacher than any of them.
+    """
+    architecture = teachers[0].architecture
+
+    def annotate(frames: Tensor) -> dict[str, Tensor]:
+        answers = [teacher.eval().attend(frames, window) for teacher in teachers]
+        logits = torch.stack([logits for logits, _ in answers]).mean(dim=0)
+        energy = torch.stack([energy for _, energy in answers]).mean(dim=0)
+        ends = step_ends(architecture, logits.shape[1], architecture.stride[1])
+        return {
+            "odds": logits[..., 1] - logits[..., 0],
+            "energy": energy,
+            "ends": ends.expand(len(frames), -1),
+        }
+
+    return annotate
