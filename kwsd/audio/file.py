@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import soundfile
 
 from kwsd.audio.resample import Resampler
@@ -14,7 +15,7 @@ from kwsd.runtime.frontend import Samples
 BLOCK = 0.25  # seconds read at a time
 
 
-class AudioFile(Recorded):
+class FileSource(Recorded):
     """The mean of a file's channels, resampled, at whatever speed it is read."""
 
     def __init__(self, path: str | Path) -> None:
@@ -38,7 +39,7 @@ class AudioFile(Recorded):
         resampler = Resampler(self._file.samplerate)
         while not self._stopped:
             frames = self._read(round(BLOCK * self._file.samplerate))
-            yield resampler.push(frames.mean(axis=1), last=not len(frames))
+            yield resampler.push(np.nan_to_num(frames.mean(axis=1)), last=not len(frames))
             if not len(frames):
                 return
 

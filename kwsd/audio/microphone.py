@@ -14,10 +14,11 @@ from kwsd.runtime.frontend import SAMPLE_RATE, Samples
 BLOCK = 0.05  # seconds of audio in a callback
 LATENCY = 0.2  # seconds PortAudio may hold; at its own "low" the ALSA thread polls half a core away
 CAPACITY = 4.0  # seconds in the ring
+FULL_SCALE = np.float32(32768)  # of int16
 PATIENCE = 5.0  # seconds without audio after which the microphone is gone
 
 
-class Microphone:
+class MicrophoneSource:
     """An open microphone, in 16 kHz mono where it can, else at its own rate and resampled by its reader.
 
     The audio system makes one channel of several where it can; else all are opened and kwsd takes the mean.
@@ -79,7 +80,7 @@ class Microphone:
 
     def __iter__(self) -> Iterator[Samples]:
         while len(frames := self._ring.read(PATIENCE)):
-            yield self._resampler.push(frames.mean(axis=1, dtype=np.float32) / 32768)
+            yield self._resampler.push(frames.mean(axis=1, dtype=np.float32) / FULL_SCALE)
         if not self._stopped:
             raise AudioError(f"no more audio from the microphone {self.name!r}: was it unplugged?")
 

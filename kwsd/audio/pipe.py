@@ -14,12 +14,13 @@ from kwsd.errors import UsageError
 from kwsd.runtime.frontend import SAMPLE_RATE, Samples
 
 COMMAND = "arecord -t raw -f S16_LE -r 16000 -c 1 | kwsd listen --input -"
+FULL_SCALE = np.float32(32768)  # of int16
 BLOCK = 1 << 14  # bytes read at a time: half a second
 
 log = logging.getLogger(__name__)
 
 
-class Pipe(Recorded):
+class PipeSource(Recorded):
     """Standard input. A WAV header, which arecord writes unless told not to, is checked and skipped."""
 
     name = "standard input"
@@ -55,7 +56,7 @@ class Pipe(Recorded):
                 held = held[header:]
                 begun = True
             whole = len(held) // 2 * 2
-            yield np.frombuffer(held[:whole], "<i2").astype(np.float32) / 32768
+            yield np.frombuffer(held[:whole], "<i2").astype(np.float32) / FULL_SCALE
             held = held[whole:]
         if held:
             log.warning("standard input ended inside a sample: is it 16 kHz mono int16?")
@@ -64,7 +65,7 @@ class Pipe(Recorded):
         os.write(self._stop, b".")
 
     def _blocks(self) -> Iterator[bytes]:
-        """What comes in, until it ends or `stop` is called: the wait is for either, so a silent pipe stops at once."""
+        """What comes in, until its end or `stop`: the wait is for either, so a silent pipe stops at once."""
         poll = select.poll()
         poll.register(self._descriptor, select.POLLIN)
         poll.register(self._stopped, select.POLLIN)
@@ -76,7 +77,7 @@ class Pipe(Recorded):
 
 
 def header_size(head: bytes) -> int | None:
-    """Bytes of WAV header that a stream with this head begins with: 0 for raw audio, None where more is needed to tell.
+    """Bytes of WAV header at this head of a stream: 0 for raw audio, None if it is too short to tell.
 
     Raises UsageError where the WAV is not 16 kHz mono int16.
     """

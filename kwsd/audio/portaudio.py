@@ -27,9 +27,9 @@ class Device:
 
 
 def portaudio() -> Any:
-    """The sounddevice module, with PortAudio started. Raises AudioError where the library is absent or won't start.
+    """The sounddevice module, with PortAudio started. Raises AudioError where the library is absent.
 
-    PortAudio opens every ALSA device to list them, and so loads their plugins: with Debian's libasound2-plugins
+    PortAudio opens every ALSA device to list them, and so loads their plugins: of Debian's libasound2-plugins
     the A52 encoder alone brings in 11 MB of codecs. ALSA keeps them until its global configuration is freed.
     """
     try:
@@ -44,7 +44,7 @@ def portaudio() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what the audio libraries print on standard error, where they try and fail by design, from the user."""
+    """Keep what the audio libraries print on standard error where they try and fail by design."""
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(null, 2)

@@ -1,7 +1,7 @@
 """A preallocated ring buffer between one writing and one reading thread, without a lock around the audio.
 
 The writer only ever moves its own two counters and the reader its own one, so neither waits for the other.
-When the ring is full the oldest audio is lost: the reader finds that the writer has lapped it, skips, and counts.
+When the ring is full the oldest audio is lost: the reader finds that it has been lapped, skips, and counts.
 """
 
 import threading
@@ -50,11 +50,9 @@ class RingBuffer:
         self._wake()
 
     def read(self, timeout: float | None = None) -> Frames:
-        """All that is waiting, shape (n, channels); none after `timeout` seconds without audio or once closed."""
+        """All that is waiting, shape (n, channels); none after `timeout` seconds or once closed."""
         while True:
-            closed = (
-                self._closed
-            )  # before looking for audio: what was written before the close is still given
+            closed = self._closed  # looked at first: what was written before the close is still given
             end = self._written
             start = max(self._read, end - self.capacity)
             if start == end:
@@ -62,9 +60,8 @@ class RingBuffer:
                     return self._buffer[:0]
                 continue
             frames = self._copy(start, end)
-            intact = min(
-                end, max(start, self._claimed - self.capacity)
-            )  # what was reached during the copy is torn
+            # what the writer reached during the copy is torn
+            intact = min(end, max(start, self._claimed - self.capacity))
             if intact > self._read:
                 self.overruns += 1
                 self.dropped += intact - self._read

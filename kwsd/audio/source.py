@@ -30,7 +30,7 @@ class Source(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
     def __iter__(self) -> Iterator[Samples]:
-        """Chunks of samples, shape (n,), until the end or `stop`. Raises AudioError where the audio breaks off."""
+        """Chunks of samples, shape (n,), until the end or `stop`. Raises AudioError where it breaks off."""
 
     def stop(self) -> None:
         """End the iteration soon, from any thread or signal handler."""
@@ -46,20 +46,20 @@ class Recorded:
 
 
 def open_source(given: str | None, device: str | None = None) -> Source:
-    """Open the microphone `device` (None: the default), or instead of it a file (its path) or standard input ("-").
+    """Open the microphone `device` (None: the default) or, where `given`, a file (its path) or stdin ("-").
 
     Raises UsageError or AudioError where that cannot be.
     """
     if given is None:
-        from kwsd.audio.microphone import Microphone
+        from kwsd.audio.microphone import MicrophoneSource
 
-        return Microphone(device)
+        return MicrophoneSource(device)
     if device is not None:
         raise UsageError("--device names a microphone and --input replaces it: give one of them")
     if given == "-":
-        from kwsd.audio.pipe import Pipe
+        from kwsd.audio.pipe import PipeSource
 
-        return Pipe()
-    from kwsd.audio.file import AudioFile
+        return PipeSource()
+    from kwsd.audio.file import FileSource
 
-    return AudioFile(given)
+    return FileSource(given)

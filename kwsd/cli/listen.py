@@ -1,0 +1,140 @@
+"""``kwsd listen``: the daemon in the foreground."""
+
+import logging
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+log = logging.getLogger(__name__)
+
+MODELS_OWN = "[default: the model's]"
+
+
+@click.command(name="listen")
+@click.option("--model", default="student", show_default=True, help="Model file, or name of a shipped model.")
+@click.option(
+    "--input", "input_", metavar="FILE", help="Hear a recording; -: raw 16 kHz mono int16 on stdin."
+)
+@click.option("--device", metavar="NAME|INDEX", help="Microphone, by a part of its name; see kwsd devices.")
+@click.option("--window", type=click.IntRange(min=1), help=f"Steps the attention sees.  {MODELS_OWN}")
+@click.option("--step", type=click.IntRange(min=1), help=f"Frames of 10 ms between steps.  {MODELS_OWN}")
+@click.option("--threshold", type=click.FloatRange(0, 1), help=f"Posterior that triggers.  {MODELS_OWN}")
+@click.option("--patience", type=click.IntRange(min=1), help=f"Steps on end it takes.  {MODELS_OWN}")
+@click.option("--release", type=click.FloatRange(0, 1), help=f"Posterior that rearms.  {MODELS_OWN}")
+@click.option("--refractory", type=click.FloatRange(min=0), help=f"Seconds between triggers.  {MODELS_OWN}")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["auto", "text", "json"]),
+    default="auto",
+    show_default=True,
+    help="How triggers are printed; auto is text on a terminal and JSON lines elsewhere.",
+)
+@click.option("--meter", is_flag=True, help="Show a live meter of level and posterior on the terminal.")
+@click.option("--on-trigger", "hooks", multiple=True, metavar="CMD", help="Run CMD in the shell. Repeatable.")
+@click.option(
+    "--hook-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds after which a hook is ended.",
+)
+@click.option("--save-clips", type=click.Path(path_type=Path), metavar="DIR", help="Keep what triggered.")
+@click.option(
+    "--clip-seconds",
+    type=click.FloatRange(min=0.1),
+    default=3.0,
+    show_default=True,
+    help="Seconds kept before each trigger.",
+)
+@click.option(
+    "--clips-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=100.0,
+    show_default=True,
+    help="Megabytes of clips kept; the oldest go.",
+)
+def command(
+    model: str,
+    input_: str | None,
+    device: str | None,
+    window: int | None,
+    step: int | None,
+    threshold: float | None,
+    patience: int | None,
+    release: float | None,
+    refractory: float | None,
+    format_: str,
+    meter: bool,
+    hooks: tuple[str, ...],
+    hook_timeout: float,
+    save_clips: Path | None,
+    clip_seconds: float,
+    clips_limit: float,
+) -> None:
+    """Listen for the keyword; print each trigger and run the hooks.
+
+    A hook finds KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment and the
+    trigger as a JSON line on its standard input. What it prints goes to standard error.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads would only cost memory
+    if input_ is None:
+        from kwsd.audio.portaudio import portaudio
+
+        portaudio()  # before numpy: what ALSA loads for a moment is gone when numpy comes
+
+    from kwsd.audio.source import open_source
+    from kwsd.daemon.events import print_json
+    from kwsd.daemon.hooks import Hooks
+    from kwsd.daemon.listener import Listener, OnAudio, OnTrigger, stopped_by_signals
+    from kwsd.daemon.notify import Notifier
+    from kwsd.runtime.detector import Detector
+    from kwsd.runtime.modelfile import find_model, read_model
+
+    logging.basicConfig(level=logging.INFO, handlers=[StandardError()], format="kwsd: %(message)s")
+    path = find_model(model)
+    detector = Detector(read_model(path), window, step, threshold, patience, release, refractory)
+    notifier = Notifier()
+    runner = Hooks(hooks, hook_timeout)
+    on_audio: list[OnAudio] = []
+    on_trigger: list[OnTrigger] = [runner.on_trigger]
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(input_, device))
+        if save_clips is not None:
+            from kwsd.daemon.clips import Clips
+
+            clips = stack.enter_context(Clips(save_clips, clip_seconds, round(clips_limit * 1e6)))
+            on_audio.append(clips.on_audio)
+            on_trigger.append(clips.on_trigger)
+        text = format_ == "text" or (format_ == "auto" and os.isatty(1))
+        if text or meter:
+            from kwsd.daemon.terminal import Terminal
+
+            terminal = Terminal()
+        if meter:
+            on_audio.append(stack.enter_context(terminal.meter(detector.settings.threshold)).on_audio)
+        on_trigger.append(terminal.on_trigger if text else print_json)
+
+        listener = Listener(source, detector, path.name, notifier, on_audio, on_trigger)
+        log.info("listening for %r on %s", detector.keyword, source.name)
+        with stopped_by_signals(listener.stop):
+            try:
+                listener.run()
+            except BrokenPipeError:  # nobody reads on: an end as good as any
+                listener.stop()
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes what is left there at exit
+            except BaseException:
+                listener.stop()
+                raise
+            finally:
+                runner.finish(hurry=lambda: listener.stopping)
+
+
+class StandardError(logging.Handler):
+    """Prints to what sys.stderr is at that moment: while the meter is drawn, that is its console."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)

@@ -1,0 +1,50 @@
+"""A trigger as others are told of it."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from kwsd.errors import KwsdError
+
+
+@dataclass(frozen=True)
+class Event:
+    """The keyword was heard."""
+
+    keyword: str
+    posterior: float
+    stream_time: float  # seconds of audio from the stream's beginning
+    time: datetime  # when it was heard, with its zone
+    model: str  # file name
+
+    def json(self) -> str:
+        """One line without its end, ``{"event": "trigger", ...}``."""
+        return json.dumps(
+            {
+                "event": "trigger",
+                "keyword": self.keyword,
+                "posterior": round(self.posterior, 6),
+                "stream_time": round(self.stream_time, 3),
+                "time": self.time.isoformat(timespec="milliseconds"),
+                "model": self.model,
+            }
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The facts as a hook finds them in its environment."""
+        return {
+            "KWSD_KEYWORD": self.keyword,
+            "KWSD_POSTERIOR": f"{self.posterior:.6f}",
+            "KWSD_STREAM_TIME": f"{self.stream_time:.3f}",
+            "KWSD_TIME": self.time.isoformat(timespec="milliseconds"),
+        }
+
+
+def print_json(event: Event) -> None:
+    """One flushed JSON line on standard output. Raises BrokenPipeError where nobody reads it."""
+    try:
+        print(event.json(), flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise KwsdError(f"cannot write to standard output: {error.strerror}") from error
