@@ -44,22 +44,21 @@ def read_model(path: str | Path) -> Model:
 
 def _read(path: Path) -> bytes:
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise ModelError("a folder; give the .pt file in it")
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(status.st_mode):
             raise ModelError("not a file; give a .pt file")
+        if status.st_size > MAX_BYTES:
+            raise ModelError(f"larger than {MAX_BYTES:,} bytes; not a kwsd model")
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(status.st_size)
     except PermissionError:
         raise ModelError("no permission to read it; change its mode or owner") from None
     except FileNotFoundError:
         raise ModelError("no such file") from None
     except OSError as error:
         raise ModelError(f"cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise ModelError(f"larger than {MAX_BYTES:,} bytes; not a kwsd model")
-    return data
 
 
 def _model(record: object, path: Path) -> Model:

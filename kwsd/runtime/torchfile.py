@@ -6,13 +6,13 @@ by a small stack machine, which can make plain values and `Tensor` records and n
 """
 
 import io
+import pickle  # for the names of its opcodes, never to load
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pickletools import genops
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,7 @@ def read_torch(data: bytes) -> object:
     storages = {name.removeprefix("data/"): entry for name, entry in entries.items() if name[:5] == "data/"}
     try:
         return _interpret(entries["data.pkl"], storages)
-    except (ValueError, IndexError, KeyError, TypeError):  # a malformed pickle
+    except (ValueError, IndexError, KeyError, struct.error):  # a malformed pickle
         raise ModelError(DAMAGED) from None
 
 
@@ -140,11 +140,21 @@ def _check_entries(infos: list[zipfile.ZipInfo]) -> None:
         raise ModelError(f"unpacks to more than {MAX_BYTES:,} bytes; not a kwsd model")
 
 
-def _interpret(pickle: bytes, storages: Mapping[str, bytes]) -> object:
+def _interpret(data: bytes, storages: Mapping[str, bytes]) -> object:
     """The object that a protocol 2 pickle of ``torch.save`` describes."""
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[int, Any] = {}
+    file = io.BytesIO(data)
+
+    def number(layout: str) -> Any:
+        return struct.unpack(layout, file.read(struct.calcsize(layout)))[0]
+
+    def take(count: int) -> bytes:
+        taken = file.read(count)
+        if len(taken) < count:
+            raise ModelError(DAMAGED)
+        return taken
 
     def since_mark() -> list[Any]:
         mark = marks.pop()
@@ -157,63 +167,80 @@ def _interpret(pickle: bytes, storages: Mapping[str, bytes]) -> object:
             raise ModelError(DAMAGED)
         stack[-1].update(zip(items[::2], items[1::2], strict=True))
 
-    value: Any
-    for opcode, value, _ in genops(pickle):
-        match opcode.name:
-            case "PROTO" if value == 2:
+    while opcode := file.read(1):
+        match opcode:
+            case pickle.PROTO if number("B") == 2:
                 pass
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT" | "BINUNICODE":
-                stack.append(value)
-            case "NONE":
+            case pickle.NONE:
                 stack.append(None)
-            case "NEWTRUE":
+            case pickle.NEWTRUE:
                 stack.append(True)
-            case "NEWFALSE":
+            case pickle.NEWFALSE:
                 stack.append(False)
-            case "BINPUT" | "LONG_BINPUT":
-                memo[value] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                stack.append(memo[value])
-            case "MARK":
+            case pickle.BININT:
+                stack.append(number("<i"))
+            case pickle.BININT1:
+                stack.append(number("B"))
+            case pickle.BININT2:
+                stack.append(number("<H"))
+            case pickle.LONG1:
+                stack.append(int.from_bytes(take(number("B")), "little", signed=True))
+            case pickle.BINFLOAT:
+                stack.append(number(">d"))
+            case pickle.BINUNICODE:
+                stack.append(take(number("<I")).decode())
+            case pickle.BINPUT:
+                memo[number("B")] = stack[-1]
+            case pickle.LONG_BINPUT:
+                memo[number("<I")] = stack[-1]
+            case pickle.BINGET:
+                stack.append(memo[number("B")])
+            case pickle.LONG_BINGET:
+                stack.append(memo[number("<I")])
+            case pickle.MARK:
                 marks.append(len(stack))
-            case "EMPTY_TUPLE":
+            case pickle.EMPTY_TUPLE:
                 stack.append(())
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                marks.append(len(stack) - int(opcode.name[-1]))
+            case pickle.TUPLE1:
+                stack[-1:] = [(stack[-1],)]
+            case pickle.TUPLE2:
+                stack[-2:] = [(stack[-2], stack[-1])]
+            case pickle.TUPLE3:
+                stack[-3:] = [(stack[-3], stack[-2], stack[-1])]
+            case pickle.TUPLE:
                 stack.append(tuple(since_mark()))
-            case "TUPLE":
-                stack.append(tuple(since_mark()))
-            case "EMPTY_LIST":
+            case pickle.EMPTY_LIST:
                 stack.append([])
-            case "APPEND":
+            case pickle.APPEND:
                 _list(stack[-2]).append(stack.pop())
-            case "APPENDS":
+            case pickle.APPENDS:
                 items = since_mark()
                 _list(stack[-1]).extend(items)
-            case "EMPTY_DICT":
+            case pickle.EMPTY_DICT:
                 stack.append({})
-            case "SETITEM":
-                items = [stack.pop(), stack.pop()]
-                put(items[::-1])
-            case "SETITEMS":
+            case pickle.SETITEM:
+                marks.append(len(stack) - 2)
                 put(since_mark())
-            case "GLOBAL":
-                if value not in {*STORAGES, ORDERED_DICT, REBUILD_TENSOR}:
-                    raise ModelError(f"asks for {value[:60]!r}, as no model does; perhaps hostile: delete it")
-                stack.append(Global(value))
-            case "REDUCE":
+            case pickle.SETITEMS:
+                put(since_mark())
+            case pickle.GLOBAL:
+                name = b" ".join(file.readline().rstrip(b"\n") for _ in range(2)).decode()
+                if name not in {*STORAGES, ORDERED_DICT, REBUILD_TENSOR}:
+                    raise ModelError(f"asks for {name[:60]!r}, as no model does; perhaps hostile: delete it")
+                stack.append(Global(name))
+            case pickle.REDUCE:
                 arguments = stack.pop()
                 stack.append(_call(stack.pop(), arguments))
-            case "BUILD":  # attributes that torch hangs on a state_dict; not needed
+            case pickle.BUILD:  # attributes that torch hangs on a state_dict; not needed
                 stack.pop()
                 if type(stack[-1]) is not dict:
                     raise ModelError(DAMAGED)
-            case "BINPERSID":
+            case pickle.BINPERSID:
                 stack.append(_storage(stack.pop(), storages))
-            case "STOP" if len(stack) == 1:
+            case pickle.STOP if len(stack) == 1:
                 return stack[0]
             case _:
-                raise ModelError(f"holds the pickle opcode {opcode.name}, which no kwsd model does")
+                raise ModelError(f"holds the pickle opcode {opcode!r}, which no kwsd model does")
     raise ModelError(DAMAGED)
 
 
