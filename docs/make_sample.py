@@ -42,7 +42,9 @@ def model_file(folder: Path) -> Path:
 def main(voices: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         styles = Path(folder) / "voices.npz"
-        np.savez(styles, **{p.stem: np.fromfile(p, np.float32).reshape(-1, 1, 256) for p in voices.glob("*.bin")})
+        np.savez(
+            styles, **{p.stem: np.fromfile(p, np.float32).reshape(-1, 1, 256) for p in voices.glob("*.bin")}
+        )
         kokoro = Kokoro(str(model_file(Path(folder))), str(styles))
         pieces = [np.zeros(int(PAUSE * RATE), np.float32)]
         for voice, text in LINES:

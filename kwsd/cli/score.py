@@ -18,9 +18,13 @@ from kwsd.errors import UsageError
 @click.option("--window", type=int, help="Steps the attention sees.  [default: the model's]")
 @click.option("--step", type=int, help="Frames of 10 ms between steps.  [default: the model's]")
 @click.option("--threshold", type=float, help="Posterior that triggers.  [default: the model's]")
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="[default: csv; nothing with --plot]")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "jsonl"]), help="[default: csv; nothing with --plot]"
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw it to this file (.png, .svg, .pdf).")
-@click.option("--beside", type=(int, int), multiple=True, metavar="WINDOW STEP", help="Draw these, too. Repeatable.")
+@click.option(
+    "--beside", type=(int, int), multiple=True, metavar="WINDOW STEP", help="Draw these, too. Repeatable."
+)
 def command(
     files: tuple[Path, ...],
     model: str,
@@ -35,6 +39,7 @@ def command(
     import numpy as np
 
     from kwsd.audio.file import FileSource
+    from kwsd.daemon.listener import TAIL
     from kwsd.runtime.detector import Detector
     from kwsd.runtime.frontend import SAMPLE_RATE
     from kwsd.runtime.modelfile import find_model, read_model
@@ -48,7 +53,7 @@ def command(
     for file in files:
         with FileSource(file) as source:
             recordings.append(np.concatenate([np.empty(0, np.float32), *source]))
-    samples = np.concatenate(recordings)
+    samples = np.concatenate([*recordings, np.zeros(round(TAIL * SAMPLE_RATE), np.float32)])
 
     tracks = []
     for size, pace in ((window, step), *beside):
@@ -69,7 +74,9 @@ def command(
         for row in rows:
             print(json.dumps(row))
     elif form == "csv" or plot is None:
-        writer = csv.DictWriter(sys.stdout, ["stream_time", "posterior", "warm", "trigger"], lineterminator="\n")
+        writer = csv.DictWriter(
+            sys.stdout, ["stream_time", "posterior", "warm", "trigger"], lineterminator="\n"
+        )
         writer.writeheader()
         writer.writerows(rows)
     if plot is not None:
