@@ -1,4 +1,6 @@
-"""Draws docs/score.png: ten clips without the keyword and two with it, joined; by speakers that no model trained on.
+"""Draws docs/score.png: ten clips without the keyword and two with it, joined.
+
+Each is the first clip of its word by a dev-test speaker, whom no model was trained on.
 
 KWSD_DATA=DIR python docs/make_score.py [MODEL]
 """

@@ -1,7 +1,7 @@
 """How a model does in the field: streams, not clips, through the runtime's own detector, triggers and all.
 
-Positives: every clip of the keyword stands in a few seconds of other sound; a hit is a trigger from the word's
-beginning to a second past its end. Negatives: hours without the keyword; every trigger is a false alarm.
+Positives: every clip of the keyword stands in a few seconds of other sound; a hit is a trigger from the
+word's beginning to a second past its end. Negatives: hours without the keyword; every trigger is a false alarm.
 """
 
 import itertools
@@ -58,7 +58,7 @@ class Positive:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one stream came to at one threshold: hits' latencies in seconds after the word's end, and false alarms."""
+    """What one stream came to at one threshold. latencies: seconds from the word's end to the trigger, of hits."""
 
     latencies: list[float]
     false_alarms: int
@@ -121,7 +121,7 @@ class Point:
 def place(
     clip: Audio, context: list[Audio], noise: list[Audio], snr: float | None, random: np.random.Generator
 ) -> Positive:
-    """A clip in context: sound before (a piece of `context`, or silence), a tail, and noise at `snr` dB under it all."""
+    """A clip after a piece of `context`, or silence, and before a pause, with noise `snr` dB under it all."""
     before = _piece(context, LEAD, random)
     fade = SAMPLE_RATE // 10
     before[-fade:] *= np.linspace(1, 0, fade)
@@ -156,8 +156,7 @@ def stretches(recordings: Iterable[Audio]) -> list[Audio]:
 
 def hear(model: Model, settings: dict[str, Any], stream: Positive | Audio) -> dict[float, Outcome]:
     """Stream it at every threshold that its highest posterior reaches; higher ones give an empty outcome."""
-    positive = stream if isinstance(stream, Positive) else None
-    audio = positive.audio if positive else stream
+    positive, audio = (stream, stream.audio) if isinstance(stream, Positive) else (None, stream)
     outcomes = {}
     quiet = Detector(model, **{**settings, "threshold": 1.0, "patience": 10_000})
     quiet.prime()
@@ -182,7 +181,7 @@ def curve(
     jobs: int = 1,
     on_stream: Callable[[], None] = lambda: None,
 ) -> list[Point]:
-    """FRR and FA/h at every threshold. settings: Detector's; jobs: processes; on_stream is called as each ends."""
+    """FRR and FA/h at every threshold. settings: of Detector. jobs: processes. on_stream: called after each."""
     streams: list[Positive | Audio] = [*positives, *negatives]
     arguments = (itertools.repeat(model), itertools.repeat(settings or {}), streams)
     outcomes = []
@@ -208,7 +207,7 @@ def frr_at(points: list[Point], fa_per_hour: float) -> Point | None:
 
 
 def _piece(recordings: list[Audio], length: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
-    """A random stretch of one recording, repeated where it is shorter; silence where there is none. (length,)"""
+    """A random stretch of one recording, repeated where it is shorter; silence where there is none."""
     if not recordings:
         return np.zeros(length, np.float32)
     recording = recordings[random.integers(len(recordings))]

@@ -1,4 +1,4 @@
-"""The picture of a recording as the detector hears it: waveform, posterior, threshold and triggers over time."""
+"""The picture of a recording as the detector hears it: waveform, posterior, threshold and triggers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ class Track:
 def draw_timeline(
     samples: npt.NDArray[np.float32], words: list[tuple[float, str]], tracks: list[Track], path: Path
 ) -> None:
-    """Draw `samples` (n,) and, below, each track; `words` are (start in seconds, name) of the files joined."""
+    """Draw `samples` (n,) and each track. words: (start in seconds, name) of the files joined."""
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
