@@ -1,26 +1,120 @@
-"""What the workshop's commands share: the console, progress bars, and the check that torch is there."""
+"""What the workshop's commands share: options, the console, progress bars, and the end of a training run."""
 
+import datetime
 import importlib.util
+import shlex
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
-    from kwsd.training.train import Epoch
+    from kwsd.runtime.model import Model
+    from kwsd.training.crnn import CRNN
+    from kwsd.training.recordings import Recordings
+    from kwsd.training.train import Epoch, Trainer
 
 console = Console()
+
+PATH = click.Path(path_type=Path)
+DATA = click.option("--data", type=PATH, required=True, help="Speech Commands tree, as the archive unpacks.")
+NOISE = click.option(
+    "--noise", type=PATH, multiple=True, help="Folder of noise beside the tree's own. Repeatable."
+)
+SPEECH = click.option(
+    "--speech", type=PATH, multiple=True, help="Folder of speech without the keyword. Repeatable."
+)
+OUT = click.option("--out", type=PATH, required=True, help="Model file to write.")
+SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+RESUME = click.option(
+    "--resume", is_flag=True, help="Go on from the checkpoint an interrupted run left by OUT."
+)
+RECORD = click.option("--record", type=PATH, help="File of JSON lines to add the run to.")
 
 
 def needs_torch() -> None:
     """Raise UsageError where the workshop is not installed."""
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchaudio") is None:
         raise UsageError("this command needs the workshop: pip install 'kwsd[train]'")
+
+
+def load_crnn(name: str) -> tuple["CRNN", "Model"]:
+    """A model file, or a shipped model by its name: as a network, and as it was read."""
+    from kwsd.runtime.modelfile import find_model, read_model
+    from kwsd.training.modelfile import to_torch
+
+    model = read_model(find_model(name))
+    return to_torch(model), model
+
+
+def train_and_ship(
+    trainer: "Trainer",
+    recordings: "Recordings",
+    out: Path,
+    kind: str,
+    details: dict[str, Any] | None = None,
+    record: Path | None = None,
+    resume: bool = False,
+) -> None:
+    """Train to the end, write the model with its card, and record the run.
+
+    kind: the command. details: what the recipe does not say (teachers, temperature, bits).
+    """
+    from kwsd.training.accounting import cost
+    from kwsd.training.runs import record as add_record
+    from kwsd.training.ship import ship
+
+    checkpoint = out.with_suffix(".ckpt")
+    if resume:
+        trainer.resume(checkpoint)
+    started = time.monotonic()
+    recipe = trainer.recipe
+    with epoch_progress(trainer.epoch, recipe.epochs, recipe.batches) as (on_epoch, on_batch):
+        trainer.run(on_epoch, on_batch)
+    short = {name: value for name, value in asdict(recipe).items() if name != "architecture"} | (
+        details or {}
+    )
+    facts = {
+        "data": recordings.facts(),
+        "recipe": short,
+        "command": shlex.join(["kwsd", *sys.argv[1:]]),
+        "date": datetime.date.today().isoformat(),
+    }
+    metrics = ship(trainer.best_crnn(), recipe.window, recordings, facts, out)
+    if record:
+        run = {
+            "kind": kind,
+            "name": out.stem,
+            "seed": recipe.seed,
+            "config": short | {"architecture": asdict(recipe.architecture)},
+            "cost": asdict(cost(out)[1]),
+            "metrics": metrics,
+            "history": trainer.history,
+            "seconds": round(time.monotonic() - started, 1),
+            "command": facts["command"],
+            "date": facts["date"],
+        }
+        add_record(record, run)
+    checkpoint.unlink()
+    for split, found in metrics.items():
+        low, high = found["one_minus_auroc_95"]
+        console.print(f"{out}: {split} 1 - AUROC {found['one_minus_auroc']:.2e} ({low:.1e} to {high:.1e})")
 
 
 @contextmanager
@@ -35,11 +129,26 @@ def epoch_progress(
         def on_epoch(epoch: "Epoch") -> None:
             best = "  [green]best so far[/]" if epoch.best else ""
             progress.console.print(
-                f"epoch {epoch.number:3d}  loss {epoch.loss:.4f}  validation 1 - AUROC {epoch.validation:.2e}{best}"
+                f"epoch {epoch.number:3d}  loss {epoch.loss:.4f}  "
+                f"validation 1 - AUROC {epoch.validation:.2e}{best}"
             )
             progress.update(task, epoch=min(epoch.number + 1, epochs))
 
         yield on_epoch, lambda: progress.advance(task)
+
+
+@contextmanager
+def trial_progress(trials: int) -> Iterator[Callable[[int, str], None]]:
+    """A bar over a search's trials. Yields (trials done, how the last one went)."""
+    columns = (TextColumn("trial {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("search", total=trials)
+
+        def on_trial(done: int, line: str) -> None:
+            progress.console.print(line)
+            progress.update(task, completed=done)
+
+        yield on_trial
 
 
 def download_with_progress(root: Path) -> None:

@@ -25,7 +25,8 @@ class Cost:
 
     def over(self, other: "Cost") -> dict[str, float]:
         """How many times more `other` costs."""
-        return {name: value / mine for (name, mine), value in zip(asdict(self).items(), asdict(other).values())}
+        mine = asdict(self)
+        return {name: value / mine[name] for name, value in asdict(other).items()}
 
 
 def parameters(architecture: Architecture) -> int:
@@ -46,13 +47,13 @@ def macs_per_step(architecture: Architecture) -> int:
 
 
 def front_end_macs_per_frame() -> int:
-    """Multiply-adds of one frame: window, real FFT (as N log2 N), power, mel filters as the dense product they are."""
+    """Multiply-adds of one frame: window, real FFT (as N log2 N), power, mel filters (a dense product)."""
     bins = N_FFT // 2 + 1
     return N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * bins + bins * N_MELS
 
 
 def state_bytes(architecture: Architecture, window: int) -> int:
-    """Bytes between two steps: samples of the next frame, frames of the next column, GRU states, the window's sums."""
+    """Bytes kept between two steps: samples, frames, GRU states, the attention's sums."""
     held = (N_FFT - HOP) + architecture.kernel[1] * N_MELS + 2 * architecture.hidden
     return 4 * held + 8 * 4 * window  # float32; and for every step two float64, in the two stacks
 

@@ -57,7 +57,7 @@ _GRU_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def sliding(energy: Tensor, window: int) -> Tensor:
-    """The last `window` energies at every step, minus infinity before the first. (b, steps) to (b, steps, window)."""
+    """The last `window` energies at every step, -inf before the first. (b, steps) to (b, steps, window)."""
     return functional.pad(energy, (window - 1, 0), value=float("-inf")).unfold(1, window, 1)
 
 

@@ -46,7 +46,7 @@ class Distillation:
 
 
 def odds_divergence(teacher: Tensor, student: Tensor, temperature: float) -> Tensor:
-    """T squared times KL(teacher, student) of Bernoulli posteriors softened by T, of log-odds of any shape."""
+    """T squared times KL(teacher, student) of posteriors softened by T, given log-odds of any shape."""
     t, s = teacher / temperature, student / temperature
     p = torch.sigmoid(t)
     divergence = p * (functional.logsigmoid(t) - functional.logsigmoid(s))
@@ -55,7 +55,7 @@ def odds_divergence(teacher: Tensor, student: Tensor, temperature: float) -> Ten
 
 
 def attention_divergence(teacher: Tensor, student: Tensor, window: int) -> Tensor:
-    """KL(teacher, student) of the attention over each step's window, mean of all. Energies, (batch, steps)."""
+    """KL(teacher, student) of the attention over each step's window, their mean. Energies, (batch, steps)."""
     window = min(window, student.shape[1])
     wanted, given = (sliding(e, window).clamp(min=-1e4).log_softmax(dim=2) for e in (teacher, student))
     return (wanted.exp() * (wanted - given)).sum(dim=2).mean()

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kwsd.runtime.frontend import POWER_FLOOR
+from kwsd.runtime.frontend import N_MELS, POWER_FLOOR
 from kwsd.training.features import LogMel, SpecAugment
 from kwsd.training.scenes import SceneMaker
 
 CHUNK = 1024  # scenes
 _PART = 128  # scenes turned into frames at once
 _GAIN = 6.0  # dB by which a scene's level differs from use to use, at most
+_TILT = 6.0  # dB by which its lowest and highest band do, in opposite directions, at most
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,11 @@ class ScenePool:
         self._chunks = kept | {k: self._draw(k) for k in wanted if k not in kept}
 
     def batch(self, count: int, random: np.random.Generator) -> Scenes:
-        """`count` scenes at random from one chunk, their level and SpecAugment masks drawn anew."""
+        """`count` scenes at random from one chunk; level, tilt and SpecAugment masks are drawn anew."""
         chunk = self._chunks[int(random.choice(list(self._chunks)))]
         scenes = chunk.rows(torch.from_numpy(random.choice(CHUNK, count, replace=False)))
-        shift = torch.from_numpy(random.uniform(-_GAIN, _GAIN, (count, 1, 1)).astype(np.float32))
+        gain, tilt = random.uniform(-1, 1, (2, count, 1, 1)).astype(np.float32)
+        shift = torch.from_numpy(_GAIN * gain + _TILT * tilt * np.linspace(-1, 1, N_MELS, dtype=np.float32))
         frames = (scenes.frames.float() + shift * (math.log(10) / 10)).clamp(min=math.log(POWER_FLOOR))
         return Scenes(self._augment(frames), scenes.keyword, scenes.onset, scenes.end, scenes.notes)
 
@@ -84,6 +86,14 @@ class ScenePool:
                 keyword, onset, end = map(torch.from_numpy, (drawn.keyword, drawn.onset, drawn.end))
                 parts.append(Scenes(frames.half(), keyword, onset, end, notes))
         return joined(parts)
+
+
+class StillPool(ScenePool):
+    """A pool that keeps the scenes it starts with: many short runs share them."""
+
+    def move(self, epoch: int) -> None:  # noqa: ARG002
+        """Hold the chunks of the first epoch."""
+        super().move(0)
 
 
 def joined(parts: list[Scenes]) -> Scenes:

@@ -1,7 +1,7 @@
 """Quantization of weights: symmetric int8 or int4 with a scale per output channel, after or during training.
 
-Matrices (convolution, GRU, attention, output) are quantized; biases and scales are kept in float16. Activations
-stay float32: the state of a GRU is where int8 activations lose the quality, and weights are what a file holds.
+Matrices (convolution, GRU, attention, output) are quantized; biases and scales are kept in float16.
+Activations stay float32: weights are what a file holds, and a GRU's state is where rounding adds up.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ _SHRINK = torch.linspace(0.6, 1.0, 9)  # of the full range, tried for each chann
 
 
 def scales(weight: Tensor, bits: int) -> Tensor:
-    """For each row of `weight` the step with the least squared error, float16-exact. (rows, n) to (rows, 1)."""
+    """The step of each row with the least squared error, float16-exact. (rows, n) to (rows, 1)."""
     top = 2 ** (bits - 1) - 1
     full = weight.abs().amax(dim=1, keepdim=True).clamp(min=1e-4) / top
     tried = (_SHRINK[:, None, None] * full).half().float()
@@ -27,7 +27,7 @@ def scales(weight: Tensor, bits: int) -> Tensor:
 
 
 def integers(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    """A weight (rows, ...) as whole numbers of the same shape, in float32, and the step of each row, (rows, 1)."""
+    """A weight (rows, ...) as whole numbers (float32, same shape) and the step of each row, (rows, 1)."""
     top = 2 ** (bits - 1) - 1
     flat = weight.flatten(1)
     step = scales(flat, bits)
@@ -35,7 +35,7 @@ def integers(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
 
 
 class Quantized(CRNN):
-    """A CRNN that computes with the weights as they will be stored: float16 vectors and, below 16 bits, integers.
+    """A CRNN that computes with the weights as they will be stored: float16 vectors, integer matrices.
 
     Gradients pass through the rounding as if it were not there (straight-through, Bengio et al. 2013,
     arXiv 1308.3432), so training goes on with it: quantization-aware training.
@@ -58,8 +58,8 @@ class Quantized(CRNN):
     def packed(self) -> dict[str, Any]:
         """The weights as the model file holds them (kwsd.runtime.modelfile reads them).
 
-        float16 arrays, and for integers a dict of "values" (int8 of the weight's shape; two int4 to a byte, the
-        first in the low half) and "scales" (float16, one a row).
+        float16 arrays, and for integers a dict of "values" (int8 of the weight's shape; two int4 to a byte,
+        the first in the low half) and "scales" (float16, one a row).
         """
         return {name: self._packed(weight.detach()) for name, weight in self.named_parameters()}
 
@@ -72,7 +72,7 @@ class Quantized(CRNN):
 
 
 def pairs(values: np.ndarray[Any, np.dtype[np.int8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Whole numbers from -8 to 7, any shape, two to a byte, the first in the low half; 0 fills up the last."""
+    """Whole numbers from -8 to 7, two to a byte, the first in the low half; 0 fills up the last."""
     nibbles = np.append(values.ravel(), np.zeros(values.size % 2, np.int8)).astype(np.uint8) & 15
     return (nibbles[::2] | nibbles[1::2] << 4).astype(np.uint8)
 

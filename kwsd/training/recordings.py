@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kwsd.errors import UsageError
 from kwsd.training.dataset import NOISE_FOLDER, Clip, files_of, read_audio, read_clips, read_tree
-from kwsd.training.scenes import SceneMaker
+from kwsd.training.scenes import SceneMaker, in_noise
 
 Audio = npt.NDArray[np.int16]
 
@@ -31,15 +32,40 @@ class Recordings:
         return cls(keyword, read_tree(data, keyword), (data / NOISE_FOLDER, *noise), speech)
 
     def clips(self, split: str) -> tuple[Audio, Audio]:
-        """Audio of the clips with and without the keyword, each (clips, 16000)."""
+        """Audio of the clips with and without the keyword, each (clips, 16000).
+
+        Raises UsageError where the split has none of either.
+        """
         chosen = [clip for clip in self.tree if clip.split == split]
-        keyword = read_clips([clip for clip in chosen if clip.word == self.keyword])
-        return keyword, read_clips([clip for clip in chosen if clip.word != self.keyword])
+        keyword = [clip for clip in chosen if clip.word == self.keyword]
+        others = [clip for clip in chosen if clip.word != self.keyword]
+        if not keyword or not others:
+            raise UsageError(
+                f"the {split} split has {len(keyword)} clips of '{self.keyword}' and {len(others)} others; "
+                "it needs both"
+            )
+        return read_clips(keyword), read_clips(others)
+
+    def validation(self) -> tuple[Audio, Audio]:
+        """The validation clips as they are and once more in noise of 0 to 15 dB, keyword and others.
+
+        In noise there are mistakes enough to tell two epochs apart where there are next to none without.
+        """
+        random = np.random.default_rng(0)
+        noise = [read_audio(path) for folder in self.noise[1:] for path in files_of(folder, "validation")]
+        noise = noise or self._background()
+        keyword, others = self.clips("validation")
+        if not noise:
+            return keyword, others
+        return tuple(np.concatenate((clips, in_noise(clips, noise, random))) for clips in (keyword, others))  # type: ignore[return-value]
+
+    def _background(self) -> list[Audio]:
+        return [read_audio(path) for path in files_of(self.noise[0])] if self.noise[0].is_dir() else []
 
     def scenes(self) -> SceneMaker:
         """Scenes of the training split of everything."""
         keyword, others = self.clips("training")
-        noise = [read_audio(path) for path in files_of(self.noise[0])] if self.noise[0].is_dir() else []
+        noise = self._background()
         noise += [read_audio(path) for folder in self.noise[1:] for path in files_of(folder, "training")]
         speech = [read_audio(path) for folder in self.speech for path in files_of(folder, "training")]
         return SceneMaker(keyword, others, noise, speech)

@@ -1,4 +1,4 @@
-"""Training scenes: a word somewhere in a few seconds of silence, noise or other speech, as a microphone hears it."""
+"""Training scenes: a word somewhere in a few seconds of silence, noise or other speech."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,12 @@ class SceneMaker:
     """
 
     def __init__(
-        self, keyword: Audio, others: Audio, noise: list[Audio], speech: list[Audio], keyword_share: float = 0.4
+        self,
+        keyword: Audio,
+        others: Audio,
+        noise: list[Audio],
+        speech: list[Audio],
+        keyword_share: float = 0.4,
     ) -> None:
         self.keyword, self.others, self.noise, self.speech = keyword, others, noise, speech
         self.keyword_share = keyword_share
@@ -77,13 +82,14 @@ class SceneMaker:
         return SceneBatch(np.clip(audio, -1, 1), keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
 
     def _play(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
-        """A clip at its own tempo or, half of the time, up to 12 % slower or faster (pitch moves along)."""
-        samples = clip.astype(np.float32) / 32768
+        """A clip at its own tempo or, half of the time, up to a fifth slower or faster (pitch too)."""
+        samples: Floats = clip.astype(np.float32) / np.float32(32768)
         if random.random() < 0.5:
             return samples, 1.0
-        tempo = random.uniform(0.88, 1.12)
+        tempo = random.uniform(0.8, 1.2)
         positions = np.arange(0, len(samples) - 1, tempo)
-        return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32), tempo
+        played: Floats = np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+        return played, tempo
 
     def _fill_with_speech(self, scene: Floats, random: np.random.Generator) -> None:
         """Lay running speech or isolated words end to end over the whole scene."""
@@ -101,17 +107,29 @@ class SceneMaker:
             at += int(random.uniform(0.55, 1.0) * SAMPLE_RATE)  # words run into each other, as in speech
 
     def _add_noise(self, scene: Floats, random: np.random.Generator) -> None:
-        """Add a stretch of noise at 0 to 40 dB below the scene's speech, four times of five."""
+        """Add a stretch of noise at -5 to 35 dB below the scene's speech, four times of five."""
         if not self.noise or random.random() < 0.2:
             return
         noise = _piece(self.noise[random.integers(len(self.noise))], SCENE, random)
         level = np.sqrt((scene**2).mean()) or 0.03
         loudness = np.sqrt((noise**2).mean())
         if loudness > 0:
-            scene[: len(noise)] += noise * (level / loudness * 10 ** (-random.uniform(0, 40) / 20))
+            scene[: len(noise)] += noise * (level / loudness * 10 ** (-random.uniform(-5, 35) / 20))
+
+
+def in_noise(clips: Audio, noise: list[Audio], random: np.random.Generator) -> Audio:
+    """The clips (n, samples) in noise, each 0 to 15 dB below its clip's loudest tenth of a second."""
+    mixed = clips.astype(np.float32) / 32768
+    for clip in mixed:
+        added = _piece(noise[random.integers(len(noise))], len(clip), random)
+        peak = (clip[: len(clip) // 1600 * 1600].reshape(-1, 1600) ** 2).mean(axis=1).max()
+        gain = np.sqrt(peak / max(1e-9, float((added**2).mean()))) * 10 ** (-random.uniform(0, 15) / 20)
+        clip[: len(added)] += gain * added
+    return (np.clip(mixed, -1, 32767 / 32768) * 32768).astype(np.int16)
 
 
 def _piece(recording: Audio, length: int, random: np.random.Generator) -> Floats:
     """A random stretch of `length` samples, or the whole where it is shorter, float32 in [-1, 1]."""
     start = random.integers(max(1, len(recording) - length + 1))
-    return recording[start : start + length].astype(np.float32) / 32768
+    piece: Floats = recording[start : start + length].astype(np.float32) / np.float32(32768)
+    return piece

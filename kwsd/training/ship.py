@@ -1,18 +1,28 @@
 """Finishing a trained network: its threshold, its metrics on held-out speakers, the file and its card."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kwsd.runtime.model import Model, Settings
-from kwsd.training.crnn import CRNN, parameter_count
-from kwsd.training.metrics import au_fa_fr, bootstrap_interval, det_curve, frr_at_fa, one_minus_auroc
-from kwsd.training.metrics import SPEECH_COMMANDS_BALANCE, Scores
+from kwsd.training.accounting import cost
+from kwsd.training.crnn import CRNN
+from kwsd.training.metrics import (
+    SPEECH_COMMANDS_BALANCE,
+    Scores,
+    au_fa_fr,
+    bootstrap_interval,
+    det_curve,
+    frr_at_fa,
+    one_minus_auroc,
+)
 from kwsd.training.modelfile import save_model, weights_of
+from kwsd.training.quantize import Quantized
 from kwsd.training.recordings import Recordings
 from kwsd.training.scoring import clip_frames, clip_scores
+
+JUDGED = ("validation", "dev-test")
 
 
 def split_scores(
@@ -42,59 +52,73 @@ def clip_metrics(keyword: Scores, others: Scores) -> dict[str, Any]:
 
 
 def threshold_from(keyword: Scores, others: Scores) -> float:
-    """Posterior that no more than one in a thousand other words of validation reaches, within 0.5 and 0.95."""
+    """Posterior that no more than one in a thousand other words reaches, within 0.5 and 0.95."""
     false_alarms, _ = det_curve(keyword, others)
     thresholds = np.unique(np.concatenate((keyword, others, [np.inf])))
     log_odds = thresholds[np.flatnonzero(false_alarms <= 0.001)[0]]
     return round(float(np.clip(1 / (1 + np.exp(-log_odds)), 0.5, 0.95)), 3)
 
 
-def ship(
-    crnn: CRNN, keyword: str, window: int, recordings: Recordings, facts: dict[str, Any], out: Path
-) -> dict[str, Any]:
-    """Write the model and, beside it, its card. Returns the facts with the metrics added."""
+def ship(crnn: CRNN, window: int, recordings: Recordings, facts: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Write the model and, beside it, its card. Returns its metrics by split."""
     step = crnn.architecture.stride[1]
-    validation = split_scores(crnn, recordings, "validation", window, step)
-    metrics = {
-        "validation": clip_metrics(*validation),
-        "dev-test": clip_metrics(*split_scores(crnn, recordings, "dev-test", window, step)),
-    }
-    facts = {**facts, "parameters": parameter_count(crnn), "metrics": metrics}
-    settings = Settings(window=window, step=step, threshold=threshold_from(*validation))
+    scores = {split: split_scores(crnn, recordings, split, window, step) for split in JUDGED}
+    metrics = {split: clip_metrics(*pair) for split, pair in scores.items()}
+    settings = Settings(window=window, step=step, threshold=threshold_from(*scores["validation"]))
     weights = {name: value.numpy() for name, value in weights_of(crnn).items()}
-    save_model(Model(keyword, crnn.architecture, weights, settings, facts), out)
-    out.with_suffix(".md").write_text(card(out.name, keyword, settings, facts))
-    return facts
+    entries = crnn.packed() if isinstance(crnn, Quantized) else None
+    kept = facts | {"one_minus_auroc": {split: m["one_minus_auroc"] for split, m in metrics.items()}}
+    save_model(Model(recordings.keyword, crnn.architecture, weights, settings, kept), out, entries)
+    out.with_suffix(".md").write_text(card(out, metrics, facts))
+    return metrics
 
 
-def card(name: str, keyword: str, settings: Settings, facts: dict[str, Any]) -> str:
+def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     """The model card, in Markdown."""
-    rows = []
-    for split, m in facts["metrics"].items():
-        low, high = m["one_minus_auroc_95"]
-        rows.append(
-            f"| {split} | {m['clips'][0]} + {m['clips'][1]} | {m['one_minus_auroc']:.2e} ({low:.1e} to {high:.1e}) "
-            f"| {m['au_fa_fr']:.2e} | {m['au_fa_fr_speech_commands']:.2e} "
-            f"| {m['frr_at_fa_1_percent']:.2%} | {m['frr_at_fa_0.1_percent']:.2%} |"
-        )
-    table = "\n".join(rows)
-    return f"""# {name}: "{keyword}"
+    model, spent = cost(path)
+    a, s = model.architecture, model.settings
+    rows = [
+        f"| {split} | {m['clips'][0]} + {m['clips'][1]} "
+        f"| {m['one_minus_auroc']:.2e} ({interval(m)}) "
+        f"| {m['au_fa_fr']:.2e} | {m['au_fa_fr_speech_commands']:.2e} "
+        f"| {m['frr_at_fa_1_percent']:.2%} | {m['frr_at_fa_0.1_percent']:.2%} |"
+        for split, m in metrics.items()
+    ]
+    data = facts["data"]
+    clips = "; ".join(f"{split} {n['keyword']} + {n['others']}" for split, n in data["clips"].items())
+    recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts["recipe"].items())
+    lines = [
+        f'# {path.name}: "{model.keyword}"',
+        "",
+        f"Attention CRNN: channels {a.channels}, kernel {a.kernel}, stride {a.stride} (bands, frames), "
+        f"hidden {a.hidden}.",
+        f"Best run with window {s.window}, step {s.step}, threshold {s.threshold}.",
+        f"Made on {facts['date']} by",
+        "",
+        f"    {facts['command']}",
+        "",
+        f"{spent.parameters:,} parameters, {spent.macs_per_second:,.0f} multiply-adds per second of audio "
+        f"(front end apart),",
+        f"{spent.weight_bytes:,} bytes of weights, {spent.file_bytes:,} of file (`kwsd info {path.stem}`).",
+        "",
+        "| split | clips (keyword + others) | 1 - AUROC (95 % interval) | au_fa_fr | at 1,734 of 64,721 "
+        "| FRR at FA 1 % | at 0.1 % |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+        "",
+        "A clip's score is its highest posterior, heard after silence, as the runtime hears it",
+        f"(`kwsd evaluate --model {path.stem} --data DIR --split dev-test`). No speaker is in two splits;",
+        "validation chose the epoch and the threshold, dev-test chose nothing.",
+        "",
+        f"Data: Speech Commands v0.01, clips with the keyword + others: {clips}; noise: "
+        f"{', '.join(data['noise'])}; running speech: {', '.join(data['speech']) or 'none'}.",
+        f"Recipe: {recipe}.",
+        "",
+    ]
+    return "\n".join(lines)
 
-{facts["parameters"]:,} parameters. Best run with window {settings.window}, step {settings.step}, threshold
-{settings.threshold}. Trained on {facts["date"]} by
 
-    {facts["command"]}
-
-| split | clips (keyword + others) | 1 - AUROC (95 % interval) | au_fa_fr | at 1,734 of 64,721 | FRR at FA 1 % | at 0.1 % |
-|---|---|---|---|---|---|---|
-{table}
-
-A clip's score is the highest posterior over its steps, heard after silence, as the runtime hears it. No speaker
-is in two splits; validation chose the epoch and the threshold, dev-test chose nothing.
-
-Data and recipe:
-
-```json
-{json.dumps({"data": facts["data"], "recipe": facts["recipe"]}, indent=1)}
-```
-"""
+def interval(metrics: dict[str, Any]) -> str:
+    """The bootstrap interval of 1 - AUROC, for a person."""
+    low, high = metrics["one_minus_auroc_95"]
+    return f"{low:.1e} to {high:.1e}"

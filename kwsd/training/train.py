@@ -1,4 +1,4 @@
-"""Training a model from recordings: scenes, cross-entropy at the step that decides, best on validation kept."""
+"""Training on scenes: cross-entropy at the steps that decide; the best on validation is kept."""
 
 import copy
 from collections.abc import Callable
@@ -90,8 +90,9 @@ class FromLabels:
 class Trainer:
     """Trains a CRNN on scenes and keeps the weights that are best on the validation clips.
 
-    validation: (keyword clips, other clips), each (n, 16000) int16. crnn: the network to start from; a new
-    one, with weights drawn from the seed, where None.
+    validation: (keyword clips, other clips), each (n, 16000) int16, as Recordings.validation gives them.
+    crnn: the network to start from; a new one, with weights drawn from the seed, where None. checkpoint:
+    where to save after each epoch.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Trainer:
         recipe: Recipe,
         pool: ScenePool,
         validation: tuple[np.ndarray, np.ndarray],
-        checkpoint: Path,
+        checkpoint: Path | None,
         objective: Objective | None = None,
         crnn: CRNN | None = None,
     ) -> None:
@@ -120,7 +121,7 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
 
     def run(self, report: Callable[[Epoch], None], on_batch: Callable[[], None] = lambda: None) -> None:
-        """Train to the last epoch, saving a checkpoint after each."""
+        """Train to the last epoch, saving a checkpoint after each, where there is to be one."""
         while self.epoch < self.recipe.epochs:
             loss = self._train_epoch(on_batch)
             self.epoch += 1
@@ -130,7 +131,8 @@ class Trainer:
                 self.best = validation
                 self.best_weights = copy.deepcopy(self.averaged.state_dict())
             self.history.append({"epoch": self.epoch, "loss": loss, "validation": validation})
-            self.save()
+            if self.checkpoint:
+                self.save(self.checkpoint)
             report(Epoch(self.epoch, loss, validation, best))
 
     def _train_epoch(self, on_batch: Callable[[], None]) -> float:
@@ -150,7 +152,7 @@ class Trainer:
             )
             loss = self.objective(self.crnn, scenes, step, self.recipe)
             self.optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.crnn.parameters(), 1.0)
             self.optimizer.step()
             self.schedule.step()
@@ -160,7 +162,7 @@ class Trainer:
         return total / self.recipe.batches
 
     def _average(self) -> None:
-        """Move the averaged weights towards the trained ones (Polyak and Juditsky 1992), faster at the start."""
+        """Move the averaged weights towards the trained ones (Polyak 1992), faster at the start."""
         done = self.schedule.last_epoch  # batches, in truth
         decay = min(self.recipe.averaging, done / (done + 9))
         with torch.no_grad():
@@ -179,7 +181,7 @@ class Trainer:
         )
         return one_minus_auroc(keyword, others)
 
-    def save(self) -> None:
+    def save(self, checkpoint: Path) -> None:
         """Write the checkpoint that --resume goes on from."""
         state = {
             "made_for": self._made_for(),
@@ -192,18 +194,18 @@ class Trainer:
             "best_weights": self.best_weights,
             "history": self.history,
         }
-        partial = self.checkpoint.with_name(self.checkpoint.name + ".part")
+        partial = checkpoint.with_name(checkpoint.name + ".part")
         torch.save(state, partial)
-        partial.replace(self.checkpoint)
+        partial.replace(checkpoint)
 
-    def resume(self) -> None:
-        """Go on from the checkpoint. Raises UsageError where there is none or it was made with another recipe."""
-        if not self.checkpoint.exists():
-            raise UsageError(f"{self.checkpoint}: no checkpoint to resume; train without --resume")
-        state = torch.load(self.checkpoint, weights_only=True)
+    def resume(self, checkpoint: Path) -> None:
+        """Go on from a checkpoint. Raises UsageError where there is none, or of another recipe."""
+        if not checkpoint.exists():
+            raise UsageError(f"{checkpoint}: no checkpoint to resume; train without --resume")
+        state = torch.load(checkpoint, weights_only=True)
         if state["made_for"] != self._made_for():
             raise UsageError(
-                f"{self.checkpoint}: made with other options; repeat those, or train without --resume"
+                f"{checkpoint}: made with other options; repeat those, or train without --resume"
             )
         self.crnn.load_state_dict(state["crnn"])
         self.averaged.load_state_dict(state["averaged"])

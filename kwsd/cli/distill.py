@@ -1,0 +1,141 @@
+"""``kwsd distill``: a small model that learns from large ones, and the search for the best way to."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kwsd.cli.workshop import (
+    DATA,
+    NOISE,
+    PATH,
+    RECORD,
+    RESUME,
+    SEED,
+    SPEECH,
+    load_crnn,
+    needs_torch,
+    train_and_ship,
+    trial_progress,
+)
+from kwsd.errors import UsageError
+from kwsd.runtime.model import STUDENT, Architecture
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+PAIR = (int, int)
+
+
+@click.command(name="distill")
+@click.option("--teacher", multiple=True, required=True, help="Model to learn from; the mean of several.")
+@DATA
+@click.option("--out", type=PATH, help="Model file to write.")
+@click.option("--temperature", default=2.0, show_default=True, help="Softens the teacher's posteriors.")
+@click.option("--alpha", default=0.7, show_default=True, help="Weight of the soft loss; 1 - alpha of labels.")
+@click.option("--attention", default=0.1, show_default=True, help="Weight of the attention loss.")
+@click.option("--channels", default=STUDENT.channels, show_default=True)
+@click.option("--kernel", type=PAIR, default=STUDENT.kernel, show_default=True, help="Bands, frames.")
+@click.option("--stride", type=PAIR, default=STUDENT.stride, show_default=True, help="Bands, frames.")
+@click.option("--hidden", default=STUDENT.hidden, show_default=True)
+@click.option("--window", default=20, show_default=True, help="Steps the attention sees.")
+@NOISE
+@SPEECH
+@click.option("--epochs", type=click.IntRange(1), default=80, show_default=True)
+@SEED
+@RESUME
+@RECORD
+@click.option("--grid", is_flag=True, help="Try temperatures and alphas instead of training one model.")
+@click.option(
+    "--search", is_flag=True, help="With --grid: try channels, kernels, strides and hidden sizes, too."
+)
+@click.option("--trials", default=20, show_default=True, help="Of the grid or search, those done included.")
+@click.option(
+    "--storage",
+    default="distill.journal",
+    show_default=True,
+    help="Where the search is kept: a file, or a database URL for several machines. Processes share it.",
+)
+@click.option("--plot", type=PATH, help="Draw the grid's heat map, or the search's models, to this file.")
+def command(
+    teacher: tuple[str, ...],
+    data: Path,
+    out: Path | None,
+    temperature: float,
+    alpha: float,
+    attention: float,
+    channels: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    hidden: int,
+    window: int,
+    noise: tuple[Path, ...],
+    speech: tuple[Path, ...],
+    epochs: int,
+    seed: int,
+    resume: bool,
+    record: Path | None,
+    grid: bool,
+    search: bool,
+    trials: int,
+    storage: str,
+    plot: Path | None,
+) -> None:
+    """Train a student on its teachers' posteriors and attention, and the labels."""
+    needs_torch()
+    from kwsd.training.distill import Distillation, teaching
+    from kwsd.training.plots import grid_plot, search_plot
+    from kwsd.training.pool import ScenePool, StillPool
+    from kwsd.training.recordings import Recordings
+    from kwsd.training.runs import record as add_record
+    from kwsd.training.search import ALPHAS, TEMPERATURES, evaluator, finished, open_study, run_trial
+    from kwsd.training.train import Recipe, Trainer
+
+    if not grid and out is None:
+        raise UsageError("give --out for the model to write, or --grid to search")
+    if search and not grid:
+        raise UsageError("--search goes with --grid")
+    loaded = [load_crnn(name) for name in teacher]
+    crnns, first = [crnn for crnn, _ in loaded], loaded[0][1]
+    if any((m.keyword, m.architecture) != (first.keyword, first.architecture) for _, m in loaded):
+        raise UsageError("the teachers differ in keyword or architecture; give models of one kind")
+    recordings = Recordings.read(data, first.keyword, noise, speech)
+    answers = teaching(crnns, first.settings.window)
+    architecture = Architecture(channels, kernel, stride, hidden)
+    recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
+    distillation = Distillation(temperature, alpha, attention)
+    if not grid:
+        assert out is not None
+        pool = ScenePool(recordings.scenes(), seed, answers)
+        checkpoint = out.with_suffix(".ckpt")
+        trainer = Trainer(recipe, pool, recordings.validation(), checkpoint, distillation)
+        details = {
+            "temperature": temperature,
+            "alpha": alpha,
+            "attention": attention,
+            "teachers": len(teacher),
+        }
+        train_and_ship(trainer, recordings, out, "distill", details, record, resume)
+        return
+    evaluate = evaluator(recordings, StillPool(recordings.scenes(), seed, answers), epochs, seed)
+    kind = "search" if search else "grid"
+    study = open_study(storage, f"{first.keyword}-{kind}", search)
+    trials = trials if search else min(trials, len(TEMPERATURES) * len(ALPHAS))
+    with trial_progress(trials) as on_trial:
+
+        def report(_: object, trial: "FrozenTrial") -> None:
+            on_trial(len(finished(study)), f"{trial.params}: {trial.values}")
+            if record:
+                facts = {"kind": kind, "seed": seed, "epochs": epochs, "teachers": len(teacher)}
+                add_record(record, facts | {"params": trial.params, "values": trial.values})
+
+        while len(finished(study)) < trials:
+            study.optimize(
+                lambda trial: run_trial(trial, architecture, window, evaluate), n_trials=1, callbacks=[report]
+            )
+    if plot:
+        done = finished(study)
+        if search:
+            search_plot([(trial.values[0], trial.values[1]) for trial in done], plot)
+        else:
+            grid_plot([(t.params["temperature"], t.params["alpha"], t.values[0]) for t in done], plot)

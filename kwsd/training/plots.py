@@ -1,0 +1,63 @@
+"""Figures of the workshop, drawn with matplotlib to files."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from kwsd.training.metrics import Scores, det_curve
+
+
+def det_plot(models: dict[str, tuple[Scores, Scores]], path: Path) -> None:
+    """Detection error trade-off of each model: FRR over FA, both on log scales (Martin et al. 1997)."""
+    figure = Figure(figsize=(6, 4.5))
+    axes = figure.subplots()
+    for name, scores in models.items():
+        false_alarms, false_rejections = det_curve(*scores)
+        axes.plot(100 * false_alarms, 100 * false_rejections, label=name, drawstyle="steps-post")
+    axes.set(xlabel="false alarms, % of other words", ylabel="false rejections, % of keywords")
+    axes.set(xscale="symlog", yscale="symlog", xlim=(0, 100), ylim=(0, 100))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    save(figure, path)
+
+
+def grid_plot(trials: list[tuple[float, float, float]], path: Path) -> None:
+    """Heat map of a grid's trials, each (temperature, alpha, validation 1 - AUROC)."""
+    temperatures, alphas = (sorted({trial[i] for trial in trials}) for i in (0, 1))
+    cells = [[[q for *cell, q in trials if cell == [t, a]] for a in alphas] for t in temperatures]
+    values = np.array([[np.mean(cell) if cell else np.nan for cell in row] for row in cells])
+    figure = Figure(figsize=(5.5, 4))
+    axes = figure.subplots()
+    image = axes.imshow(values, norm=LogNorm(), cmap="viridis_r", aspect="auto")
+    for row, column in np.ndindex(values.shape):
+        axes.text(
+            column, row, f"{values[row, column]:.1e}", ha="center", va="center", color="white", fontsize=8
+        )
+    axes.set_xticks(range(len(alphas)), [f"{alpha:g}" for alpha in alphas])
+    axes.set_yticks(range(len(temperatures)), [f"{temperature:g}" for temperature in temperatures])
+    axes.set(xlabel="alpha (weight of the soft loss)", ylabel="temperature")
+    figure.colorbar(image, label="validation 1 - AUROC")
+    save(figure, path)
+
+
+def search_plot(trials: list[tuple[float, float]], path: Path) -> None:
+    """A search's trials, each (validation 1 - AUROC, multiply-adds per second)."""
+    figure = Figure(figsize=(5.5, 4))
+    axes = figure.subplots()
+    quality, macs = zip(*trials, strict=True)
+    axes.scatter(macs, quality)
+    axes.set(
+        xlabel="multiply-adds per second of audio", ylabel="validation 1 - AUROC", xscale="log", yscale="log"
+    )
+    axes.grid(alpha=0.3)
+    save(figure, path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure; the path's suffix is its format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130, bbox_inches="tight")
