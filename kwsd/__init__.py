@@ -7,7 +7,6 @@ The public API is three lines::
     triggers = detector.feed(samples)  # float32 or int16 mono at 16 kHz, any length
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from kwsd.errors import KwsdError
@@ -17,11 +16,11 @@ if TYPE_CHECKING:
     from kwsd.runtime.trigger import Trigger
 
 __all__ = ["Detector", "KwsdError", "Trigger", "__version__"]
-__version__ = version("kwsd")
+__version__: str
 
 
 def __getattr__(name: str) -> Any:
-    """Import the engine (and numpy) on first use, so that ``kwsd --help`` answers at once."""
+    """Import what costs time and memory on first use: ``kwsd --help`` answers at once, the daemon is small."""
     if name == "Detector":
         from kwsd.runtime.detector import Detector
 
@@ -30,4 +29,8 @@ def __getattr__(name: str) -> Any:
         from kwsd.runtime.trigger import Trigger
 
         return Trigger
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("kwsd")
     raise AttributeError(f"module 'kwsd' has no attribute {name!r}")

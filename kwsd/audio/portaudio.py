@@ -27,19 +27,28 @@ class Device:
 
 
 def portaudio() -> Any:
-    """The sounddevice module, with PortAudio started. Raises AudioError where the library is absent.
-
-    PortAudio opens every ALSA device to list them, and so loads their plugins: of Debian's libasound2-plugins
-    the A52 encoder alone brings in 11 MB of codecs. ALSA keeps them until its global configuration is freed.
-    """
+    """The sounddevice module, with PortAudio started. Raises AudioError where the library is absent."""
+    if "sounddevice" not in sys.modules and sys.platform == "linux":
+        _forget_encoder()
     try:
         import sounddevice
     except OSError as error:
         raise AudioError("the PortAudio library is not here: sudo apt install libportaudio2") from error
-    if sys.platform == "linux":
-        with suppress(OSError):  # a PortAudio without ALSA
-            ctypes.CDLL("libasound.so.2").snd_config_update_free_global()
     return sounddevice
+
+
+def _forget_encoder() -> None:
+    """Take the A52 encoder out of ALSA's configuration in this process.
+
+    PortAudio opens every ALSA device to list it; this one, no microphone, would bring in 14 MB of codecs.
+    """
+    with suppress(OSError):  # no ALSA: PortAudio will do without it, or will be missed there
+        alsa = ctypes.CDLL("libasound.so.2")
+        node = ctypes.c_void_p()
+        if alsa.snd_config_update() >= 0:
+            top = ctypes.c_void_p.in_dll(alsa, "snd_config")
+            if alsa.snd_config_search(top, b"pcm.a52", ctypes.byref(node)) == 0:
+                alsa.snd_config_delete(node)
 
 
 @contextmanager

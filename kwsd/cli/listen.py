@@ -81,11 +81,6 @@ def command(
     trigger as a JSON line on its standard input. What it prints goes to standard error.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads would only cost memory
-    if input_ is None:
-        from kwsd.audio.portaudio import portaudio
-
-        portaudio()  # before numpy: what ALSA loads for a moment is gone when numpy comes
-
     from kwsd.audio.source import open_source
     from kwsd.daemon.events import print_json
     from kwsd.daemon.hooks import Hooks
