@@ -29,6 +29,16 @@ ENTRY = re.compile(
     r"\.format_version|\.storage_alignment|\.data/serialization_id)"
 )
 ENCRYPTED = 1  # flag bit of a zip entry
+ZIP_ERRORS = (  # what zipfile raises over a damaged file
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    ValueError,
+)
 
 DAMAGED = "truncated or damaged; download it again"
 
@@ -118,7 +128,7 @@ def _unzip(data: bytes) -> dict[str, bytes]:
                     raise ModelError(DAMAGED)
                 entries[info.orig_filename.partition("/")[2]] = content
             return entries
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OSError, NotImplementedError):
+    except ZIP_ERRORS:
         raise ModelError(DAMAGED) from None
 
 

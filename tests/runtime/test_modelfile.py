@@ -206,6 +206,13 @@ def test_a_flipped_bit_in_a_weight_is_noticed(small: dict[str, Any], file: Path)
     assert refused(file, bytes(data)) == "truncated or damaged; download it again"
 
 
+def test_a_directory_of_the_zip_that_points_far_away_is_refused(small: dict[str, Any], file: Path) -> None:
+    data = bytearray(saved(small))
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 16 : end + 20] = b"\x00\x00\x00\x00"  # where the directory starts
+    assert refused(file, bytes(data)) == "truncated or damaged; download it again"
+
+
 MUTATIONS = st.lists(
     st.tuples(
         st.sampled_from(["flip", "cut", "insert", "copy", "opcode"]),
