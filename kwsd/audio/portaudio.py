@@ -89,7 +89,7 @@ def choose(wanted: str | None, candidates: list[Device]) -> Device:
     Raises UsageError where none or several fit, AudioError where there is no microphone at all.
     """
     if not candidates:
-        raise AudioError("there is no microphone here; docs/microphone.md says where to look")
+        raise AudioError("there is no microphone here; see docs/silent-microphone.md")
     if wanted is None:
         return next((device for device in candidates if device.default), candidates[0])
     fitting = [device for device in candidates if wanted.lower() in device.name.lower()]

@@ -14,7 +14,7 @@ def command() -> None:
 
     found = devices()
     if not found:
-        raise AudioError("there is no microphone here; docs/microphone.md says where to look")
+        raise AudioError("there is no microphone here; see docs/silent-microphone.md")
     table = Table("", "Index", "Name", "Host", "Channels", "Rate", "16 kHz mono")
     for device in found:
         table.add_row(
