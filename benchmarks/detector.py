@@ -1,8 +1,8 @@
 """CPU time and memory of the detector, on one core: ``python benchmarks/detector.py [--model student]``.
 
 Times are CPU time (``process_time``) in one thread, per second of audio (noise): the best and the median of
-the repetitions. Without a model file, random weights of the reference student stand in: the cost does not depend
-on the weights.
+the repetitions. Without a model file, random weights of the reference student stand in: the cost does not
+depend on the weights.
 """
 
 import os
