@@ -1,31 +1,75 @@
-"""``kwsd evaluate``: how well a model tells the keyword from other words, on clips it was not trained on."""
+"""``kwsd evaluate``: how well a model tells the keyword from all else, on what it was not trained on."""
 
 import json
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from kwsd.cli.workshop import DATA, PATH, console, load_crnn, needs_torch
+from kwsd.cli import streams
+from kwsd.cli.workshop import PATH, console, load_crnn, needs_torch
+from kwsd.errors import UsageError
 
 
 @click.command(name="evaluate")
 @click.option("--model", required=True, help="Model file, or the name of a shipped model.")
-@DATA
+@click.option("--data", type=PATH, help="Speech Commands tree, to judge by its clips.")
+@streams.POSITIVES
+@streams.NEGATIVES
 @click.option(
     "--split",
     type=click.Choice(["validation", "dev-test", "testing"]),
-    default="dev-test",
-    show_default=True,
-    help="Whose clips: by speaker, no speaker is in two. dev-test is cut from the training speakers.",
+    help="Only the clips of these speakers, and the files of this side.  [default: dev-test for --data]",
 )
-@click.option(
-    "--window", type=click.IntRange(1), help="Steps the attention sees; the model's own by default."
-)
-@click.option("--step", type=click.IntRange(1), help="Frames between two steps; the model's own by default.")
+@streams.NOISE
+@streams.SNR
+@streams.RIR
+@click.option("--window", type=click.IntRange(1), help="Steps the attention sees.  [default: the model's]")
+@click.option("--step", type=click.IntRange(1), help="Frames between two steps.  [default: the model's]")
+@click.option("--patience", type=click.IntRange(1), help="Steps on end, of streams.  [default: the model's]")
+@streams.JOBS
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--plot", type=PATH, help="Draw the detection error trade-off to this file.")
+@click.option("--plot", type=PATH, help="Draw the curve to this file.")
 def command(
+    model: str,
+    data: Path | None,
+    positives: tuple[Path, ...],
+    negatives: tuple[Path, ...],
+    split: str | None,
+    noise: tuple[Path, ...],
+    snr: float | None,
+    rir: tuple[Path, ...],
+    window: int | None,
+    step: int | None,
+    patience: int | None,
+    jobs: int,
+    as_json: bool,
+    plot: Path | None,
+) -> None:
+    """Judge a model by clips (--data) or by streams (--positives and --negatives).
+
+    Clips are scored as `kwsd listen --input CLIP` hears them. Streams go through the detector of `kwsd
+    listen`, triggers and all: the keyword in context, against hours without it.
+    """
+    needs_torch()
+    if bool(data) == bool(positives and negatives):
+        raise UsageError("give --data, or both --positives and --negatives")
+    if data:
+        _clips(model, data, split or "dev-test", window, step, as_json, plot)
+        return
+    heard = streams.read(positives, negatives, split, noise, snr, rir)
+    settings = {"window": window, "step": step, "patience": patience}
+    points = streams.evaluate(model, heard, settings, jobs)
+    if plot:
+        from kwsd.training.plots import field_plot
+
+        field_plot({model: points}, plot)
+    if as_json:
+        click.echo(json.dumps({"model": model, **settings, "curve": [point.record() for point in points]}))
+    else:
+        streams.table(points)
+
+
+def _clips(
     model: str,
     data: Path,
     split: str,
@@ -34,10 +78,10 @@ def command(
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """Score a split's clips as `kwsd listen` would hear them, and print the metrics."""
-    needs_torch()
+    from rich.table import Table
+
     from kwsd.training.recordings import Recordings
-    from kwsd.training.ship import clip_metrics, split_scores
+    from kwsd.training.ship import clip_metrics, interval, split_scores
 
     crnn, read = load_crnn(model)
     window, step = window or read.settings.window, step or read.settings.step
@@ -50,10 +94,9 @@ def command(
     if as_json:
         click.echo(json.dumps({"model": model, "split": split, "window": window, "step": step, **metrics}))
         return
-    low, high = metrics["one_minus_auroc_95"]
     table = Table("", f"{model}, {split}")
     table.add_row("clips with the keyword + others", "{} + {}".format(*metrics["clips"]))
-    table.add_row("1 - AUROC (bootstrap 95 %)", f"{metrics['one_minus_auroc']:.2e} ({low:.1e} to {high:.1e})")
+    table.add_row("1 - AUROC (bootstrap 95 %)", f"{metrics['one_minus_auroc']:.2e} ({interval(metrics)})")
     table.add_row("au_fa_fr at these clips' balance", f"{metrics['au_fa_fr']:.2e}")
     table.add_row("au_fa_fr at 1,734 of 64,721", f"{metrics['au_fa_fr_speech_commands']:.2e}")
     table.add_row("FRR at FA 1 %", f"{metrics['frr_at_fa_1_percent']:.2%}")

@@ -1,7 +1,7 @@
 """How a model does in the field: streams, not clips, through the runtime's own detector, triggers and all.
 
 Positives: every clip of the keyword stands in a few seconds of other sound; a hit is a trigger from the
-word's beginning to a second past its end. Negatives: hours without the keyword; every trigger is a false alarm.
+word's beginning to a second past its end. Negatives: hours without it; every trigger is a false alarm.
 """
 
 import itertools
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy.typing as npt
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.frontend import SAMPLE_RATE
 from kwsd.runtime.model import Model
+from kwsd.training.dataset import files_of, read_audio, read_tree
+from kwsd.training.rooms import reverberated
 from kwsd.training.scenes import word_end
 
 Audio = npt.NDArray[np.int16]
@@ -58,7 +61,7 @@ class Positive:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one stream came to at one threshold. latencies: seconds from the word's end to the trigger, of hits."""
+    """What a stream came to at a threshold. latencies: of hits, seconds from the word's end on."""
 
     latencies: list[float]
     false_alarms: int
@@ -118,18 +121,67 @@ class Point:
         }
 
 
-def place(
-    clip: Audio, context: list[Audio], noise: list[Audio], snr: float | None, random: np.random.Generator
-) -> Positive:
-    """A clip after a piece of `context`, or silence, and before a pause, with noise `snr` dB under it all."""
+@dataclass(frozen=True)
+class Surroundings:
+    """What the streams stand in. snr: dB of the keyword above the noise. rooms: impulse responses."""
+
+    noise: list[Audio]
+    snr: float | None
+    rooms: list[Audio]
+
+
+def read_streams(
+    positives: tuple[Path, ...],
+    negatives: tuple[Path, ...],
+    split: str | None,
+    around: Surroundings,
+    seed: int = 0,
+) -> tuple[list[Positive], list[Audio]]:
+    """The streams of these folders. split: only these speakers' words (of a tree) and files (by name)."""
+    random = np.random.default_rng(seed)
+    others = [read_audio(path) for folder in negatives for path in files_of(folder, split)]
+    paths = [path for folder in positives for path in _positives_of(folder, split)]
+    placed = [place(read_audio(path), others, around, random) for path in paths]
+    return placed, [around_negative(stretch, around, random) for stretch in stretches(others)]
+
+
+def _positives_of(folder: Path, split: str | None) -> list[Path]:
+    if split is None:
+        return list(files_of(folder))
+    return [
+        c.path for c in read_tree(folder.parent, folder.name) if c.word == folder.name and c.split == split
+    ]
+
+
+def around_negative(audio: Audio, around: Surroundings, random: np.random.Generator) -> Audio:
+    """A negative stream in the same rooms and as much noise as the positives."""
+    if around.snr is None and not around.rooms:
+        return audio
+    mixed = audio.astype(np.float32)
+    if around.snr is not None:
+        mixed += at_snr(_piece(around.noise, len(audio), random), audio, around.snr)
+    return _int16(_in_a_room(mixed, around.rooms, random))
+
+
+def _in_a_room(
+    audio: npt.NDArray[np.float32], rooms: list[Audio], random: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    if not rooms:
+        return audio
+    response = rooms[random.integers(len(rooms))].astype(np.float32)
+    return reverberated(audio, response[np.abs(response).argmax() :])  # from the direct sound on: no delay
+
+
+def place(clip: Audio, context: list[Audio], around: Surroundings, random: np.random.Generator) -> Positive:
+    """A clip after a piece of `context`, or silence, and before a pause, in its surroundings."""
     before = _piece(context, LEAD, random)
     fade = SAMPLE_RATE // 10
     before[-fade:] *= np.linspace(1, 0, fade)
     audio = np.concatenate((before, clip.astype(np.float32), np.zeros(TAIL, np.float32)))
-    if snr is not None and noise:
-        audio += at_snr(_piece(noise, len(audio), random), clip, snr)
+    if around.snr is not None:
+        audio += at_snr(_piece(around.noise, len(audio), random), clip, around.snr)
     start = LEAD / SAMPLE_RATE
-    return Positive(_int16(audio), start, start + word_end(clip))
+    return Positive(_int16(_in_a_room(audio, around.rooms, random)), start, start + word_end(clip))
 
 
 def at_snr(noise: npt.NDArray[np.float32], speech: Audio, snr: float) -> npt.NDArray[np.float32]:
@@ -181,7 +233,7 @@ def curve(
     jobs: int = 1,
     on_stream: Callable[[], None] = lambda: None,
 ) -> list[Point]:
-    """FRR and FA/h at every threshold. settings: of Detector. jobs: processes. on_stream: called after each."""
+    """FRR and FA/h at every threshold. settings: Detector's. jobs: processes."""
     streams: list[Positive | Audio] = [*positives, *negatives]
     arguments = (itertools.repeat(model), itertools.repeat(settings or {}), streams)
     outcomes = []

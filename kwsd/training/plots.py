@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from kwsd.training.field import Point
 from kwsd.training.metrics import Scores, det_curve
 
 
@@ -20,6 +21,22 @@ def det_plot(models: dict[str, tuple[Scores, Scores]], path: Path) -> None:
     axes.set(xscale="symlog", yscale="symlog", xlim=(0, 100), ylim=(0, 100))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    save(figure, path)
+
+
+def field_plot(curves: dict[str, list[Point]], path: Path) -> None:
+    """FRR over false alarms per hour at each model's thresholds; FA/h linear to 0.1, then logarithmic."""
+    figure = Figure(figsize=(6, 4.5))
+    axes = figure.subplots()
+    for name, points in curves.items():
+        alarms, missed = [p.fa_per_hour for p in points], [100 * p.frr for p in points]
+        axes.plot(alarms, missed, marker=".", label=name)
+    axes.axvline(0.5, color="black", linestyle=":", linewidth=0.8)
+    axes.set(xlabel="false alarms per hour", ylabel="FRR, %", xlim=(0, None), ylim=(0, 50))
+    axes.set_xscale("symlog", linthresh=0.1)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.3)
     axes.legend()
     save(figure, path)

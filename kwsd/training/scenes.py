@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.training.rooms import random_room, reverberated
 
 SCENE = int(2.5 * SAMPLE_RATE)  # samples
 _EARLIEST, _LATEST = int(0.2 * SAMPLE_RATE), int(1.35 * SAMPLE_RATE)  # where the word's clip may start
+REVERBERANT = 0.25  # share of scenes in a room
 
 Audio = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
@@ -78,6 +80,8 @@ class SceneMaker:
             if not keyword[row] and random.random() < 0.3:
                 self._fill_with_speech(scene, random)
             self._add_noise(scene, random)
+            if random.random() < REVERBERANT:
+                scene[:] = reverberated(scene, random_room(random))
             scene *= 10 ** (random.uniform(-18, 6) / 20)
         return SceneBatch(np.clip(audio, -1, 1), keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
 

@@ -1,0 +1,36 @@
+"""``kwsd mine``: collect what a model mistakes for its keyword, to train on."""
+
+from pathlib import Path
+
+import click
+
+from kwsd.cli.workshop import PATH, console, needs_torch
+
+
+@click.command(name="mine")
+@click.option("--model", required=True, help="Model file, or name of a shipped model.")
+@click.option(
+    "--negatives", type=PATH, multiple=True, required=True, help="Folder without the keyword. Repeatable."
+)
+@click.option("--out", type=PATH, required=True, help="Folder for the clips; give it to train as --hard.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    show_default=True,
+    help="Posterior from which a mistake is worth keeping; below the model's own.",
+)
+def command(model: str, negatives: tuple[Path, ...], out: Path, threshold: float) -> None:
+    """Stream the training side of the folders through MODEL and keep 2.5 s around each false alarm."""
+    needs_torch()
+    from rich.progress import track
+
+    from kwsd.runtime.modelfile import find_model, read_model
+    from kwsd.training.dataset import files_of
+    from kwsd.training.mining import mine
+
+    files = [path for folder in negatives for path in files_of(folder, "training")]
+    found = []
+    shown = track(files, "mining", console=console)
+    mine(read_model(find_model(model)), shown, out, threshold, lambda _, count: found.append(count))
+    console.print(f"{sum(found)} false alarms in {len(found)} files, in {out}")

@@ -1,0 +1,99 @@
+"""What `kwsd evaluate` and `kwsd tune` share: folders of recordings as streams, and the curve of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kwsd.cli.workshop import PATH, console
+from kwsd.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from kwsd.training.field import Point, Positive
+
+POSITIVES = click.option(
+    "--positives", type=PATH, multiple=True, help="Folder of recordings of the keyword. Repeatable."
+)
+NEGATIVES = click.option(
+    "--negatives", type=PATH, multiple=True, help="Folder of recordings without it. Repeatable."
+)
+NOISE = click.option("--noise", type=PATH, multiple=True, help="Folder of noise, for --snr. Repeatable.")
+SNR = click.option("--snr", type=float, help="Decibels of the speech above noise mixed in.  [default: none]")
+RIR = click.option("--rir", type=PATH, multiple=True, help="Folder of room impulse responses. Repeatable.")
+JOBS = click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+
+
+def read(
+    positives: tuple[Path, ...],
+    negatives: tuple[Path, ...],
+    split: str | None,
+    noise: tuple[Path, ...],
+    snr: float | None,
+    rir: tuple[Path, ...],
+) -> "tuple[list[Positive], list[npt.NDArray[np.int16]]]":
+    """The streams of the folders. Raises UsageError where there are none."""
+    from kwsd.training.dataset import files_of, read_audio
+    from kwsd.training.field import Surroundings, read_streams
+
+    sounds, rooms = (
+        [read_audio(path) for folder in folders for path in files_of(folder, part)]
+        for folders, part in ((noise, split), (rir, None))
+    )
+    if snr is not None and not sounds:
+        raise UsageError("--snr needs noise to mix in: give --noise DIR")
+    streams = read_streams(positives, negatives, split, Surroundings(sounds, snr, rooms))
+    for kind, found in zip(("--positives", "--negatives"), streams, strict=True):
+        if not found:
+            raise UsageError(f"{kind}: no recordings there" + (f" in the {split} split" if split else ""))
+    return streams
+
+
+def evaluate(
+    model: str,
+    streams: "tuple[list[Positive], list[npt.NDArray[np.int16]]]",
+    settings: dict[str, Any],
+    jobs: int,
+) -> "list[Point]":
+    """The curve of a model over the streams, with a progress bar on the terminal."""
+    from rich.progress import Progress
+
+    from kwsd.runtime.modelfile import find_model, read_model
+    from kwsd.training.field import curve
+
+    positives, negatives = streams
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("streaming", total=len(positives) + len(negatives))
+        advance: Callable[[], None] = lambda: progress.advance(task)  # noqa: E731
+        return curve(read_model(find_model(model)), positives, negatives, settings, jobs, advance)
+
+
+def table(points: "list[Point]", wanted: float = 0.5) -> None:
+    """Print the curve, and the best point at `wanted` false alarms an hour."""
+    from rich.table import Table
+
+    from kwsd.training.field import frr_at
+
+    shown = Table("threshold", "FRR (95 %)", "FA/h (95 %)", "latency p50, p95", header_style="bold")
+    best = frr_at(points, wanted)
+    for point in points:
+        row = point.record()
+        low, high = row["frr_95"]
+        few, many = row["fa_per_hour_95"]
+        shown.add_row(
+            f"{point.threshold:g}",
+            f"{point.frr:.1%} ({low:.1%} to {high:.1%})",
+            f"{point.fa_per_hour:.2f} ({few:.2f} to {many:.2f})",
+            f"{row['latency_ms_p50']}, {row['latency_ms_p95']} ms" if point.latencies else "",
+            style="green" if point is best else "",
+        )
+    console.print(shown)
+    console.print(f"{points[0].positives} utterances, {points[0].hours:.2f} hours without the keyword")
+    console.print(
+        f"at {wanted:g} FA/h: FRR {best.frr:.1%}, threshold {best.threshold:g}"
+        if best
+        else f"no threshold is at or below {wanted:g} FA/h"
+    )

@@ -1,0 +1,57 @@
+"""``kwsd tune``: choose how a model is run, on your own recordings."""
+
+from pathlib import Path
+
+import click
+
+from kwsd.cli import streams
+from kwsd.cli.workshop import OUT, console, needs_torch
+
+
+@click.command(name="tune")
+@click.option("--model", required=True, help="Model file, or the name of a shipped model.")
+@streams.POSITIVES
+@streams.NEGATIVES
+@click.option(
+    "--split", type=click.Choice(["validation"]), help="Only the validation side of shared recordings."
+)
+@streams.NOISE
+@streams.SNR
+@click.option(
+    "--fa-per-hour",
+    type=click.FloatRange(min=0),
+    default=0.5,
+    show_default=True,
+    help="False alarms that you can live with.",
+)
+@streams.JOBS
+@OUT
+def command(
+    model: str,
+    positives: tuple[Path, ...],
+    negatives: tuple[Path, ...],
+    split: str | None,
+    noise: tuple[Path, ...],
+    snr: float | None,
+    fa_per_hour: float,
+    jobs: int,
+    out: Path,
+) -> None:
+    """Pick threshold, patience, window and step for MODEL and write them into OUT, its weights unchanged."""
+    needs_torch()
+    from kwsd.runtime.modelfile import find_model, read_model
+    from kwsd.training.field import Point
+    from kwsd.training.tuning import tune, write_settings
+
+    path = find_model(model)
+    heard = streams.read(positives, negatives, split, noise, snr, ())
+
+    def report(choice: dict[str, int], point: Point) -> None:
+        console.print(
+            "window {window}, step {step}, patience {patience}, ".format(**choice)
+            + f"threshold {point.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
+        )
+
+    settings, _ = tune(read_model(path), *heard, fa_per_hour, jobs, report)
+    write_settings(path, settings, out)
+    console.print(f"{out}: {settings}")

@@ -1,0 +1,47 @@
+"""Hard negatives: what a model mistakes for its keyword in recordings that do not hold it."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from kwsd.runtime.detector import Detector
+from kwsd.runtime.frontend import SAMPLE_RATE
+from kwsd.runtime.model import Model
+from kwsd.training.dataset import read_audio
+
+BEFORE, AFTER = 2.0, 0.5  # seconds kept around a false alarm
+MINED = "mined.txt"  # in the output folder: the files gone through
+
+
+def mine(
+    model: Model, files: Iterable[Path], out: Path, threshold: float, on_file: Callable[[Path, int], None]
+) -> None:
+    """Stream each file and write what fires, 2.5 s around it, to `out`/STEM@SECONDS.flac.
+
+    Files gone through before, by their names in `out`/mined.txt, are passed over. on_file: called after each
+    with the number of clips it gave.
+    """
+    import soundfile
+
+    out.mkdir(parents=True, exist_ok=True)
+    done = out / MINED
+    known = set(done.read_text().splitlines()) if done.exists() else set()
+    detector = Detector(model, threshold=threshold, patience=1)
+    with done.open("a") as log:
+        for path in files:
+            if str(path) in known:
+                continue
+            audio = read_audio(path)
+            padded = np.pad(audio, (round(BEFORE * SAMPLE_RATE), round(AFTER * SAMPLE_RATE)))
+            detector.prime()
+            triggers = detector.feed(audio)
+            for trigger in triggers:
+                start = round(
+                    trigger.stream_time * SAMPLE_RATE
+                )  # in `padded`, BEFORE earlier than the trigger
+                clip = padded[start : start + round((BEFORE + AFTER) * SAMPLE_RATE)]
+                soundfile.write(out / f"{path.stem}@{trigger.stream_time:.2f}.flac", clip, SAMPLE_RATE)
+            log.write(f"{path}\n")
+            log.flush()
+            on_file(path, len(triggers))

@@ -1,0 +1,76 @@
+"""Choosing how a model is run on somebody's own recordings: threshold, patience, window and step."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from kwsd.errors import KwsdError
+from kwsd.runtime.model import Model, Settings
+from kwsd.training.field import Point, Positive, curve
+from kwsd.training.torchfile import write_torch
+
+
+def settings_to_try(model: Model) -> list[dict[str, Any]]:
+    """Windows and steps around the model's own, each with one to three steps of patience."""
+    own = model.settings
+    windows = (own.window, own.window * 3 // 4)
+    steps = (own.step, max(1, own.step - 2))
+    return [
+        {"window": window, "step": step, "patience": patience}
+        for window, step, patience in itertools.product(windows, steps, (1, 2, 3))
+    ]
+
+
+def tune(
+    model: Model,
+    positives: list[Positive],
+    negatives: list[npt.NDArray[np.int16]],
+    fa_per_hour: float,
+    jobs: int,
+    on_settings: Callable[[dict[str, Any], Point], None],
+) -> tuple[Settings, Point]:
+    """The settings with the lowest FRR at no more than `fa_per_hour`; of equals, the quickest.
+
+    on_settings: called with each choice and its best point. Raises KwsdError where none is quiet enough.
+    """
+    best: tuple[tuple[float, float], Settings, Point] | None = None
+    for choice in settings_to_try(model):
+        for point in curve(model, positives, negatives, choice, jobs):
+            if point.fa_per_hour > fa_per_hour or not point.latencies:
+                continue
+            rank = (point.frr, float(np.median(point.latencies)))
+            if best is None or rank < best[0]:
+                settings = dataclasses.replace(
+                    model.settings,
+                    **choice,
+                    threshold=point.threshold,
+                    release=min(point.threshold, model.settings.release),
+                )
+                best = (rank, settings, point)
+                on_settings(choice, point)
+    if best is None:
+        raise KwsdError(
+            f"no threshold hears the keyword at {fa_per_hour:g} false alarms an hour; "
+            "allow more, or train on negatives like these"
+        )
+    return best[1], best[2]
+
+
+def write_settings(path: Path, settings: Settings, out: Path) -> None:
+    """The model file `path` with other settings, its weights as they are stored, to `out`."""
+    record = torch.load(path, weights_only=True)
+    record["settings"] = dataclasses.asdict(settings)
+    write_torch(_arrays(record), out)
+
+
+def _arrays(value: Any) -> Any:
+    """Nested values with their tensors as numpy arrays."""
+    if isinstance(value, torch.Tensor):
+        return value.numpy()
+    return {k: _arrays(v) for k, v in value.items()} if isinstance(value, dict) else value
