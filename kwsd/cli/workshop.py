@@ -74,12 +74,8 @@ def train_and_ship(
 ) -> None:
     """Train to the end, write the model with its card, and record the run.
 
-    kind: the command. details: what the recipe does not say (teachers, temperature, bits).
+    kind: what sort of run it is. details: what the recipe does not say (teachers, temperature, bits).
     """
-    from kwsd.training.accounting import cost
-    from kwsd.training.runs import record as add_record
-    from kwsd.training.ship import ship
-
     checkpoint = out.with_suffix(".ckpt")
     if resume:
         trainer.resume(checkpoint)
@@ -87,34 +83,48 @@ def train_and_ship(
     recipe = trainer.recipe
     with epoch_progress(trainer.epoch, recipe.epochs, recipe.batches) as (on_epoch, on_batch):
         trainer.run(on_epoch, on_batch)
-    short = {name: value for name, value in asdict(recipe).items() if name != "architecture"} | (
-        details or {}
-    )
+    settings = {name: value for name, value in asdict(recipe).items() if name != "architecture"}
+    ran = {"history": trainer.history, "seconds": round(time.monotonic() - started, 1)}
+    crnn = trainer.best_crnn()
+    ship_and_record(crnn, recipe.window, recordings, out, kind, settings | (details or {}), record, ran)
+    checkpoint.unlink()
+
+
+def ship_and_record(
+    crnn: "CRNN",
+    window: int,
+    recordings: "Recordings",
+    out: Path,
+    kind: str,
+    details: dict[str, Any],
+    record: Path | None,
+    ran: dict[str, Any] | None = None,
+) -> None:
+    """Write the model with its card, print how good it is, and record the run. ran: history and seconds."""
+    from kwsd.training.accounting import cost
+    from kwsd.training.runs import record as add_record
+    from kwsd.training.ship import interval, ship
+
     facts = {
         "data": recordings.facts(),
-        "recipe": short,
+        "recipe": details,
         "command": shlex.join(["kwsd", *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
     }
-    metrics = ship(trainer.best_crnn(), recipe.window, recordings, facts, out)
+    metrics = ship(crnn, window, recordings, facts, out)
     if record:
         run = {
             "kind": kind,
             "name": out.stem,
-            "seed": recipe.seed,
-            "config": short | {"architecture": asdict(recipe.architecture)},
+            "config": details | {"window": window, "architecture": asdict(crnn.architecture)},
             "cost": asdict(cost(out)[1]),
             "metrics": metrics,
-            "history": trainer.history,
-            "seconds": round(time.monotonic() - started, 1),
             "command": facts["command"],
             "date": facts["date"],
         }
-        add_record(record, run)
-    checkpoint.unlink()
+        add_record(record, run | (ran or {}))
     for split, found in metrics.items():
-        low, high = found["one_minus_auroc_95"]
-        console.print(f"{out}: {split} 1 - AUROC {found['one_minus_auroc']:.2e} ({low:.1e} to {high:.1e})")
+        console.print(f"{out}: {split} 1 - AUROC {found['one_minus_auroc']:.2e} ({interval(found)})")
 
 
 @contextmanager

@@ -1,0 +1,95 @@
+"""``kwsd prune``: a smaller model out of a larger one, a few units at a time, with distillation between."""
+
+from pathlib import Path
+
+import click
+
+from kwsd.cli.workshop import (
+    DATA,
+    NOISE,
+    OUT,
+    RECORD,
+    SEED,
+    SPEECH,
+    console,
+    epoch_progress,
+    load_crnn,
+    needs_torch,
+    train_and_ship,
+)
+from kwsd.errors import UsageError
+
+
+@click.command(name="prune")
+@click.option("--model", required=True, help="Model to prune: a file, or the name of a shipped one.")
+@click.option("--teacher", multiple=True, required=True, help="Model to learn from; the mean of several.")
+@DATA
+@OUT
+@click.option("--channels", type=click.IntRange(1), required=True, help="Convolution channels to end with.")
+@click.option("--hidden", type=click.IntRange(1), required=True, help="Units of each GRU layer to end with.")
+@click.option("--rounds", type=click.IntRange(1), default=4, show_default=True)
+@NOISE
+@SPEECH
+@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Between two rounds.")
+@click.option("--last-epochs", type=click.IntRange(1), default=40, show_default=True, help="After the last.")
+@SEED
+@RECORD
+def command(
+    model: str,
+    teacher: tuple[str, ...],
+    data: Path,
+    out: Path,
+    channels: int,
+    hidden: int,
+    rounds: int,
+    noise: tuple[Path, ...],
+    speech: tuple[Path, ...],
+    epochs: int,
+    last_epochs: int,
+    seed: int,
+    record: Path | None,
+) -> None:
+    """Prune convolution channels, GRU units and attention keys in equal rounds; write what is left."""
+    needs_torch()
+    from kwsd.training.distill import Distillation, teaching
+    from kwsd.training.pool import ScenePool
+    from kwsd.training.prune import importances, losses, pruned, strongest
+    from kwsd.training.recordings import Recordings
+    from kwsd.training.train import Recipe, Trainer
+
+    crnn, read = load_crnn(model)
+    a = crnn.architecture
+    if channels > a.channels or hidden > a.hidden:
+        raise UsageError(f"{model} has {a.channels} channels and {a.hidden} units; give no more than those")
+    loaded = [load_crnn(name) for name in teacher]
+    recordings = Recordings.read(data, read.keyword, noise, speech)
+    answers = teaching([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
+    pool = ScenePool(recordings.scenes(), seed, answers)
+    pool.move(0)
+    objective, validation, window = Distillation(), recordings.validation(), read.settings.window
+    for done in range(1, rounds + 1):
+        recipe = Recipe(crnn.architecture, window=window, seed=seed)
+        importance = importances(crnn, losses(pool, objective, recipe))
+        left = [
+            round(start + (end - start) * done / rounds)
+            for start, end in ((a.channels, channels), (a.hidden, hidden))
+        ]
+        crnn = pruned(crnn, strongest(importance, *left))
+        console.print(f"round {done} of {rounds}: {left[0]} channels, {left[1]} units")
+        last = done == rounds
+        recipe = Recipe(
+            crnn.architecture,
+            window=window,
+            epochs=last_epochs if last else epochs,
+            seed=seed,
+            learning_rate=2e-3,
+        )
+        checkpoint = out.with_suffix(".ckpt") if last else None
+        trainer = Trainer(recipe, pool, validation, checkpoint, objective, crnn)
+        if last:
+            details = {"from": model, "rounds": rounds, "epochs between": epochs, "teachers": len(teacher)}
+            train_and_ship(trainer, recordings, out, "prune", details, record)
+        else:
+            with epoch_progress(0, epochs, recipe.batches) as (on_epoch, on_batch):
+                trainer.run(on_epoch, on_batch)
+            crnn = trainer.best_crnn()

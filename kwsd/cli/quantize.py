@@ -1,0 +1,122 @@
+"""``kwsd quantize``: a model's weights in fewer bits, after training or with training that knows of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kwsd.cli.workshop import (
+    DATA,
+    NOISE,
+    PATH,
+    RECORD,
+    RESUME,
+    SEED,
+    SPEECH,
+    console,
+    load_crnn,
+    needs_torch,
+    ship_and_record,
+    train_and_ship,
+)
+from kwsd.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kwsd.runtime.model import Model
+    from kwsd.training.crnn import CRNN
+    from kwsd.training.recordings import Recordings
+
+
+@click.command(name="quantize")
+@click.option("--model", required=True, help="Model to quantize: a file, or the name of a shipped one.")
+@DATA
+@click.option("--out", type=PATH, help="Model file to write.")
+@click.option(
+    "--compare", is_flag=True, help="Print what each way to quantize costs in quality; write nothing."
+)
+@click.option("--bits", type=click.Choice(["16", "8", "4"]), default="8", show_default=True)
+@click.option("--qat", is_flag=True, help="Quantization-aware training, from the model on.")
+@click.option("--teacher", multiple=True, help="With --qat: model to learn from; the mean of several.")
+@NOISE
+@SPEECH
+@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Of --qat.")
+@SEED
+@RESUME
+@RECORD
+def command(
+    model: str,
+    data: Path,
+    out: Path | None,
+    compare: bool,
+    bits: str,
+    qat: bool,
+    teacher: tuple[str, ...],
+    noise: tuple[Path, ...],
+    speech: tuple[Path, ...],
+    epochs: int,
+    seed: int,
+    resume: bool,
+    record: Path | None,
+) -> None:
+    """Write the model with matrices in 8 or 4 bits and a scale per row, or all in float16."""
+    needs_torch()
+    from kwsd.training.distill import Distillation, teaching
+    from kwsd.training.pool import ScenePool
+    from kwsd.training.quantize import quantized
+    from kwsd.training.recordings import Recordings
+    from kwsd.training.train import Recipe, Trainer
+
+    crnn, read = load_crnn(model)
+    recordings = Recordings.read(data, read.keyword, noise, speech)
+    if compare:
+        console.print(comparison(crnn, read, recordings, record))
+        return
+    if out is None:
+        raise UsageError("give --out for the model to write, or --compare")
+    network = quantized(crnn, int(bits))
+    details = {"bits": int(bits), "from": model}
+    window = read.settings.window
+    if not qat:
+        ship_and_record(network, window, recordings, out, "quantize", details, record)
+        return
+    answers, objective = None, None
+    if teacher:
+        loaded = [load_crnn(name) for name in teacher]
+        answers = teaching([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
+        objective = Distillation()
+        details["teachers"] = len(teacher)
+    recipe = Recipe(crnn.architecture, window=window, epochs=epochs, seed=seed, learning_rate=1e-3)
+    pool = ScenePool(recordings.scenes(), seed, answers)
+    validation = recordings.validation()
+    trainer = Trainer(recipe, pool, validation, out.with_suffix(".ckpt"), objective, network)
+    train_and_ship(trainer, recordings, out, "qat", details, record, resume)
+
+
+def comparison(crnn: "CRNN", read: "Model", recordings: "Recordings", record: Path | None) -> "Table":
+    """1 - AUROC on both judged splits of the model as it is and post-training quantized in every way."""
+    from rich.table import Table
+
+    from kwsd.training.dynamic import Dynamic
+    from kwsd.training.metrics import one_minus_auroc
+    from kwsd.training.quantize import quantized
+    from kwsd.training.runs import record as add_record
+    from kwsd.training.ship import JUDGED, split_scores
+
+    ways = {
+        "float32": crnn,
+        "torch dynamic int8": Dynamic(crnn),
+        "float16": quantized(crnn, 16),
+        "int8, a scale per row": quantized(crnn, 8),
+        "int4, a scale per row": quantized(crnn, 4),
+    }
+    window, step = read.settings.window, read.settings.step
+    table = Table("1 - AUROC", *JUDGED)
+    for name, network in ways.items():
+        found = {s: one_minus_auroc(*split_scores(network, recordings, s, window, step)) for s in JUDGED}
+        table.add_row(name, *(f"{value:.2e}" for value in found.values()))
+        if record:
+            model = read.path.stem if read.path else read.keyword
+            add_record(record, {"kind": "compare", "model": model, "way": name, "one_minus_auroc": found})
+    return table
