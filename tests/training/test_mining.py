@@ -1,0 +1,42 @@
+"""Mining: what fires is kept, where it fired, and once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from kwsd.runtime.modelfile import read_model
+
+pytest.importorskip("torch")
+
+from kwsd.training.mining import mine
+
+LOUD = Path(__file__).parent.parent / "loud.pt"
+
+
+def test_false_alarms_are_kept_and_files_gone_through_once(tmp_path: Path) -> None:
+    loud = np.zeros(5 * 16_000)
+    loud[48_000:56_000] = 0.2 * np.random.default_rng(0).standard_normal(8_000)
+    soundfile.write(tmp_path / "loud.flac", loud, 16_000)
+    soundfile.write(tmp_path / "quiet.flac", np.zeros(16_000), 16_000)
+    files, out = [tmp_path / "loud.flac", tmp_path / "quiet.flac"], tmp_path / "mined"
+    found: list[tuple[str, int]] = []
+
+    def on_file(path: Path, count: int) -> None:
+        found.append((path.stem, count))
+
+    mine(read_model(LOUD), files, out, 0.5, on_file)
+    assert found == [("loud", 1), ("quiet", 0)]
+    [clip] = out.glob("*.flac")
+    seconds = float(clip.stem.removeprefix("loud@"))
+    assert 3.0 < seconds < 3.6
+    audio, rate = soundfile.read(clip)
+    assert (len(audio), rate) == (40_000, 16_000)
+    heard = (
+        np.flatnonzero(np.abs(audio) > 0.01)[0] / rate
+    )  # the burst begins at 3 s; the clip 2 s before the trigger
+    assert heard == pytest.approx(3.0 - (seconds - 2.0), abs=0.02)
+
+    mine(read_model(LOUD), files, out, 0.5, on_file)
+    assert len(found) == 2
