@@ -1,0 +1,122 @@
+"""What is to be said, by whom and how: drawn from a seed, so that a call made again asks for the same."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kwsd.errors import UsageError
+from kwsd.training.synthesis.espeak import AMERICAN, BRITISH, espeak
+from kwsd.training.synthesis.keyword import Keyword
+from kwsd.training.synthesis.lexicon import near_words
+from kwsd.training.synthesis.near_misses import near_miss
+from kwsd.training.synthesis.sentences import sentence
+from kwsd.training.synthesis.speech import Line, Voice
+from kwsd.training.synthesis.voices import Cast
+
+KINDS = ("keyword", "near_misses", "sentences")
+SHARES = {
+    "keyword": {"kokoro": 0.65, "hibari": 0.12, "espeak": 0.10, "nanotts": 0.06, "flite": 0.07},
+    "near_misses": {"kokoro": 0.50, "hibari": 0.25, "espeak": 0.09, "nanotts": 0.08, "flite": 0.08},
+    "sentences": {"kokoro": 0.25, "hibari": 0.40, "espeak": 0.10, "nanotts": 0.12, "flite": 0.13},
+}
+ENDINGS = (".", ".", "?", "!", ",", "")
+SLOWEST, FASTEST = 0.8, 1.3
+REAL_WORDS = 0.45  # of the near misses are real words; the others are made from the keyword's phonemes
+NEAR_WORDS = 300  # real words to draw from, the nearest the oftenest
+TRIES = 1000
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One clip. speed: 1 is the voice's own; take: see Voice.say; distance: see Keyword.distance."""
+
+    keyword: str
+    kind: str
+    line: Line
+    engine: str
+    voice: str
+    speed: float
+    take: int
+    distance: float
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "keyword": self.keyword,
+            "text": self.line.text,
+            "phonemes": self.line.phonemes,
+            "engine": self.engine,
+            "voice": self.voice,
+            "speed": self.speed,
+            "take": self.take,
+            "distance": self.distance,
+        }
+
+    @property
+    def file(self) -> str:
+        """Its file, named by its speaker and by what it says: a file that is there is the one asked for."""
+        digest = hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()[:12]
+        return f"{self.kind}/{self.voice}_nohash_{digest}.flac"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Its line in the manifest."""
+        return {"file": self.file, **self._facts}
+
+
+class Plan:
+    """Draws utterances without end; number n of a kind does not depend on how many are asked for."""
+
+    def __init__(self, keyword: Keyword, cast: Cast, seed: int) -> None:
+        self.keyword, self.cast, self.seed = keyword, cast, seed
+        self.near_words = near_words(keyword, NEAR_WORDS)
+
+    def draw_all(self, counts: dict[str, int]) -> list[Utterance]:
+        """So many of each kind, in an order that mixes slow engines with fast ones."""
+        drawn = [self.draw(kind, number) for kind, count in counts.items() for number in range(count)]
+        return [drawn[place] for place in np.random.default_rng(self.seed).permutation(len(drawn))]
+
+    def draw(self, kind: str, number: int) -> Utterance:
+        """Utterance `number` of a kind."""
+        random = np.random.default_rng([self.seed, KINDS.index(kind), number])
+        wordless = kind == "near_misses" and not self.near_words
+        shares = {
+            engine: share
+            for engine, share in SHARES[kind].items()
+            if engine in self.cast and not (wordless and self.cast[engine][0].needs_text)
+        }
+        odds = np.array(list(shares.values()))
+        engine = str(random.choice(list(shares), p=odds / odds.sum()))
+        voice = self.cast[engine][int(random.integers(len(self.cast[engine])))]
+        line = getattr(self, f"_{kind}")(voice, random)
+        speed = round(float(random.uniform(SLOWEST, FASTEST)), 2)
+        distance = round(self.keyword.distance(line.phonemes), 2)
+        take = int(random.integers(1000))
+        return Utterance(self.keyword.text, kind, line, engine, voice.name, speed, take, distance)
+
+    def _keyword(self, voice: Voice, random: np.random.Generator) -> Line:
+        ending = ENDINGS[random.integers(len(ENDINGS))]
+        return Line(self.keyword.text + ending, self.keyword.pronunciations[voice.accent] + ending)
+
+    def _near_misses(self, voice: Voice, random: np.random.Generator) -> Line:
+        ending = ENDINGS[random.integers(len(ENDINGS))]
+        if self.near_words and (voice.needs_text or random.random() < REAL_WORDS):
+            near = self._near_word(random)
+            return Line(near + ending, espeak().phonemes(near, voice.accent) + ending)
+        return Line("", near_miss(self.keyword, voice.accent, random) + ending)
+
+    def _near_word(self, random: np.random.Generator) -> str:
+        place = int(len(self.near_words) * random.random() ** 2)
+        return self.near_words[place]
+
+    def _sentences(self, voice: Voice, random: np.random.Generator) -> Line:
+        for _ in range(TRIES):
+            text = sentence(self.near_words, random)
+            spoken = {accent: espeak().phonemes(text, accent) for accent in (voice.accent, AMERICAN, BRITISH)}
+            spelled = self.keyword.text.lower() in text.lower()
+            if not spelled and not any(map(self.keyword.said_in, spoken.values())):
+                return Line(text, spoken[voice.accent])
+        raise UsageError(f"hardly a sentence is without '{self.keyword.text}': choose a longer keyword")

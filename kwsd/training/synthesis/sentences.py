@@ -1,0 +1,41 @@
+"""Everyday English without end: what is said in a kitchen, to an assistant and on the radio.
+
+The words and templates lie beside this file, in sentences.txt.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+NEAR_SHARE = 0.35  # of the sentences hold a word that sounds like the keyword
+_NEAR_MARKS = (".", ".", "?", "!")
+_SLOT = re.compile(r"{(\w+)}")
+
+
+@cache
+def grammar() -> dict[str, tuple[str, ...]]:
+    """The options of every slot."""
+    text = files(__package__).joinpath("sentences.txt").read_text("utf-8")
+    lines = re.sub(r"\n +", " ", text).splitlines()  # an indented line goes on from the one before
+    slots = (line.split(": ", 1) for line in lines if line and not line.startswith("#"))
+    return {slot: tuple(options.split(" | ")) for slot, options in slots}
+
+
+def sentence(near: Sequence[str], random: np.random.Generator) -> str:
+    """One sentence; NEAR_SHARE of them with words out of `near`, where there are any."""
+    choices = {**grammar(), "near": tuple(near)}
+
+    def pick(options: Sequence[str]) -> str:
+        return options[int(random.integers(len(options)))]
+
+    if near and random.random() < NEAR_SHARE:
+        text = pick(choices["sentence_near"]) + pick(_NEAR_MARKS)
+    else:
+        text = pick(choices["sentence"])
+    while _SLOT.search(text):
+        text = _SLOT.sub(lambda slot: pick(choices[slot[1]]), text)
+    text = re.sub(r"\ba (?=[aeiou])", "an ", text)
+    return text[0].upper() + text[1:]
