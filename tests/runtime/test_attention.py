@@ -15,7 +15,7 @@ def exact(weights: list[float], values: list[float]) -> float:
     return math.fsum(w * v for w, v in zip(weights, values, strict=True)) / math.fsum(weights)
 
 
-@given(st.integers(1, 9), st.lists(st.tuples(EXPONENTS, VALUES), max_size=60))
+@given(st.integers(1, 9), st.lists(st.tuples(EXPONENTS, VALUES), min_size=20, max_size=60))
 def test_is_the_weighted_mean_of_the_window(window: int, steps: list[tuple[float, float]]) -> None:
     attention = SlidingAttention(window)
     weights = [math.exp(exponent) for exponent, _ in steps]
