@@ -122,10 +122,11 @@ def read_audio(path: Path) -> Audio:
 
 
 def read_clips(clips: list[Clip]) -> npt.NDArray[np.int16]:
-    """The clips' audio, one second each (shorter ones padded at both ends), shape (clips, 16000)."""
-    audio = np.zeros((len(clips), SAMPLE_RATE), np.int16)
-    for row, clip in zip(audio, clips, strict=True):
-        samples = read_audio(clip.path)[:SAMPLE_RATE]
-        start = (SAMPLE_RATE - len(samples)) // 2
+    """The clips' audio, padded at both ends to the longest of them or a second, shape (clips, samples)."""
+    recordings = [read_audio(clip.path) for clip in clips]
+    length = max([SAMPLE_RATE, *map(len, recordings)])
+    audio = np.zeros((len(clips), length), np.int16)
+    for row, samples in zip(audio, recordings, strict=True):
+        start = (length - len(samples)) // 2
         row[start : start + len(samples)] = samples
     return audio

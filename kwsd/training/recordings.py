@@ -23,19 +23,29 @@ class Recordings:
     tree: list[Clip]
     noise: tuple[Path, ...]
     speech: tuple[Path, ...]
+    hard: tuple[Path, ...] = ()
 
     @classmethod
     def read(
-        cls, data: Path, keyword: str, noise: tuple[Path, ...], speech: tuple[Path, ...]
+        cls,
+        data: Path,
+        keyword: str,
+        noise: tuple[Path, ...],
+        speech: tuple[Path, ...],
+        hard: tuple[Path, ...] = (),
     ) -> "Recordings":
         """Find the recordings. Raises UsageError for folders that are absent or hold none."""
-        return cls(keyword, read_tree(data, keyword), (data / NOISE_FOLDER, *noise), speech)
+        return cls(keyword, read_tree(data, keyword), (data / NOISE_FOLDER, *noise), speech, hard)
 
     def clips(self, split: str) -> tuple[Audio, Audio]:
-        """Audio of the clips with and without the keyword, each (clips, 16000).
+        """Audio of the clips with and without the keyword, each (clips, samples).
 
         Raises UsageError where the split has none of either.
         """
+        keyword, others = self._words(split)
+        return read_clips(keyword), read_clips(others)
+
+    def _words(self, split: str) -> tuple[list[Clip], list[Clip]]:
         chosen = [clip for clip in self.tree if clip.split == split]
         keyword = [clip for clip in chosen if clip.word == self.keyword]
         others = [clip for clip in chosen if clip.word != self.keyword]
@@ -44,7 +54,7 @@ class Recordings:
                 f"the {split} split has {len(keyword)} clips of '{self.keyword}' and {len(others)} others; "
                 "it needs both"
             )
-        return read_clips(keyword), read_clips(others)
+        return keyword, others
 
     def validation(self) -> tuple[Audio, Audio]:
         """The validation clips as they are and once more in noise of 0 to 15 dB, keyword and others.
@@ -64,11 +74,12 @@ class Recordings:
 
     def scenes(self) -> SceneMaker:
         """Scenes of the training split of everything."""
-        keyword, others = self.clips("training")
+        keyword, others = ([read_audio(clip.path) for clip in words] for words in self._words("training"))
         noise = self._background()
         noise += [read_audio(path) for folder in self.noise[1:] for path in files_of(folder, "training")]
         speech = [read_audio(path) for folder in self.speech for path in files_of(folder, "training")]
-        return SceneMaker(keyword, others, noise, speech)
+        hard = [read_audio(path) for folder in self.hard for path in files_of(folder)]
+        return SceneMaker(keyword, others, noise, speech, hard)
 
     def facts(self) -> dict[str, Any]:
         """What the run used, for the model's card."""

@@ -1,5 +1,6 @@
 """Training scenes: a word somewhere in a few seconds of silence, noise or other speech."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,14 @@ import numpy.typing as npt
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
 from kwsd.training.rooms import random_room, reverberated
 
-SCENE = int(2.5 * SAMPLE_RATE)  # samples
-_EARLIEST, _LATEST = int(0.2 * SAMPLE_RATE), int(1.35 * SAMPLE_RATE)  # where the word's clip may start
+SCENE = int(2.5 * SAMPLE_RATE)  # samples, at least
+_BEFORE, _AFTER = (
+    int(0.2 * SAMPLE_RATE),
+    int(0.15 * SAMPLE_RATE),
+)  # of a scene, at least, around the word's clip
+_ROOM = int(1.5 * SAMPLE_RATE)  # samples of a scene beyond the longest clip, at least
+KEYWORD_SHARE = 0.4  # of scenes
+HARD_SHARE = 0.3  # of scenes without the keyword, where there are hard clips
 REVERBERANT = 0.25  # share of scenes in a room
 
 Audio = npt.NDArray[np.int16]
@@ -18,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SceneBatch:
-    """audio: (batch, SCENE) float32. keyword: (batch,) bool.
+    """audio: (batch, samples) float32. keyword: (batch,) bool.
 
     onset, end: (batch,) seconds into the scene where the word's clip starts and where the word itself ends.
     """
@@ -41,28 +48,29 @@ def word_end(clip: Audio) -> float:
 class SceneMaker:
     """Draws scenes without end from clips of the keyword, of other words, noise and running speech.
 
-    keyword, others: (clips, 16000) int16. noise, speech: lists of longer recordings, int16, mono, 16 kHz.
-    speech holds no keyword; pieces of it are negatives, and context around words.
+    All audio is int16, mono, 16 kHz. keyword, others: clips of a word each. speech: recordings without the
+    keyword; pieces of them are negatives, and context around words. hard: clips that a model took for the
+    keyword (kwsd.training.mining).
     """
 
     def __init__(
         self,
-        keyword: Audio,
-        others: Audio,
-        noise: list[Audio],
-        speech: list[Audio],
-        keyword_share: float = 0.4,
+        keyword: Sequence[Audio],
+        others: Sequence[Audio],
+        noise: Sequence[Audio],
+        speech: Sequence[Audio],
+        hard: Sequence[Audio] = (),
     ) -> None:
-        self.keyword, self.others, self.noise, self.speech = keyword, others, noise, speech
-        self.keyword_share = keyword_share
+        self.keyword, self.others, self.noise, self.hard = keyword, others, noise, hard
+        self.speech = np.concatenate([np.empty(0, np.int16), *speech])
+        self.length = max(SCENE, max(map(len, keyword)) + _ROOM)  # samples of a scene
         self._ends = np.array([word_end(clip) for clip in keyword], np.float32)
-        self._speech_spans = np.cumsum([len(s) for s in speech])
 
     def draw(self, count: int, random: np.random.Generator) -> SceneBatch:
         """`count` scenes, augmented; all randomness from `random`."""
-        audio = np.zeros((count, SCENE), np.float32)
-        keyword = random.random(count) < self.keyword_share
-        onset = random.integers(_EARLIEST, _LATEST, size=count)
+        audio = np.zeros((count, self.length), np.float32)
+        keyword = random.random(count) < KEYWORD_SHARE
+        onset = np.zeros(count, int)
         end = np.zeros(count, np.float32)
         for row in range(count):
             scene = audio[row]
@@ -71,19 +79,29 @@ class SceneMaker:
             if keyword[row]:
                 index = random.integers(len(self.keyword))
                 word, tempo = self._play(self.keyword[index], random)
-                end[row] = (onset[row] / SAMPLE_RATE) + self._ends[index] / tempo
+                onset[row] = self._lay(word, scene, random)
+                end[row] = onset[row] / SAMPLE_RATE + self._ends[index] / tempo
+            elif self.hard and random.random() < HARD_SHARE:
+                self._lay(
+                    _piece(self.hard[random.integers(len(self.hard))], self.length, random), scene, random
+                )
+            elif random.random() < 0.3:
+                self._fill_with_speech(scene, random)
             else:
                 word, _ = self._play(self.others[random.integers(len(self.others))], random)
-            start = onset[row]
-            word = word[: SCENE - start]
-            scene[start : start + len(word)] = word
-            if not keyword[row] and random.random() < 0.3:
-                self._fill_with_speech(scene, random)
+                self._lay(word, scene, random)
             self._add_noise(scene, random)
             if random.random() < REVERBERANT:
                 scene[:] = reverberated(scene, random_room(random))
             scene *= 10 ** (random.uniform(-18, 6) / 20)
         return SceneBatch(np.clip(audio, -1, 1), keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
+
+    def _lay(self, clip: Floats, scene: Floats, random: np.random.Generator) -> int:
+        """Put a clip over what is in the scene, anywhere that leaves some of it around; where it starts."""
+        start = int(random.integers(_BEFORE, max(_BEFORE + 1, self.length - len(clip) - _AFTER)))
+        clip = clip[: self.length - start]
+        scene[start : start + len(clip)] = clip
+        return start
 
     def _play(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
         """A clip at its own tempo or, half of the time, up to a fifth slower or faster (pitch too)."""
@@ -97,16 +115,14 @@ class SceneMaker:
 
     def _fill_with_speech(self, scene: Floats, random: np.random.Generator) -> None:
         """Lay running speech or isolated words end to end over the whole scene."""
-        if self.speech and random.random() < 0.6:
-            spot = random.integers(self._speech_spans[-1])
-            recording = self.speech[np.searchsorted(self._speech_spans, spot, side="right")]
-            piece = _piece(recording, SCENE, random)
+        if len(self.speech) and random.random() < 0.6:
+            piece = _piece(self.speech, self.length, random)
             scene[: len(piece)] = piece
             return
         at = -int(random.integers(0, SAMPLE_RATE))
-        while at < SCENE:
+        while at < self.length:
             word = self.others[random.integers(len(self.others))].astype(np.float32) / 32768
-            lo, hi = max(0, at), min(SCENE, at + len(word))
+            lo, hi = max(0, at), min(self.length, at + len(word))
             scene[lo:hi] = word[lo - at : hi - at]
             at += int(random.uniform(0.55, 1.0) * SAMPLE_RATE)  # words run into each other, as in speech
 
@@ -114,7 +130,7 @@ class SceneMaker:
         """Add a stretch of noise at -5 to 35 dB below the scene's speech, four times of five."""
         if not self.noise or random.random() < 0.2:
             return
-        noise = _piece(self.noise[random.integers(len(self.noise))], SCENE, random)
+        noise = _piece(self.noise[random.integers(len(self.noise))], self.length, random)
         level = np.sqrt((scene**2).mean()) or 0.03
         loudness = np.sqrt((noise**2).mean())
         if loudness > 0:
