@@ -7,6 +7,7 @@ import click
 
 from kwsd.cli.workshop import (
     DATA,
+    HARD,
     NOISE,
     PATH,
     RECORD,
@@ -41,6 +42,7 @@ PAIR = (int, int)
 @click.option("--window", default=20, show_default=True, help="Steps the attention sees.")
 @NOISE
 @SPEECH
+@HARD
 @click.option("--epochs", type=click.IntRange(1), default=80, show_default=True)
 @SEED
 @RESUME
@@ -71,6 +73,7 @@ def command(
     window: int,
     noise: tuple[Path, ...],
     speech: tuple[Path, ...],
+    hard: tuple[Path, ...],
     epochs: int,
     seed: int,
     resume: bool,
@@ -99,7 +102,7 @@ def command(
     crnns, first = [crnn for crnn, _ in loaded], loaded[0][1]
     if any((m.keyword, m.architecture) != (first.keyword, first.architecture) for _, m in loaded):
         raise UsageError("the teachers differ in keyword or architecture; give models of one kind")
-    recordings = Recordings.read(data, first.keyword, noise, speech)
+    recordings = Recordings.read(data, first.keyword, noise, speech, hard)
     answers = teaching(crnns, first.settings.window)
     architecture = Architecture(channels, kernel, stride, hidden)
     recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)

@@ -6,6 +6,7 @@ import click
 
 from kwsd.cli.workshop import (
     DATA,
+    HARD,
     NOISE,
     OUT,
     RECORD,
@@ -25,6 +26,7 @@ from kwsd.cli.workshop import (
 @click.option("--student", is_flag=True, help="The small architecture (6,967 parameters).")
 @NOISE
 @SPEECH
+@HARD
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
 @SEED
 @RESUME
@@ -37,6 +39,7 @@ def command(
     student: bool,
     noise: tuple[Path, ...],
     speech: tuple[Path, ...],
+    hard: tuple[Path, ...],
     epochs: int,
     seed: int,
     resume: bool,
@@ -53,7 +56,7 @@ def command(
     if download and not data.exists():
         download_with_progress(data)
     out.parent.mkdir(parents=True, exist_ok=True)
-    recordings = Recordings.read(data, keyword, noise, speech)
+    recordings = Recordings.read(data, keyword, noise, speech, hard)
     recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed)
     pool = ScenePool(recordings.scenes(), seed)
     trainer = Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"))

@@ -40,6 +40,9 @@ NOISE = click.option(
 SPEECH = click.option(
     "--speech", type=PATH, multiple=True, help="Folder of speech without the keyword. Repeatable."
 )
+HARD = click.option(
+    "--hard", type=PATH, multiple=True, help="Folder of clips that `kwsd mine` found. Repeatable."
+)
 OUT = click.option("--out", type=PATH, required=True, help="Model file to write.")
 SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 RESUME = click.option(
