@@ -122,7 +122,7 @@ class SceneMaker:
         at = -int(random.integers(0, SAMPLE_RATE))
         while at < self.length:
             word = self.others[random.integers(len(self.others))].astype(np.float32) / 32768
-            lo, hi = max(0, at), min(self.length, at + len(word))
+            lo, hi = max(0, at), max(0, min(self.length, at + len(word)))
             scene[lo:hi] = word[lo - at : hi - at]
             at += int(random.uniform(0.55, 1.0) * SAMPLE_RATE)  # words run into each other, as in speech
 
