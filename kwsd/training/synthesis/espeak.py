@@ -92,7 +92,7 @@ def espeak() -> Espeak:
 
 
 class EspeakVoice:
-    """One variant in one accent."""
+    """One variant in one accent. Samples differ from call to call: the oscillators are never reset."""
 
     engine = "espeak"
     needs_text = False

@@ -26,9 +26,8 @@ def lexicon() -> dict[str, Sounds]:
     words = {}
     for word, letters in entries.items():
         said = letters if isinstance(letters, str) else letters.get("DEFAULT", "")
-        if (
-            len(word) > 1 and word.isalpha() and word.islower() and "ˈ" in said
-        ):  # a word of its own, no abbreviation
+        abbreviation = len(word) == 1 or not word.isalpha() or not word.islower() or "ˈ" not in said
+        if not abbreviation:
             words[word] = sounds(from_misaki(said))
     return words
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from kwsd.errors import UsageError
 from kwsd.training.synthesis.espeak import AMERICAN, BRITISH, espeak
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.lexicon import near_words
@@ -26,7 +25,6 @@ ENDINGS = (".", ".", "?", "!", ",", "")
 SLOWEST, FASTEST = 0.8, 1.3
 REAL_WORDS = 0.45  # of the near misses are real words; the others are made from the keyword's phonemes
 NEAR_WORDS = 300  # real words to draw from, the nearest the oftenest
-TRIES = 1000
 
 
 @dataclass(frozen=True)
@@ -113,10 +111,9 @@ class Plan:
         return self.near_words[place]
 
     def _sentences(self, voice: Voice, random: np.random.Generator) -> Line:
-        for _ in range(TRIES):
+        while True:
             text = sentence(self.near_words, random)
             spoken = {accent: espeak().phonemes(text, accent) for accent in (voice.accent, AMERICAN, BRITISH)}
             spelled = self.keyword.text.lower() in text.lower()
             if not spelled and not any(map(self.keyword.said_in, spoken.values())):
                 return Line(text, spoken[voice.accent])
-        raise UsageError(f"hardly a sentence is without '{self.keyword.text}': choose a longer keyword")

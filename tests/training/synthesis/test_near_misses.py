@@ -1,0 +1,58 @@
+"""Near misses are near, and never the keyword."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kwsd.training.synthesis.espeak import ACCENTS, AMERICAN, BRITISH, espeak
+from kwsd.training.synthesis.keyword import Keyword
+from kwsd.training.synthesis.lexicon import near_words
+from kwsd.training.synthesis.near_misses import near_miss
+from kwsd.training.synthesis.phonemes import contains, sounds
+
+KEYWORDS = {text: Keyword(text) for text in ("happy", "computer", "alexa", "hey jarvis", "a", "snowboy go")}
+
+
+@settings(deadline=None)
+@given(st.sampled_from(sorted(KEYWORDS)), st.sampled_from(ACCENTS), st.integers(0, 2**32))
+def test_never_the_keyword(text: str, accent: str, seed: int) -> None:
+    keyword = KEYWORDS[text]
+    made = sounds(near_miss(keyword, accent, np.random.default_rng(seed)))
+    assert made
+    for spoken in keyword.spoken:
+        assert not contains(made, spoken)
+
+
+def test_many_and_near() -> None:
+    keyword, random = KEYWORDS["computer"], np.random.default_rng(0)
+    made = [near_miss(keyword, AMERICAN, random) for _ in range(300)]
+    assert len(set(made)) > 150
+    assert np.median([keyword.distance(ipa) for ipa in made]) < 3
+
+
+def test_words_of_a_phrase_alone_and_swapped() -> None:
+    keyword, random = KEYWORDS["hey jarvis"], np.random.default_rng(0)
+    hey, jarvis = keyword.pronunciations[AMERICAN].split()
+    made = {near_miss(keyword, AMERICAN, random) for _ in range(300)}
+    assert {hey, jarvis, f"{jarvis} {hey}"} <= made
+
+
+@pytest.mark.skipif(importlib.util.find_spec("hibari") is None, reason="needs hibari-tts's lexicon")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("happy", {"hippie", "harpy", "happen", "snappy"}),
+        ("computer", {"commuter", "compute", "compete"}),
+        ("hey computer", {"hey commuter", "hi computer"}),
+    ],
+)
+def test_real_words_like_it(text: str, expected: set[str]) -> None:
+    keyword = KEYWORDS.get(text) or Keyword(text)
+    near = near_words(keyword, 300)
+    assert expected <= set(near)
+    for word in near:
+        for accent in (AMERICAN, BRITISH):
+            assert sounds(espeak().phonemes(word, accent)) not in keyword.spoken

@@ -1,0 +1,89 @@
+"""The plan: the same seed asks for the same, and no sentence says the keyword."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kwsd.errors import UsageError
+from kwsd.training.synthesis.espeak import ACCENTS, espeak, espeak_voices
+from kwsd.training.synthesis.keyword import Keyword
+from kwsd.training.synthesis.plan import KINDS, Plan
+from kwsd.training.synthesis.sentences import grammar, sentence
+from kwsd.training.synthesis.small import NanoVoice
+
+CAST = {"espeak": espeak_voices(), "nanotts": [NanoVoice("en-GB", 1.0)]}
+COUNTS = {"keyword": 5, "near_misses": 30, "sentences": 60}
+
+
+def plan(text: str, seed: int = 0) -> Plan:
+    return Plan(Keyword(text), CAST, seed)
+
+
+def test_same_seed_same_clips() -> None:
+    drawn = [[utterance.record for utterance in plan("radio").draw_all(COUNTS)] for _ in range(2)]
+    assert drawn[0] == drawn[1]
+
+
+def test_more_clips_keep_the_first_ones() -> None:
+    few, many = (
+        {utterance.file for utterance in plan("radio").draw_all({"near_misses": count})} for count in (10, 25)
+    )
+    assert few < many
+
+
+def test_another_seed_other_clips() -> None:
+    one, other = ({u.file for u in plan("radio", seed).draw_all(COUNTS)} for seed in (0, 1))
+    assert not one & other
+
+
+@pytest.mark.parametrize("text", ["radio", "music", "happy", "kitchen"])
+def test_only_the_keyword_says_the_keyword(text: str) -> None:
+    """The words are in the sentences' grammar, but for "happy", which is spoken within "unhappy" alone."""
+    drawn = plan(text).draw_all(COUNTS)
+    assert {utterance.kind for utterance in drawn} == set(KINDS)
+    keyword = Keyword(text)
+    for utterance in drawn:
+        assert utterance.line.phonemes
+        assert keyword.said_in(utterance.line.phonemes) == (utterance.kind == "keyword")
+        if utterance.kind == "sentences":
+            assert text not in utterance.line.text.lower()
+
+
+def test_a_voice_that_reads_text_gets_text() -> None:
+    said = [
+        utterance.line.text for utterance in plan("radio").draw_all(COUNTS) if utterance.engine == "nanotts"
+    ]
+    assert all(said)
+
+
+def test_keyword_within_a_longer_word_is_said() -> None:
+    keyword = Keyword("happy")
+    assert all(keyword.said_in(espeak().phonemes("I am unhappy today", accent)) for accent in ACCENTS)
+    assert not keyword.said_in(espeak().phonemes("I hippie or happen", "en-us"))
+
+
+def test_keyword_nobody_can_say_is_refused() -> None:
+    with pytest.raises(UsageError, match="pronunciation"):
+        Keyword("...")
+
+
+@given(st.integers(0, 2**32), st.lists(st.sampled_from(["hippie", "harpy"]), max_size=2))
+def test_sentences_are_filled(seed: int, near: list[str]) -> None:
+    made = sentence(near, np.random.default_rng(seed))
+    assert made[0].isupper() or made[0].isdigit()
+    assert made[-1] in ".?!"
+    assert not set("{}_|\n") & set(made)
+
+
+def test_every_slot_can_be_filled() -> None:
+
+    slots = {
+        slot
+        for options in grammar().values()
+        for option in options
+        for slot in re.findall(r"{(\w+)}", option)
+    }
+    assert slots <= {*grammar(), "near"}
