@@ -6,6 +6,7 @@ import click
 
 from kwsd.cli.workshop import (
     DATA,
+    HARD,
     NOISE,
     OUT,
     RECORD,
@@ -30,6 +31,7 @@ from kwsd.errors import UsageError
 @click.option("--rounds", type=click.IntRange(1), default=4, show_default=True)
 @NOISE
 @SPEECH
+@HARD
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Between two rounds.")
 @click.option("--last-epochs", type=click.IntRange(1), default=40, show_default=True, help="After the last.")
 @SEED
@@ -44,6 +46,7 @@ def command(
     rounds: int,
     noise: tuple[Path, ...],
     speech: tuple[Path, ...],
+    hard: tuple[Path, ...],
     epochs: int,
     last_epochs: int,
     seed: int,
@@ -62,7 +65,7 @@ def command(
     if channels > a.channels or hidden > a.hidden:
         raise UsageError(f"{model} has {a.channels} channels and {a.hidden} units; give no more than those")
     loaded = [load_crnn(name) for name in teacher]
-    recordings = Recordings.read(data, read.keyword, noise, speech)
+    recordings = Recordings.read(data, read.keyword, noise, speech, hard)
     answers = teaching([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
     pool = ScenePool(recordings.scenes(), seed, answers)
     pool.move(0)

@@ -7,6 +7,7 @@ import click
 
 from kwsd.cli.workshop import (
     DATA,
+    HARD,
     NOISE,
     PATH,
     RECORD,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--teacher", multiple=True, help="With --qat: model to learn from; the mean of several.")
 @NOISE
 @SPEECH
+@HARD
 @click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Of --qat.")
 @SEED
 @RESUME
@@ -55,6 +57,7 @@ def command(
     teacher: tuple[str, ...],
     noise: tuple[Path, ...],
     speech: tuple[Path, ...],
+    hard: tuple[Path, ...],
     epochs: int,
     seed: int,
     resume: bool,
@@ -69,7 +72,7 @@ def command(
     from kwsd.training.train import Recipe, Trainer
 
     crnn, read = load_crnn(model)
-    recordings = Recordings.read(data, read.keyword, noise, speech)
+    recordings = Recordings.read(data, read.keyword, noise, speech, hard)
     if compare:
         console.print(comparison(crnn, read, recordings, record))
         return

@@ -1,6 +1,5 @@
 """The front end in torch: batches of samples to batches of frames, equal to kwsd.runtime.frontend."""
 
-import torch
 from torch import Tensor, nn
 from torchaudio.transforms import FrequencyMasking, MelSpectrogram, TimeMasking
 
@@ -33,10 +32,3 @@ class SpecAugment(nn.Module):
         image = (frames - mean).transpose(1, 2).unsqueeze(1)
         masked: Tensor = self.frames(self.bands(image)).squeeze(1).transpose(1, 2)
         return masked + mean
-
-
-def log_mel(samples: Tensor, batch: int = 256) -> Tensor:
-    """Frames of many clips at once, without gradients, in batches. (clips, n) to (clips, frames, N_MELS)."""
-    front_end = LogMel()
-    with torch.inference_mode():
-        return torch.cat([front_end(part) for part in samples.split(batch)])

@@ -16,7 +16,6 @@ from kwsd.runtime.frontend import N_MELS, POWER_FLOOR
 from kwsd.training.features import LogMel, SpecAugment
 from kwsd.training.scenes import SceneMaker
 
-CHUNK = 1024  # scenes
 _PART = 128  # scenes turned into frames at once
 _GAIN = 6.0  # dB by which a scene's level differs from use to use, at most
 _TILT = 6.0  # dB by which its lowest and highest band do, in opposite directions, at most
@@ -45,17 +44,23 @@ Annotate = Callable[[Tensor], dict[str, Tensor]]
 
 
 class ScenePool:
-    """Batches of scenes without end. Frames are kept in float16, 20 MB a chunk.
+    """Batches of scenes without end. Frames are kept in float16, 20 MB for a thousand scenes.
 
-    first: chunks at the start; one more comes with each epoch, and beyond `limit` the oldest goes.
+    chunk: scenes. first: chunks at the start; one more comes with each epoch, beyond `limit` the oldest goes.
     annotate: from frames (n, time, mels) to notes, called once for every scene.
     """
 
     def __init__(
-        self, scenes: SceneMaker, seed: int, annotate: Annotate | None = None, first: int = 6, limit: int = 16
+        self,
+        scenes: SceneMaker,
+        seed: int,
+        annotate: Annotate | None = None,
+        first: int = 6,
+        limit: int = 16,
+        chunk: int = 1024,
     ) -> None:
         self._scenes, self._seed, self._annotate = scenes, seed, annotate
-        self._first, self._limit = first, limit
+        self._first, self._limit, self._chunk = first, limit, chunk
         self._chunks: dict[int, Scenes] = {}
         self._front_end, self._augment = LogMel(), SpecAugment()
 
@@ -69,7 +74,7 @@ class ScenePool:
     def batch(self, count: int, random: np.random.Generator) -> Scenes:
         """`count` scenes at random from one chunk; level, tilt and SpecAugment masks are drawn anew."""
         chunk = self._chunks[int(random.choice(list(self._chunks)))]
-        scenes = chunk.rows(torch.from_numpy(random.choice(CHUNK, count, replace=False)))
+        scenes = chunk.rows(torch.from_numpy(random.choice(self._chunk, count, replace=False)))
         gain, tilt = random.uniform(-1, 1, (2, count, 1, 1)).astype(np.float32)
         shift = torch.from_numpy(_GAIN * gain + _TILT * tilt * np.linspace(-1, 1, N_MELS, dtype=np.float32))
         frames = (scenes.frames.float() + shift * (math.log(10) / 10)).clamp(min=math.log(POWER_FLOOR))
@@ -79,8 +84,8 @@ class ScenePool:
         random = np.random.default_rng([self._seed, number])
         parts = []
         with torch.no_grad():
-            for _ in range(CHUNK // _PART):
-                drawn = self._scenes.draw(_PART, random)
+            for start in range(0, self._chunk, _PART):
+                drawn = self._scenes.draw(min(_PART, self._chunk - start), random)
                 frames = self._front_end(torch.from_numpy(drawn.audio))
                 notes = self._annotate(frames) if self._annotate else {}
                 keyword, onset, end = map(torch.from_numpy, (drawn.keyword, drawn.onset, drawn.end))

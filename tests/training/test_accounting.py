@@ -1,0 +1,55 @@
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from kwsd.runtime.model import BASELINE, STUDENT, Architecture
+from kwsd.training.accounting import macs_per_step, parameters
+from kwsd.training.crnn import CRNN, parameter_count
+
+ODD = Architecture(channels=3, kernel=(7, 11), stride=(3, 6), hidden=9)
+STEPS = 10
+
+
+class Layers(nn.Module):
+    """The network's layers called as modules, for libraries that count modules."""
+
+    def __init__(self, crnn: CRNN) -> None:
+        super().__init__()
+        for name, layer in crnn.named_children():
+            setattr(self, name, layer)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        columns = self.conv(frames.transpose(1, 2).unsqueeze(1))
+        states = self.gru(columns.flatten(1, 2).transpose(1, 2))[0]
+        energy = self.energy(torch.tanh(self.attention(states)))
+        return self.output(states * energy)
+
+
+def frames(architecture: Architecture) -> Tensor:
+    return torch.zeros(1, architecture.kernel[1] + (STEPS - 1) * architecture.stride[1], 40)
+
+
+@pytest.mark.parametrize("architecture", [BASELINE, STUDENT, ODD])
+def test_parameters(architecture: Architecture) -> None:
+    assert parameters(architecture) == parameter_count(CRNN(architecture))
+
+
+def test_baseline() -> None:
+    assert macs_per_step(BASELINE) == 83_200
+
+
+@pytest.mark.parametrize("architecture", [BASELINE, STUDENT, ODD])
+def test_macs_equal_torchs_count(architecture: Architecture) -> None:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        Layers(CRNN(architecture))(frames(architecture))
+    assert counter.get_total_flops() == 2 * STEPS * macs_per_step(architecture)
+
+
+def test_macs_equal_thops_count() -> None:
+    thop = pytest.importorskip("thop")
+    counted, _ = thop.profile(Layers(CRNN(BASELINE)), (frames(BASELINE),), verbose=False)
+    elementwise = (
+        2 * 13 * BASELINE.hidden
+    )  # thop adds 13 operations of gates and biases for a unit of a layer
+    assert counted == STEPS * (macs_per_step(BASELINE) + elementwise)

@@ -1,0 +1,171 @@
+"""The workshop's commands from end to end, on a toy tree."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from kwsd.cli import cli
+from kwsd.errors import UsageError
+from kwsd.runtime.detector import Detector
+from kwsd.runtime.modelfile import read_model
+from kwsd.training.dataset import read_audio, read_tree
+from kwsd.training.modelfile import to_torch
+from kwsd.training.pool import ScenePool
+from kwsd.training.recordings import Recordings
+from kwsd.training.runs import recorded
+from kwsd.training.ship import split_scores
+
+SMALL = ("--channels", "2", "--kernel", "10", "16", "--stride", "10", "10", "--hidden", "6", "--window", "16")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_scenes() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScenePool.__init__, "__defaults__", (None, 1, 2, 256))
+        yield
+
+
+def kwsd(*arguments: str | Path) -> str:
+    """What a command prints. Raises what it raises."""
+    result = CliRunner().invoke(cli, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def teacher(tree: Path, folder: Path) -> Path:
+    """A student-sized network, trained on the labels."""
+    out, runs = folder / "teacher.pt", folder / "runs.jsonl"
+    kwsd(
+        "train",
+        "--student",
+        "--data",
+        tree,
+        "--keyword",
+        "rise",
+        "--epochs",
+        4,
+        "--out",
+        out,
+        "--record",
+        runs,
+    )
+    return out
+
+
+def one_minus_auroc(model: Path, tree: Path) -> float:
+    printed = kwsd("evaluate", "--model", model, "--data", tree, "--split", "validation", "--json")
+    return float(json.loads(printed)["one_minus_auroc"])
+
+
+def test_train_learns_and_ships_a_model_with_a_card(tree: Path, teacher: Path) -> None:
+    assert one_minus_auroc(teacher, tree) < 0.1
+    model = read_model(teacher)
+    assert model.keyword == "rise"
+    opened = torch.load(teacher, weights_only=True)
+    for name, weight in model.weights.items():
+        np.testing.assert_array_equal(opened["weights"][name].numpy(), weight)
+    card = teacher.with_suffix(".md").read_text()
+    assert "6,967 parameters" in card
+    assert "| dev-test |" in card
+    assert not teacher.with_suffix(".ckpt").exists()
+    [run] = recorded(teacher.with_name("runs.jsonl"))
+    assert (run["kind"], run["name"], run["config"]["seed"]) == ("train", "teacher", 0)
+    assert len(run["history"]) == 4
+
+
+def test_clips_score_as_the_runtime_hears_them(tree: Path, teacher: Path) -> None:
+    model = read_model(teacher)
+    window, step = model.settings.window, model.settings.step
+    recordings = Recordings.read(tree, "rise", (), ())
+    keyword, others = split_scores(to_torch(model), recordings, "validation", window, step)
+    clips = [clip for clip in read_tree(tree, "rise") if clip.split == "validation"]
+    clips = [c for c in clips if c.word == "rise"] + [c for c in clips if c.word != "rise"]
+    for clip, score in zip(clips, [*keyword, *others], strict=True):
+        detector = Detector(model, threshold=1.0)
+        detector.prime()
+        heard = np.concatenate((read_audio(clip.path), np.zeros(8_000, np.int16)))
+        best = max(found.posterior for found in detector.steps(heard) if found.warm)
+        assert best == pytest.approx(1 / (1 + np.exp(-score)), abs=1e-5)
+
+
+def test_distill_writes_a_student_that_learned(tree: Path, teacher: Path) -> None:
+    out = teacher.with_name("student.pt")
+    data = ("--teacher", teacher, "--data", tree, "--epochs", 3)
+    kwsd("distill", *data, *SMALL, "--out", out)
+    assert read_model(out).architecture.hidden == 6
+    assert one_minus_auroc(out, tree) < 0.1
+
+
+def test_grid_resumes_and_draws(tree: Path, teacher: Path) -> None:
+    folder = teacher.parent
+    storage, plot = folder / "study.journal", folder / "grid.png"
+    options = ("--grid", "--teacher", teacher, "--data", tree, "--epochs", 1, "--storage", storage)
+    assert kwsd("distill", *options, "--trials", 1).count("temperature") == 1
+    record = folder / "grid.jsonl"
+    again = kwsd("distill", *options, "--trials", 2, "--plot", plot, "--record", record)
+    assert again.count("temperature") == 1
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    [trial] = recorded(record)
+    assert trial["kind"] == "grid"
+    assert trial["params"].keys() == {"temperature", "alpha"}
+
+
+@pytest.mark.parametrize("bits", [16, 8, 4])
+def test_quantize_keeps_the_quality_and_saves_the_bytes(bits: int, tree: Path, teacher: Path) -> None:
+    out = teacher.with_name(f"quantized-{bits}.pt")
+    kwsd("quantize", "--model", teacher, "--data", tree, "--bits", bits, "--out", out)
+    assert out.stat().st_size < teacher.stat().st_size * (bits + 4) / 32
+    assert one_minus_auroc(out, tree) < one_minus_auroc(teacher, tree) + 0.05
+
+
+def test_quantization_aware_training_learns_from_a_teacher(tree: Path, teacher: Path) -> None:
+    out = teacher.with_name("qat.pt")
+    options = ("--model", teacher, "--data", tree, "--bits", 4, "--qat", "--teacher", teacher, "--epochs", 1)
+    kwsd("quantize", *options, "--out", out)
+    assert one_minus_auroc(out, tree) < 0.1
+
+
+@pytest.mark.filterwarnings("ignore:.*quantized tensor creation.*:UserWarning")
+def test_compare_names_every_way(tree: Path, teacher: Path) -> None:
+    printed = kwsd("quantize", "--model", teacher, "--data", tree, "--compare")
+    for way in ("float32", "torch dynamic int8", "float16", "int8", "int4"):
+        assert way in printed
+
+
+def test_prune_makes_a_smaller_model(tree: Path, teacher: Path) -> None:
+    out = teacher.with_name("pruned.pt")
+    sizes = ("--channels", 2, "--hidden", 10, "--rounds", 2, "--epochs", 1, "--last-epochs", 1)
+    kwsd("prune", "--model", teacher, "--teacher", teacher, "--data", tree, *sizes, "--out", out)
+    architecture = read_model(out).architecture
+    assert (architecture.channels, architecture.hidden) == (2, 10)
+    assert one_minus_auroc(out, tree) < 0.2
+
+
+def test_info_gives_ratios(teacher: Path) -> None:
+    facts = json.loads(kwsd("info", teacher, "--against", teacher, "--json"))
+    assert facts["cost"]["parameters"] == 6_967
+    assert facts["cost"]["macs_per_second"] == 117_400
+    assert set(facts["ratios"].values()) == {1.0}
+
+
+def test_what_cannot_be_is_said(tree: Path, teacher: Path) -> None:
+    data = ("--data", tree, "--teacher", teacher)
+    with pytest.raises(UsageError, match="--out"):
+        kwsd("distill", *data)
+    with pytest.raises(UsageError, match="--grid"):
+        kwsd("distill", *data, "--search", "--out", teacher)
+    with pytest.raises(UsageError, match="no more than"):
+        kwsd("prune", "--model", teacher, *data, "--channels", 9, "--hidden", 9, "--out", teacher)
+    with pytest.raises(UsageError, match="no clips of 'happy'"):
+        kwsd("train", "--data", tree, "--out", teacher.with_name("x.pt"))

@@ -1,0 +1,111 @@
+import hashlib
+import re
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kwsd.errors import UsageError
+from kwsd.training.dataset import files_of, hashed_split, read_audio, read_clips, read_tree
+
+
+def which_set(filename: str) -> str:
+    """The rule in the archive's README, in its own steps."""
+    speaker = re.sub(r"_nohash_.*$", "", Path(filename).stem)
+    limit = 2**27 - 1
+    hashed = int(hashlib.sha1(speaker.encode()).hexdigest(), 16)
+    share = (hashed % (limit + 1)) * (100.0 / limit)
+    if share < 10:
+        return "validation"
+    return "testing" if share < 20 else "training"
+
+
+@given(st.text("0123456789abcdef", min_size=8, max_size=8))
+def test_hashed_split_is_the_archives_rule(speaker: str) -> None:
+    assert hashed_split(speaker) == which_set(f"happy/{speaker}_nohash_0.wav")
+
+
+def assert_no_speaker_crosses(root: Path, keyword: str) -> None:
+    splits = defaultdict(set)
+    for clip in read_tree(root, keyword):
+        splits[clip.speaker].add(clip.split)
+    assert {split for found in splits.values() for split in found} >= {"training", "validation", "dev-test"}
+    assert all(len(found) == 1 for found in splits.values())
+
+
+def test_no_speaker_crosses_by_hash(tree: Path) -> None:
+    assert_no_speaker_crosses(tree, "rise")
+
+
+def test_lists_decide_where_there_are_any(tree: Path, tmp_path: Path) -> None:
+    root = tmp_path / "listed"
+    root.mkdir()
+    for word in ("rise", "fall"):
+        (root / word).symlink_to(tree / word)
+    (root / "validation_list.txt").write_text("rise/00000003_nohash_0.wav\nrise/00000003_nohash_1.wav\n")
+    (root / "testing_list.txt").write_text("fall/00000004_nohash_0.wav\n")
+    splits = {(clip.word, clip.path.stem): clip.split for clip in read_tree(root, "rise")}
+    assert splits["rise", "00000003_nohash_1"] == "validation"
+    assert splits["fall", "00000004_nohash_0"] == "testing"
+    others = {split for name, split in splits.items() if name[1][:8] not in ("00000003", "00000004")}
+    assert others == {"training", "dev-test"}
+
+
+def test_real_recordings_keep_speakers_apart_and_agree_with_the_hash(recordings: Path) -> None:
+    root = recordings / "speech_commands_v0.01"
+    assert_no_speaker_crosses(root, "happy")
+    for clip in read_tree(root, "happy"):
+        assert hashed_split(clip.speaker) == ("training" if clip.split == "dev-test" else clip.split)
+
+
+def test_bad_trees_are_named(tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such folder"):
+        read_tree(tmp_path / "absent", "rise")
+    with pytest.raises(UsageError, match=r"no clips of 'sheila'.*fall, hiss, rise"):
+        read_tree(tree, "sheila")
+
+
+def test_cuts_of_one_recording_stay_together(tmp_path: Path) -> None:
+    for source in range(40):
+        for take in "ABC":
+            (tmp_path / f"1-{source}-{take}-20.wav").touch()
+    sides = defaultdict(set)
+    for split in ("training", "validation", "dev-test"):
+        for path in files_of(tmp_path, split):
+            sides[path.name.split("-")[1]].add(split)
+    assert len(sides) == 40
+    assert all(len(found) == 1 for found in sides.values())
+
+
+def test_audio_of_any_rate_and_channels(tmp_path: Path) -> None:
+    time = np.arange(44_100) / 44_100
+    stereo = 0.5 * np.sin(2 * np.pi * 440 * time)[:, None].repeat(2, axis=1)
+    soundfile.write(tmp_path / "a.wav", stereo, 44_100)
+    samples = read_audio(tmp_path / "a.wav")
+    assert samples.dtype == np.int16
+    assert len(samples) == pytest.approx(16_000, abs=2)
+    peak = np.abs(np.fft.rfft(samples[:16_000])).argmax()
+    assert peak == 440
+    assert np.abs(samples[2_000:14_000]).max() == pytest.approx(16_384, rel=0.02)
+
+
+def test_what_is_no_audio_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_text("no audio")
+    with pytest.raises(UsageError, match=r"a\.wav: not readable as audio"):
+        read_audio(path)
+
+
+def test_clips_are_a_second_each(tree: Path, tmp_path: Path) -> None:
+    clip = read_tree(tree, "rise")[0]
+    short = np.ones(8_000, np.int16)
+    soundfile.write(tmp_path / "short.wav", short, 16_000, subtype="PCM_16")
+    audio = read_clips([clip, replace(clip, path=tmp_path / "short.wav")])
+    assert audio.shape == (2, 16_000)
+    assert audio[1].sum() == 8_000
+    assert audio[1, 4_000:12_000].all()

@@ -1,0 +1,39 @@
+import torch
+
+from kwsd.runtime.model import Architecture
+from kwsd.training.crnn import CRNN
+from kwsd.training.prune import Kept, importances, pruned, strongest
+
+WHOLE = Architecture(channels=4, kernel=(8, 10), stride=(4, 10), hidden=7)
+
+
+def indices(channels: list[int], first: list[int], second: list[int], keys: list[int]) -> Kept:
+    return Kept(*map(torch.tensor, (channels, first, second, keys)))
+
+
+def test_pruning_silent_units_changes_nothing() -> None:
+    """Units whose outgoing weights are 0 do not matter: with and without them the logits are the same."""
+    torch.manual_seed(0)
+    crnn = CRNN(WHOLE).eval()
+    kept = indices([0, 2], [1, 3, 4], [0, 5, 6], [2, 3, 6])
+    gone = {
+        name: [i for i in range(n) if i not in getattr(kept, name)]
+        for name, n in {"channels": 4, "first": 7, "second": 7, "keys": 7}.items()
+    }
+    columns = [c * WHOLE.bands + band for c in gone["channels"] for band in range(WHOLE.bands)]
+    with torch.no_grad():
+        crnn.gru.weight_ih_l0[:, columns] = 0
+        for weight in (crnn.gru.weight_hh_l0, crnn.gru.weight_ih_l1):
+            weight[:, gone["first"]] = 0
+        for weight in (crnn.gru.weight_hh_l1, crnn.attention.weight, crnn.output.weight):
+            weight[:, gone["second"]] = 0
+        crnn.energy.weight[:, gone["keys"]] = 0
+        frames = torch.randn(3, 90, 40)
+        smaller = pruned(crnn, kept)
+        assert (smaller.architecture.channels, smaller.architecture.hidden) == (2, 3)
+        torch.testing.assert_close(smaller(frames, 6), crnn(frames, 6))
+
+    importance = importances(crnn, [lambda network: network(frames, 6).square().sum()] * 2)
+    chosen = strongest(importance, channels=2, hidden=3)
+    for name in ("channels", "first", "second", "keys"):
+        assert getattr(chosen, name).tolist() == getattr(kept, name).tolist()
