@@ -14,6 +14,7 @@ COMMANDS = {
     "score": "Print or plot the posterior of every step of a recording.",
     "service": "Install kwsd as a systemd service.",
     "train": "Train a model on a Speech Commands tree.",
+    "new": "Make a model for a keyword that nobody recorded, from its text.",
     "synthesize": "Speak a keyword, its near misses and sentences in many voices.",
     "evaluate": "Measure a model on held-out clips, or on streams.",
     "mine": "Collect what a model mistakes for its keyword, to train on.",

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import click
 
-PATH = click.Path(path_type=Path)
+from kwsd.cli.workshop import PATH, console
+
+KOKORO = click.option(
+    "--kokoro", type=PATH, help="Folder of Kokoro's voice styles (voices/*.bin), its ONNX model beside it."
+)
+JOBS = click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="one a core")
 
 
 @click.command(name="synthesize")
@@ -30,10 +35,8 @@ PATH = click.Path(path_type=Path)
     show_default=True,
     help="Clips of sentences without it.",
 )
-@click.option(
-    "--kokoro", type=PATH, help="Folder of Kokoro's voice styles (voices/*.bin), its ONNX model beside it."
-)
-@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="one a core")
+@KOKORO
+@JOBS
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed adds other clips."
 )
@@ -48,9 +51,14 @@ def command(
     seed: int,
 ) -> None:
     """Speak KEYWORD, near misses of it and other sentences: OUT/keyword, OUT/near_misses, OUT/sentences."""
+    counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
+    speak(keyword, out, counts, kokoro, jobs, seed)
+
+
+def speak(keyword: str, out: Path, counts: dict[str, int], kokoro: Path | None, jobs: int, seed: int) -> None:
+    """Make so many clips of each kind, with a progress bar; tell what is left out."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from kwsd.cli.workshop import console
     from kwsd.training.synthesis.generate import generate
     from kwsd.training.synthesis.keyword import Keyword
     from kwsd.training.synthesis.plan import Plan
@@ -61,7 +69,7 @@ def command(
     for line in left_out:
         console.print(f"[yellow]{line}[/]")
     plan = Plan(spoken, cast, seed)
-    utterances = plan.draw_all({"keyword": count, "near_misses": near_misses, "sentences": sentences})
+    utterances = plan.draw_all(counts)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(keyword, total=None)

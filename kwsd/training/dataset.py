@@ -49,10 +49,10 @@ def _with_dev_test(split: str, speaker: str) -> str:
     return "dev-test" if held else split
 
 
-def read_tree(root: Path, keyword: str) -> list[Clip]:
-    """All clips of a Speech Commands tree, by its official lists or, without them, by the archive's hash.
+def clips_of(root: Path) -> list[Clip]:
+    """All clips of a Speech Commands tree, split by its lists or, without them, by the archive's hash.
 
-    Raises UsageError where the tree has no folder for the keyword or no other word.
+    Raises UsageError where there is no such folder.
     """
     if not root.is_dir():
         raise UsageError(
@@ -76,6 +76,12 @@ def read_tree(root: Path, keyword: str) -> list[Clip]:
             else:
                 split = hashed_split(speaker)
             clips.append(Clip(path, folder.name, speaker, _with_dev_test(split, speaker)))
+    return clips
+
+
+def read_tree(root: Path, keyword: str) -> list[Clip]:
+    """As `clips_of`. Raises UsageError where the tree has no folder for the keyword or no other word."""
+    clips = clips_of(root)
     words = {clip.word for clip in clips}
     if keyword not in words:
         raise UsageError(

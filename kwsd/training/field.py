@@ -19,6 +19,7 @@ from kwsd.runtime.detector import Detector
 from kwsd.runtime.frontend import SAMPLE_RATE
 from kwsd.runtime.model import Model
 from kwsd.training.dataset import files_of, read_audio, read_tree
+from kwsd.training.recordings import Recordings
 from kwsd.training.rooms import reverberated
 from kwsd.training.scenes import word_end
 
@@ -143,6 +144,20 @@ def read_streams(
     paths = [path for folder in positives for path in _positives_of(folder, split)]
     placed = [place(read_audio(path), others, around, random) for path in paths]
     return placed, [around_negative(stretch, around, random) for stretch in stretches(others)]
+
+
+def streams_of(recordings: Recordings, split: str, snr: float) -> tuple[list[Positive], list[Audio]]:
+    """A run's own clips of a split, as they are and once more in noise, and its running speech."""
+    random = np.random.default_rng(0)
+    others = [read_audio(path) for folder in recordings.speech for path in files_of(folder, split)]
+    words, _ = recordings.words(split)
+    noise = recordings.noise_of(split)
+    positives = [
+        place(read_audio(clip.path), others, around, random)
+        for around in (Surroundings([], None, []), *([Surroundings(noise, snr, [])] if noise else []))
+        for clip in words
+    ]
+    return positives, stretches(others)
 
 
 def _positives_of(folder: Path, split: str | None) -> list[Path]:

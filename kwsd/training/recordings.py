@@ -1,7 +1,7 @@
 """All recordings of a training run, read once and held in memory (about 320 MB for 10,000 clips)."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.errors import UsageError
-from kwsd.training.dataset import NOISE_FOLDER, Clip, files_of, read_audio, read_clips, read_tree
+from kwsd.training.dataset import NOISE_FOLDER, Clip, clips_of, files_of, read_audio, read_clips, read_tree
 from kwsd.training.scenes import SceneMaker, in_noise
 
 Audio = npt.NDArray[np.int16]
@@ -21,9 +21,10 @@ class Recordings:
 
     keyword: str
     tree: list[Clip]
+    background: Path | None  # noise that is not split: the tree's own
     noise: tuple[Path, ...]
     speech: tuple[Path, ...]
-    hard: tuple[Path, ...] = ()
+    hard: tuple[Path, ...] = ()  # files
 
     @classmethod
     def read(
@@ -34,18 +35,43 @@ class Recordings:
         speech: tuple[Path, ...],
         hard: tuple[Path, ...] = (),
     ) -> "Recordings":
-        """Find the recordings. Raises UsageError for folders that are absent or hold none."""
-        return cls(keyword, read_tree(data, keyword), (data / NOISE_FOLDER, *noise), speech, hard)
+        """Find the recordings. hard: folders. Raises UsageError for folders that are absent or hold none."""
+        mined = tuple(path for folder in hard for path in files_of(folder))
+        return cls(keyword, read_tree(data, keyword), _background(data), noise, speech, mined)
+
+    @classmethod
+    def spoken(
+        cls,
+        folder: Path,
+        keyword: str,
+        data: Path | None,
+        noise: tuple[Path, ...],
+        speech: tuple[Path, ...],
+        hard: tuple[Path, ...] = (),
+    ) -> "Recordings":
+        """What `kwsd synthesize` wrote to `folder`, each voice a speaker, and other words of the tree `data`.
+
+        Near misses of the training voices are hard negatives, too.
+        """
+        names = {"keyword": keyword, "near_misses": "near miss"}
+        tree = [
+            replace(clip, word=names[clip.word], split=clip.split.replace("testing", "training"))
+            for clip in clips_of(folder)
+            if clip.word in names
+        ]
+        near = tuple(clip.path for clip in tree if clip.word == "near miss" and clip.split == "training")
+        tree += [clip for clip in clips_of(data) if clip.word != keyword] if data else []
+        mined = tuple(path for each in hard for path in files_of(each))
+        background = _background(data) if data else None
+        return cls(keyword, tree, background, noise, (folder / "sentences", *speech), near + mined)
 
     def clips(self, split: str) -> tuple[Audio, Audio]:
-        """Audio of the clips with and without the keyword, each (clips, samples).
-
-        Raises UsageError where the split has none of either.
-        """
-        keyword, others = self._words(split)
+        """Audio of the clips with and without the keyword, each (clips, samples)."""
+        keyword, others = self.words(split)
         return read_clips(keyword), read_clips(others)
 
-    def _words(self, split: str) -> tuple[list[Clip], list[Clip]]:
+    def words(self, split: str) -> tuple[list[Clip], list[Clip]]:
+        """The clips with and without the keyword. Raises UsageError where the split has none of either."""
         chosen = [clip for clip in self.tree if clip.split == split]
         keyword = [clip for clip in chosen if clip.word == self.keyword]
         others = [clip for clip in chosen if clip.word != self.keyword]
@@ -62,24 +88,25 @@ class Recordings:
         In noise there are mistakes enough to tell two epochs apart where there are next to none without.
         """
         random = np.random.default_rng(0)
-        noise = [read_audio(path) for folder in self.noise[1:] for path in files_of(folder, "validation")]
-        noise = noise or self._background()
+        noise = self.noise_of("validation") or self.noise_of("training")
         keyword, others = self.clips("validation")
         if not noise:
             return keyword, others
         return tuple(np.concatenate((clips, in_noise(clips, noise, random))) for clips in (keyword, others))  # type: ignore[return-value]
 
-    def _background(self) -> list[Audio]:
-        return [read_audio(path) for path in files_of(self.noise[0])] if self.noise[0].is_dir() else []
+    def noise_of(self, split: str) -> list[Audio]:
+        """The background noise is long and has no sides: all of it is for training."""
+        whole = list(files_of(self.background)) if self.background and split == "training" else []
+        return [
+            read_audio(p) for p in [*whole, *(p for folder in self.noise for p in files_of(folder, split))]
+        ]
 
     def scenes(self) -> SceneMaker:
         """Scenes of the training split of everything."""
-        keyword, others = ([read_audio(clip.path) for clip in words] for words in self._words("training"))
-        noise = self._background()
-        noise += [read_audio(path) for folder in self.noise[1:] for path in files_of(folder, "training")]
+        keyword, others = ([read_audio(clip.path) for clip in words] for words in self.words("training"))
         speech = [read_audio(path) for folder in self.speech for path in files_of(folder, "training")]
-        hard = [read_audio(path) for folder in self.hard for path in files_of(folder)]
-        return SceneMaker(keyword, others, noise, speech, hard)
+        hard = [read_audio(path) for path in self.hard]
+        return SceneMaker(keyword, others, self.noise_of("training"), speech, hard)
 
     def facts(self) -> dict[str, Any]:
         """What the run used, for the model's card."""
@@ -87,6 +114,12 @@ class Recordings:
         splits = {split for split, _ in counts}
         return {
             "clips": {s: {"keyword": counts[s, True], "others": counts[s, False]} for s in sorted(splits)},
-            "noise": [folder.name for folder in self.noise],
+            "noise": [folder.name for folder in (self.background, *self.noise) if folder],
             "speech": [folder.name for folder in self.speech],
+            "hard": len(self.hard),
         }
+
+
+def _background(data: Path) -> Path | None:
+    folder = data / NOISE_FOLDER
+    return folder if folder.is_dir() else None
