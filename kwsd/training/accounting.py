@@ -46,6 +46,11 @@ def macs_per_step(architecture: Architecture) -> int:
     )
 
 
+def macs_per_second(architecture: Architecture, step: int) -> float:
+    """Multiply-adds per second of audio at a step every `step` frames, the front end apart."""
+    return macs_per_step(architecture) * SAMPLE_RATE / HOP / step
+
+
 def front_end_macs_per_frame() -> int:
     """Multiply-adds of one frame: window, real FFT (as N log2 N), power, mel filters (a dense product)."""
     bins = N_FFT // 2 + 1
@@ -76,7 +81,7 @@ def cost(path: Path) -> tuple[Model, Cost]:
     model = read_model(path)
     a = model.architecture
     frames = SAMPLE_RATE / HOP
-    per_second = macs_per_step(a) * frames / model.settings.step
+    per_second = macs_per_second(a, model.settings.step)
     return model, Cost(
         parameters=parameters(a),
         macs_per_step=macs_per_step(a),

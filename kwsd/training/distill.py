@@ -1,8 +1,8 @@
 """Distillation: a small network learns what large ones answer at every step, and where they look.
 
 Soft loss: KL divergence to the teachers' posteriors at a temperature T, times T squared (Hinton et al. 2015,
-arXiv 1503.02531). Attention loss: KL divergence to the teachers' attention over each window, after attention
-transfer (Zagoruyko and Komodakis 2017, arXiv 1612.03928). Hard loss: the scenes' own labels.
+arXiv 1503.02531). Attention loss: KL divergence to the teachers' attention over the windows that end with the
+keyword, after attention transfer (Zagoruyko and Komodakis 2017, arXiv 1612.03928). Hard loss: the labels.
 
 A teacher answers once for every scene, at its own steps; a student with other steps learns from the answers
 interpolated at the ends of its own.
@@ -17,7 +17,7 @@ from torch.nn import functional
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
 from kwsd.training.crnn import CRNN, sliding
 from kwsd.training.pool import Annotate, Scenes
-from kwsd.training.train import Recipe, scene_loss, step_ends
+from kwsd.training.train import Recipe, near, scene_loss, step_ends
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,14 @@ class Distillation:
         hard = scene_loss(logits, ends, scenes, recipe)
         taught = at(ends, scenes.notes["odds"], scenes.notes["ends"])
         soft = odds_divergence(taught, logits[..., 1] - logits[..., 0], self.temperature)
+        # past the keyword the labels leave a network free, and what a teacher does there is chance
+        taught_for = ~scenes.keyword[:, None] | (ends <= scenes.end[:, None] + recipe.late)
         seconds = step * HOP / SAMPLE_RATE
-        loss = self.alpha * soft.sum(dim=1).mean() * seconds + (1 - self.alpha) * hard
+        loss = self.alpha * (soft * taught_for).sum(dim=1).mean() * seconds + (1 - self.alpha) * hard
         if self.attention:
             wanted = at(ends, scenes.notes["energy"], scenes.notes["ends"])
-            loss = loss + self.attention * attention_divergence(wanted, energy, recipe.window)
+            looking = attention_divergence(wanted, energy, recipe.window)[near(ends, scenes, recipe)]
+            loss = loss + self.attention * looking.mean()
         return loss
 
 
@@ -55,10 +58,10 @@ def odds_divergence(teacher: Tensor, student: Tensor, temperature: float) -> Ten
 
 
 def attention_divergence(teacher: Tensor, student: Tensor, window: int) -> Tensor:
-    """KL(teacher, student) of the attention over each step's window, their mean. Energies, (batch, steps)."""
+    """KL(teacher, student) of the attention over each step's window. Energies and result, (batch, steps)."""
     window = min(window, student.shape[1])
     wanted, given = (sliding(e, window).clamp(min=-1e4).log_softmax(dim=2) for e in (teacher, student))
-    return (wanted.exp() * (wanted - given)).sum(dim=2).mean()
+    return (wanted.exp() * (wanted - given)).sum(dim=2)
 
 
 def at(times: Tensor, values: Tensor, known: Tensor) -> Tensor:

@@ -1,11 +1,14 @@
 """Figures of the workshop, drawn with matplotlib to files."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from kwsd.runtime.model import STUDENT
+from kwsd.training.accounting import macs_per_second
 from kwsd.training.field import Point
 from kwsd.training.metrics import Scores, det_curve
 
@@ -71,6 +74,62 @@ def search_plot(trials: list[tuple[float, float]], path: Path) -> None:
         xlabel="multiply-adds per second of audio", ylabel="validation 1 - AUROC", xscale="log", yscale="log"
     )
     axes.grid(alpha=0.3)
+    save(figure, path)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A point of `quality_plot`."""
+
+    name: str
+    macs: float  # per second of audio
+    weight_bytes: float
+    quality: float  # 1 - AUROC
+    quantized: bool
+
+
+def quality_plot(models: list[Model], path: Path) -> None:
+    """1 - AUROC over multiply-adds and over bytes of weights, log scales; quantized models are squares."""
+    figure = Figure(figsize=(11, 4.5))
+    over_macs, over_bytes = figure.subplots(1, 2, sharey=True)
+    for axes, cost in ((over_macs, "macs"), (over_bytes, "weight_bytes")):
+        for model in models:
+            marker = "s" if model.quantized else "o"
+            axes.scatter(getattr(model, cost), model.quality, marker=marker, label=model.name)
+        axes.set(xscale="log", yscale="log")
+        axes.grid(alpha=0.3, which="both")
+    over_macs.set(xlabel="multiply-adds per second of audio", ylabel="1 - AUROC, dev-test")
+    over_bytes.set(xlabel="bytes of weights")
+    over_bytes.legend(title="squares: quantized", loc="center left", bbox_to_anchor=(1, 0.5))
+    save(figure, path)
+
+
+def macs_plot(path: Path) -> None:
+    """Multiply-adds per second of the student's shape, over hidden size, for several numbers of channels."""
+    figure = Figure(figsize=(5.5, 4))
+    axes = figure.subplots()
+    sizes = range(8, 65, 2)
+    for channels in (2, 4, 8, 16):
+        shapes = [replace(STUDENT, channels=channels, hidden=hidden) for hidden in sizes]
+        axes.plot(sizes, [macs_per_second(a, a.stride[1]) for a in shapes], label=f"{channels} channels")
+    axes.set(xlabel="hidden size", ylabel="multiply-adds per second of audio", yscale="log")
+    axes.set_title(f"kernel {STUDENT.kernel}, stride {STUDENT.stride} (bands, frames)", fontsize=10)
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    save(figure, path)
+
+
+def curves_plot(histories: dict[str, list[dict[str, float]]], path: Path) -> None:
+    """Loss and validation 1 - AUROC over epochs, of each run."""
+    figure = Figure(figsize=(11, 4.5))
+    loss, validation = figure.subplots(1, 2)
+    for name, history in histories.items():
+        epochs = [epoch["epoch"] for epoch in history]
+        loss.plot(epochs, [epoch["loss"] for epoch in history])
+        validation.plot(epochs, [epoch["validation"] for epoch in history], label=name)
+    loss.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    validation.set(xlabel="epoch", ylabel="1 - AUROC, validation as is and in noise", yscale="log")
+    validation.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, path)
 
 

@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
 from kwsd.runtime.model import Architecture
-from kwsd.training.accounting import macs_per_step
+from kwsd.training.accounting import macs_per_second
 from kwsd.training.distill import Distillation
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
@@ -61,8 +61,7 @@ def run_trial(trial: optuna.Trial, architecture: Architecture, window: int, eval
         architecture = drawn(trial)
         window = round(ATTENTION_SECONDS * SAMPLE_RATE / HOP / architecture.stride[1])
     quality = evaluate(architecture, window, distillation)
-    macs = macs_per_step(architecture) * SAMPLE_RATE / HOP / architecture.stride[1]
-    return (quality, macs) if searching else quality
+    return (quality, macs_per_second(architecture, architecture.stride[1])) if searching else quality
 
 
 def drawn(trial: optuna.Trial) -> Architecture:

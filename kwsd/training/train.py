@@ -52,6 +52,12 @@ def step_ends(architecture: Architecture, steps: int, step: int) -> Tensor:
     return (last_frame * HOP + N_FFT) / SAMPLE_RATE
 
 
+def near(ends: Tensor, scenes: Scenes, recipe: Recipe) -> Tensor:
+    """Which steps, by their ends (steps,), end with the scene's keyword, (batch, steps) bool."""
+    end = scenes.end[:, None]
+    return scenes.keyword[:, None] & (ends >= end - recipe.early) & (ends <= end + recipe.late)
+
+
 def scene_loss(logits: Tensor, ends: Tensor, scenes: Scenes, recipe: Recipe) -> Tensor:
     """Cross-entropy over the steps of scenes, a scalar.
 
@@ -60,10 +66,9 @@ def scene_loss(logits: Tensor, ends: Tensor, scenes: Scenes, recipe: Recipe) -> 
     every step must say no, the highest counting as much as all others together.
     """
     odds = logits[..., 1] - logits[..., 0]
-    keyword, onset, end = scenes.keyword, scenes.onset[:, None], scenes.end[:, None]
-    near = (ends >= end - recipe.early) & (ends <= end + recipe.late)
-    before = ends <= onset + 0.15
-    hit = odds.masked_fill(~near, float("-inf"))[keyword].topk(2, dim=1).values
+    keyword = scenes.keyword
+    before = ends <= scenes.onset[:, None] + 0.15
+    hit = odds.masked_fill(~near(ends, scenes, recipe), float("-inf"))[keyword].topk(2, dim=1).values
     yes = functional.softplus(-hit[hit.isfinite()]).sum() / 2
     refuse = functional.softplus(odds)
     early = (refuse * before)[keyword].sum() / max(1, before.shape[1] // 2)

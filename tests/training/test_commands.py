@@ -169,3 +169,17 @@ def test_what_cannot_be_is_said(tree: Path, teacher: Path) -> None:
         kwsd("prune", "--model", teacher, *data, "--channels", 9, "--hidden", 9, "--out", teacher)
     with pytest.raises(UsageError, match="no clips of 'happy'"):
         kwsd("train", "--data", tree, "--out", teacher.with_name("x.pt"))
+
+
+def test_report_tells_what_was_recorded(tree: Path, teacher: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs.jsonl"
+    runs.write_text(teacher.with_name("runs.jsonl").read_text())
+    kwsd("quantize", "--model", teacher, "--data", tree, "--out", tmp_path / "int8.pt", "--record", runs)
+    page = tmp_path / "docs" / "report.md"
+    kwsd("report", "--runs", runs, "--out", page)
+    text = page.read_text()
+    assert "| teacher | train | 32 | 6,967 | 117,400 | 1.0 |" in text
+    assert "| int8 | quantize | 8 | 6,967 | 117,400 | 1.0 |" in text
+    drawn = {figure.name for figure in (tmp_path / "docs" / "report").iterdir()}
+    assert drawn == {"quality.png", "macs.png", "curves.png"}
+    assert all(f"report/{name}" in text for name in drawn)

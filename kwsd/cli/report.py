@@ -1,0 +1,19 @@
+"""``kwsd report``: the workshop's report from the recorded runs."""
+
+from pathlib import Path
+
+import click
+
+from kwsd.cli.workshop import PATH
+
+
+@click.command(name="report")
+@click.option("--runs", type=PATH, default=Path("docs/runs.jsonl"), show_default=True, help="Recorded runs.")
+@click.option("--out", type=PATH, default=Path("docs/report.md"), show_default=True, help="Page to write.")
+def command(runs: Path, out: Path) -> None:
+    """Write the report and its figures, in a folder beside it."""
+    from kwsd.training.report import write_report
+    from kwsd.training.runs import recorded
+
+    write_report(list(recorded(runs)), out)
+    click.echo(f"{out}: written")
