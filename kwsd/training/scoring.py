@@ -9,9 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kwsd.runtime.frontend import HOP, N_FFT, SAMPLE_RATE
+from kwsd.runtime.frontend import HOP, N_FFT, SAMPLE_RATE, FrontEnd
 from kwsd.training.crnn import CRNN
-from kwsd.training.features import log_mel
 
 TAIL = SAMPLE_RATE // 2  # samples of silence after the clip
 
@@ -23,17 +22,24 @@ def prime_samples(kernel: int, window: int, step: int) -> int:
 
 
 def clip_frames(audio: npt.NDArray[np.int16], kernel: int, window: int, step: int) -> Tensor:
-    """Frames of clips between the silences. audio: (clips, n) int16. Returns (clips, frames, N_MELS)."""
+    """Frames of clips between the silences, by the runtime's front end.
+
+    audio: (clips, n) int16. Returns (clips, frames, N_MELS) float32.
+    """
     lead = prime_samples(kernel, window, step)
-    padded = np.zeros((len(audio), lead + audio.shape[1] + TAIL), np.float32)
-    padded[:, lead : lead + audio.shape[1]] = audio / np.float32(32768)
-    return log_mel(torch.from_numpy(padded))
+    padded = np.zeros(lead + audio.shape[1] + TAIL, np.float32)
+    front_end, frames = FrontEnd(), []
+    for clip in audio:
+        padded[lead : lead + len(clip)] = clip * np.float32(1 / 32768)
+        front_end.reset()
+        frames.append(front_end.push(padded))
+    return torch.from_numpy(np.stack(frames))
 
 
 def clip_scores(
     crnn: CRNN, frames: Tensor, window: int, step: int, batch: int = 256
 ) -> npt.NDArray[np.float64]:
-    """Highest log-odds of the keyword over the warm steps of each clip, (clips,); monotonic in the posterior.
+    """Highest log-odds of the keyword over each clip's steps, (clips,); those of the priming are left out.
 
     Log-odds, since posteriors near 0 and 1 tie in float32 and ranks would be lost.
     """
@@ -41,6 +47,6 @@ def clip_scores(
     crnn.eval()
     with torch.inference_mode():
         for part in frames.split(batch):
-            logits = crnn(part, window, step)[:, window - 1 :].double()
+            logits = crnn(part, window, step)[:, window:].double()
             scores.append((logits[..., 1] - logits[..., 0]).amax(dim=1))
     return torch.cat(scores).numpy()
