@@ -59,7 +59,7 @@ def generate(
     kept, failures = len(planned) - len(missing), []
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (kokoro,))
     try:
-        for done, failure in enumerate(pool.map(_make, missing, chunksize=4), kept + 1):
+        for done, failure in enumerate(pool.map(_make, missing), kept + 1):
             failures += [failure] if failure else []
             progress(done, len(planned))
     finally:

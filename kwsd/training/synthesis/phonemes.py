@@ -17,7 +17,7 @@ _STRESS = "ˈˌ"
 # What differs between accents but not between words: flaps, the many reduced vowels, Scots and RP spellings.
 _FOLD = {
     "ɾ": "t", "r": "ɹ", "g": "ɡ", "ɫ": "l", "x": "k", "ɚ": "əɹ", "ɐ": "ə", "ᵻ": "ɪ", "ᵊ": "ə",
-    "n̩": "ən", "l̩": "əl", "a": "æ", "ʉ": "u", "o": "oʊ", "əʊ": "oʊ", "e": "eɪ",
+    "n̩": "ən", "l̩": "əl", "a": "æ", "ʉ": "u", "o": "oʊ", "əʊ": "oʊ", "e": "eɪ", "ʍ": "w",
 }  # fmt: skip
 
 # Height (0 closed to 3 open), backness (0 front to 2 back), rounding: the IPA chart.
@@ -154,6 +154,7 @@ _MNEMONICS = {
     "ɔ": "O:", "ɒ": "0", "ə": "@", "ɐ": "a#", "ɚ": "3", "ɜ": "3:", "eɪ": "eI", "aɪ": "aI", "aʊ": "aU",
     "ɔɪ": "OI", "oʊ": "oU", "əʊ": "oU", "ŋ": "N", "θ": "T", "ð": "D", "ʃ": "S", "ʒ": "Z", "tʃ": "tS",
     "dʒ": "dZ", "ɹ": "r", "ɾ": "t#", "ɡ": "g", "l̩": "@L", "n̩": "@n",
+    "e": "eI", "o": "oU", "ʉ": "u:", "ʍ": "w", "ʔ": "t", "ʲ": "",
 }  # fmt: skip
 
 

@@ -81,6 +81,13 @@ def test_misaki_there_and_back() -> None:
     assert sounds(from_misaki(to_misaki(ipa, british=False))) == sounds(ipa)
 
 
+@pytest.mark.parametrize("accent", ACCENTS)
+def test_every_sound_has_a_mnemonic(accent: str) -> None:
+    """espeak-ng cuts a word short at a sound that it does not know."""
+    text = "a million curious girls whisper: what a cute bottle, mountain thirty oil, vision, go home, they pour"
+    assert to_espeak(espeak().phonemes(text, accent).translate(str.maketrans("", "", ",:"))).isascii()
+
+
 def test_espeak_speaks_its_phonemes_as_its_text() -> None:
     """Saying a word by its sounds takes about as long as saying it by its letters: nothing is spelled out."""
     for word in ("computer", "jarvis", "change", "thirsty"):
