@@ -84,7 +84,7 @@ def test_misaki_there_and_back() -> None:
 @pytest.mark.parametrize("accent", ACCENTS)
 def test_every_sound_has_a_mnemonic(accent: str) -> None:
     """espeak-ng cuts a word short at a sound that it does not know."""
-    text = "a million curious girls whisper: what a cute bottle, mountain thirty oil, vision, go home, they pour"
+    text = "a million curious girls whisper: what a cute bottle, mountain thirty oil, vision, go home, pour"
     assert to_espeak(espeak().phonemes(text, accent).translate(str.maketrans("", "", ",:"))).isascii()
 
 
