@@ -1,0 +1,75 @@
+"""`kwsd new`: from a keyword's text to a model that listens."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from kwsd.cli import cli
+from kwsd.runtime.detector import Detector
+from kwsd.runtime.model import STUDENT
+from kwsd.runtime.modelfile import read_model
+from kwsd.training.dataset import read_audio
+from kwsd.training.field import streams_of
+from kwsd.training.pool import ScenePool
+from kwsd.training.recordings import Recordings
+
+pytestmark = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+
+KEYWORD = "hey computer"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScenePool.__init__, "__defaults__", (None, 1, 2, 256))
+        patch.setattr("kwsd.runtime.model.BASELINE", STUDENT)
+        patch.setattr("kwsd.training.tuning.settings_to_try", lambda model: [{"patience": 1}])
+        patch.setattr(
+            "kwsd.training.synthesis.voices.shutil.which", lambda name: None
+        )  # no flite: espeak will do
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The model, and the folder of what was spoken for it."""
+    folder = tmp_path_factory.mktemp("new")
+    out, work = folder / "hey.pt", folder / "speech"
+    counts = ["--count", "100", "--near-misses", "250", "--sentences", "20", "--epochs", "3", "--jobs", "1"]
+    arguments = ["new", KEYWORD, "--out", str(out), "--work", str(work), *counts, "--fa-per-hour", "1000"]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return out, work
+
+
+def test_the_model_hears_voices_it_was_not_trained_on(made: tuple[Path, Path]) -> None:
+    out, work = made
+    model = read_model(out)
+    assert model.keyword == KEYWORD
+    unheard, _ = Recordings.spoken(work, KEYWORD, None, (), ()).words("dev-test")
+    detector = Detector(model)
+    heard = 0
+    for clip in unheard:
+        detector.prime()
+        heard += bool(detector.feed(read_audio(clip.path)))
+    assert heard > len(unheard) / 2
+
+
+def test_voices_do_not_cross_splits(made: tuple[Path, Path]) -> None:
+    recordings = Recordings.spoken(made[1], KEYWORD, None, (), ())
+    splits: dict[str, set[str]] = {}
+    for clip in recordings.tree:
+        splits.setdefault(clip.speaker, set()).add(clip.split)
+    assert all(len(sides) == 1 for sides in splits.values())
+    assert set.union(*splits.values()) == {"training", "validation", "dev-test"}
+    trained = {clip.path for clip in recordings.tree if clip.split == "training"}
+    assert set(recordings.hard) <= trained
+
+
+def test_streams_hold_every_word_once_in_quiet(made: tuple[Path, Path]) -> None:
+    recordings = Recordings.spoken(made[1], KEYWORD, None, (), ())
+    positives, _ = streams_of(recordings, "validation", snr=10)
+    assert len(positives) == len(recordings.words("validation")[0])
