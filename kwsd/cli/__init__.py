@@ -11,6 +11,7 @@ from kwsd.errors import KwsdError, UsageError
 COMMANDS = {
     "listen": "Listen for the keyword and act when it is said.",
     "devices": "List the microphones.",
+    "doctor": "Check all that listening needs, and say what mends it.",
     "score": "Print or plot the posterior of every step of a recording.",
     "service": "Install kwsd as a systemd service.",
     "train": "Train a model on a Speech Commands tree.",

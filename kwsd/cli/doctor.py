@@ -1,0 +1,42 @@
+"""``kwsd doctor``: what works here, what does not, and what mends it."""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+
+import click
+
+STYLES = {"pass": "green", "fail": "bold red", "skip": "dim"}
+
+
+@click.command(name="doctor")
+@click.option("--device", metavar="NAME|INDEX", help="Microphone, by a part of its name; see kwsd devices.")
+@click.option("--model", default="student", show_default=True, help="Model file, or name of a shipped model.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(device: str | None, model: str, as_json: bool) -> None:
+    """Check all that kwsd listen needs; it hears the microphone for two seconds: speak.
+
+    The exit code is 1 if a check fails.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: as kwsd listen runs it
+    from kwsd.daemon.doctor import Subject, examine
+
+    subject = Subject(device, model)
+    if as_json:
+        findings = list(examine(subject))
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("Check", "", "Found", "Mend")
+        console = Console()
+        with console.status("Listening: say something"):
+            findings = list(examine(subject))
+        for one in findings:
+            table.add_row(one.check, Text(one.status, STYLES[one.status]), Text(one.found), Text(one.mend))
+        console.print(table)
+    if any(finding.status == "fail" for finding in findings):
+        sys.exit(1)

@@ -1,0 +1,294 @@
+"""What ``kwsd listen`` needs, checked one thing at a time, each with the command that mends it."""
+
+import getpass
+import grp
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kwsd.errors import AudioError, KwsdError, ModelError
+
+LISTEN = 2.0  # seconds of audio whose level is looked at
+NEVER = 5.0  # seconds of waiting for those, after which no audio comes
+QUIET = -60.0  # dBFS; where the loudest sample is below it, no voice can be heard
+CLIPPED = 0.001  # share of samples at full scale from which a voice is distorted
+TRIAL = 5  # seconds of audio on which the speed is measured
+MOST = 0.5  # of a processor core; a model that takes more falls behind as soon as anything else runs
+
+SOUND = Path("/dev/snd")
+PLUGINS = (
+    "lib*/**/alsa-lib/libasound_module_pcm_{}.so"  # by which PortAudio, through ALSA, reaches a sound server
+)
+PACKAGES = {"PulseAudio": ("pulse", "libasound2-plugins"), "PipeWire": ("pipewire", "pipewire-alsa")}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is examined: a microphone and a model, as ``kwsd listen`` takes them."""
+
+    device: str | None
+    model: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found. `mend` is a command, or empty where there is nothing to do."""
+
+    check: str
+    status: Literal["pass", "fail", "skip"]
+    found: str
+    mend: str = ""
+
+
+class CheckError(Exception):
+    """A check that does not pass: what was found, and the command that mends it."""
+
+    status: Literal["fail", "skip"] = "fail"
+
+    def __init__(self, found: str, mend: str = "") -> None:
+        super().__init__(found)
+        self.mend = mend
+
+
+class SkipError(CheckError):
+    """A check that has nothing to say here, and why."""
+
+    status = "skip"
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """Every check in order, each as soon as it is done; one that needs a failed one is skipped."""
+    missing: set[str] = set()
+    for check, need in CHECKS.items():
+        name = check.__name__
+        try:
+            if need in missing:
+                raise SkipError(f"needs the {need}")
+            yield Finding(name, "pass", check(subject))
+        except CheckError as error:
+            missing.add(name)
+            yield Finding(name, error.status, str(error), error.mend)
+
+
+def library(_: Subject) -> str:
+    """The PortAudio library."""
+    from kwsd.audio.portaudio import portaudio
+
+    try:
+        return str(portaudio().get_portaudio_version()[1]).partition(",")[0]
+    except AudioError as error:
+        raise CheckError("PortAudio is not installed", "sudo apt install libportaudio2") from error
+
+
+def server(_: Subject) -> str:
+    """The sound server of the session, by which programs share the microphone."""
+    program, address = _server()
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(address))
+        except OSError as error:
+            units = "pipewire pipewire-pulse" if program == "PipeWire" else "pulseaudio"
+            raise CheckError(
+                f"{program} does not answer at {address}: {error.strerror}",
+                f"systemctl --user restart {units}",
+            ) from error
+    return f"{program} at {address}"
+
+
+def permission(_: Subject) -> str:
+    """The right to open the sound hardware."""
+    nodes = sorted(SOUND.glob("pcmC*c"))
+    if not nodes:
+        raise SkipError(f"no sound card that records: nothing in {SOUND}")
+    closed = next((node for node in nodes if not os.access(node, os.R_OK | os.W_OK)), None)
+    if closed is None:
+        return f"you may open {', '.join(map(str, nodes))}"
+    user, number = getpass.getuser(), closed.stat().st_gid
+    try:
+        group = grp.getgrgid(number)
+    except KeyError as error:  # a container's files can belong to a group that has no name in it
+        raise CheckError(f"{user} may not open {closed}", f"docker run --group-add {number}") from error
+    if user in group.gr_mem:
+        raise CheckError(
+            f"{user} was put in the group {group.gr_name} after this login", f"newgrp {group.gr_name}"
+        )
+    raise CheckError(
+        f"{user} may not open {closed}", f"sudo usermod -aG {group.gr_name} {user}; log in again"
+    )
+
+
+def device(subject: Subject) -> str:
+    """The microphone."""
+    from kwsd.audio.portaudio import accepts, choose, devices
+    from kwsd.runtime.frontend import SAMPLE_RATE
+
+    try:
+        chosen = choose(subject.device, devices())
+    except AudioError as error:
+        raise CheckError("PortAudio finds no microphone", _way_to_a_microphone()) from error
+    except KwsdError as error:
+        raise CheckError(str(error), "kwsd devices") from error
+    how = "taken at 16 kHz" if accepts(chosen, SAMPLE_RATE, 1) else "resampled to 16 kHz"
+    return f"{chosen.name} ({chosen.api}), {chosen.rate} Hz, {how}"
+
+
+def level(subject: Subject) -> str:
+    """Two seconds of sound."""
+    import numpy as np
+
+    from kwsd.audio.microphone import MicrophoneSource
+    from kwsd.runtime.frontend import SAMPLE_RATE
+
+    heard = np.empty(0, np.float32)
+    try:
+        with MicrophoneSource(subject.device) as source:
+            alarm = threading.Timer(NEVER, source.stop)
+            alarm.start()
+            for samples in source:
+                heard = np.concatenate((heard, samples))
+                if len(heard) >= LISTEN * SAMPLE_RATE:
+                    break
+            alarm.cancel()
+    except AudioError as error:
+        raise CheckError(str(error), "fuser -v /dev/snd/*") from error
+    if not len(heard):
+        raise CheckError(f"no audio came in {NEVER:g} s", "fuser -v /dev/snd/*")
+    loudness = np.abs(heard)
+    if not loudness.any():
+        raise CheckError("digital silence: muted, or the wrong microphone", _mixer("mute", "0"))
+    peak = 20 * float(np.log10(loudness.max()))
+    if np.mean(loudness >= 32767 / 32768) > CLIPPED:
+        raise CheckError("clipped: the gain is too high", _mixer("volume", "50%"))
+    if peak < QUIET:
+        raise CheckError(
+            f"peak {peak:.0f} dB: the gain is too low, or nobody spoke", _mixer("volume", "100%")
+        )
+    return f"peak {peak:.0f} dB, mean {10 * float(np.log10(np.mean(heard**2))):.0f} dB"
+
+
+def model(subject: Subject) -> str:
+    """The model file."""
+    from kwsd.runtime.modelfile import find_model, read_model
+
+    try:
+        path = find_model(subject.model)
+        return f"{path.name} listens for {read_model(path).keyword!r}"
+    except ModelError as error:
+        raise CheckError(str(error), "kwsd doctor --model student") from error
+
+
+def speed(subject: Subject) -> str:
+    """The processor against what the model needs."""
+    import numpy as np
+
+    from kwsd.runtime.detector import Detector
+    from kwsd.runtime.frontend import SAMPLE_RATE
+
+    detector = Detector.load(subject.model, threshold=1)  # a trigger would spare the steps after it
+    chunks = np.random.default_rng(0).normal(0, 0.1, (TRIAL + 1, 10, SAMPLE_RATE // 10)).astype(np.float32)
+    for chunk in chunks[0]:
+        detector.feed(chunk)
+    start = time.process_time()
+    for chunk in chunks[1:].reshape(-1, SAMPLE_RATE // 10):
+        detector.feed(chunk)
+    cost = (time.process_time() - start) / TRIAL
+    found = f"{1000 * cost:.2f} ms of CPU per second of audio: {cost:.1%} of a core"
+    if cost > MOST:
+        raise CheckError(found, f"kwsd listen --step {2 * detector.step}")
+    return found
+
+
+def service(_: Subject) -> str:
+    """The systemd service, the user's or the machine's."""
+    from kwsd.daemon.unit import NAME
+
+    for scope in ("--user", "--system"):
+        facts = _unit(scope, NAME)
+        if facts.get("LoadState") != "loaded":
+            continue
+        state, restarts = facts["ActiveState"], facts["NRestarts"]
+        if state == "active":
+            return f"active, {restarts} restarts; {facts['StatusText'] or 'no status'}"
+        if state == "inactive":
+            raise CheckError(f"{NAME} is stopped", f"systemctl {scope} start {NAME}")
+        raise CheckError(f"{NAME} is {state} after {restarts} restarts", f"journalctl {scope} -e -u {NAME}")
+    raise SkipError("not installed", "kwsd service install")
+
+
+# each with the check that it can't do without
+CHECKS = {
+    library: None,
+    server: None,
+    permission: None,
+    device: "library",
+    level: "device",
+    model: None,
+    speed: "model",
+    service: None,
+}
+
+
+def _server() -> tuple[str, Path]:
+    """Name and socket of the sound server. Raises SkipError where none is needed, else CheckError."""
+    if given := os.environ.get("PULSE_SERVER", "").removeprefix("unix:"):
+        if given.startswith("/"):
+            return "PulseAudio", Path(given)
+        raise SkipError(f"PULSE_SERVER names {given}")
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(runtime or f"/run/user/{os.getuid()}")
+    try:
+        for program, path in (("PipeWire", "pipewire-0"), ("PulseAudio", "pulse/native")):
+            if (folder / path).is_socket():
+                if runtime is None:
+                    raise CheckError("XDG_RUNTIME_DIR is not set", f"export XDG_RUNTIME_DIR={folder}")
+                return program, folder / path
+    except PermissionError as error:
+        owner = folder.owner()
+        command = f"sudo -u {owner} XDG_RUNTIME_DIR={folder} kwsd doctor"
+        raise CheckError(f"{folder} belongs to {owner}", command) from error
+    if any(SOUND.glob("pcmC*c")):
+        raise SkipError("no PipeWire or PulseAudio: ALSA alone is used")
+    if not folder.is_dir():
+        raise CheckError(f"there is no {folder}", f"sudo loginctl enable-linger {getpass.getuser()}")
+    raise CheckError(
+        f"no socket of PipeWire or PulseAudio in {folder}",
+        "systemctl --user start pipewire pipewire-pulse wireplumber",
+    )
+
+
+def _way_to_a_microphone() -> str:
+    """What to run where PortAudio finds none: install ALSA's way to the sound server, or look further."""
+    try:
+        program, _ = _server()
+    except CheckError:
+        return "arecord -l"
+    plugin, package = PACKAGES[program]
+    if not any(any(Path("/usr").glob(f"{folder}/libasound_module_pcm_{plugin}.so")) for folder in PLUGINS):
+        return f"sudo apt install {package}"
+    return "pactl list short sources"
+
+
+def _mixer(what: str, value: str) -> str:
+    """The command that sets the microphone's volume or mute."""
+    try:
+        _server()
+    except CheckError:
+        return "alsamixer"
+    return f"pactl set-source-{what} @DEFAULT_SOURCE@ {value}"
+
+
+def _unit(scope: str, name: str) -> dict[str, str]:
+    """What systemd knows of a unit; nothing where there is no systemd, or none for this user."""
+    properties = "LoadState,ActiveState,NRestarts,StatusText"
+    line = ["systemctl", scope, "show", name, f"--property={properties}"]
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise SkipError("there is no systemd here") from error
+    return dict(fact.split("=", 1) for fact in done.stdout.splitlines() if "=" in fact)

@@ -1,0 +1,101 @@
+"""The installed `kwsd doctor`: on a microphone, on none, and whether what it says mends."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from harness import KWSD, LOUD, FakeMicrophone
+
+Findings = dict[str, dict[str, str]]
+
+
+def examine(environment: dict[str, str], *options: str) -> tuple[int, Findings]:
+    """Exit code, and what each check found."""
+    done = subprocess.run(
+        [KWSD, "doctor", "--json", *options], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.returncode, {finding.pop("check"): finding for finding in json.loads(done.stdout)}
+
+
+def states(findings: Findings, *names: str) -> list[str]:
+    return [findings[name]["status"] for name in names]
+
+
+@contextmanager
+def sounding(microphone: FakeMicrophone, path: Path) -> Iterator[None]:
+    player = subprocess.Popen(["paplay", "--device=speaker", path], env=microphone.environment)
+    try:
+        yield
+    finally:
+        player.kill()
+        player.wait()
+
+
+@pytest.mark.microphone
+def test_what_is_wrong_with_the_level_is_said_and_mended(microphone: FakeMicrophone, tmp_path: Path) -> None:
+    def pactl(command: str) -> None:
+        subprocess.run(command, shell=True, env=microphone.environment, check=True)
+
+    beep = np.sign(np.sin(2 * np.pi * 200 / 16_000 * np.arange(30 * 16_000)))  # full scale, square
+    soundfile.write(tmp_path / "beep.wav", beep.astype(np.float32), 16_000)
+    faults = {
+        "digital silence": "pactl set-source-mute @DEFAULT_SOURCE@ 1",
+        "too low": "pactl set-source-volume @DEFAULT_SOURCE@ 5%",
+        "clipped": "true",  # the gain is 100 % again
+    }
+    with sounding(microphone, tmp_path / "beep.wav"):
+        for found, fault in faults.items():
+            pactl(fault)
+            code, findings = examine(microphone.environment, "--model", str(LOUD))
+            assert code == 1
+            assert states(findings, "library", "server", "device", "level") == [
+                "pass",
+                "pass",
+                "pass",
+                "fail",
+            ]
+            assert found in findings["level"]["found"]
+            pactl(findings["level"]["mend"])
+        code, findings = examine(microphone.environment, "--model", str(LOUD))
+        assert code == 0
+        assert states(findings, "level", "model", "speed") == ["pass", "pass", "pass"]
+    pactl("pactl set-source-volume @DEFAULT_SOURCE@ 100%")
+
+
+def test_no_microphone_fails_once(tmp_path: Path) -> None:
+    code, findings = examine(os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "PULSE_SERVER": ""})
+    assert code == 1
+    assert states(findings, "library", "device", "level", "model") == ["pass", "fail", "skip", "pass"]
+    assert findings["device"]["mend"]
+
+
+def test_no_portaudio_fails_once(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import ctypes.util\nctypes.util.find_library = lambda name: None\n"
+    )
+    code, findings = examine(os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert code == 1
+    assert states(findings, "library", "device", "level", "speed") == ["fail", "skip", "skip", "pass"]
+    assert findings["library"]["mend"] == "sudo apt install libportaudio2"
+
+
+def test_a_model_that_is_none(tmp_path: Path) -> None:
+    code, findings = examine(os.environ | {}, "--model", str(tmp_path))
+    assert code == 1
+    assert states(findings, "model", "speed") == ["fail", "skip"]
+    assert str(tmp_path) in findings["model"]["found"]
+
+
+def test_the_table_shows_all_that_was_found() -> None:
+    wide = os.environ | {"COLUMNS": "200"}
+    table = subprocess.run([KWSD, "doctor"], env=wide, capture_output=True, text=True, check=False).stdout
+    _, findings = examine(wide)
+    for name in ("library", "model", "service"):
+        assert findings[name]["found"] in table
