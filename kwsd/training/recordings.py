@@ -1,5 +1,6 @@
 """All recordings of a training run, read once and held in memory (about 320 MB for 10,000 clips)."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +12,11 @@ import numpy.typing as npt
 from kwsd.errors import UsageError
 from kwsd.training.dataset import NOISE_FOLDER, Clip, clips_of, files_of, read_audio, read_clips, read_tree
 from kwsd.training.scenes import SceneMaker, in_noise
+from kwsd.training.synthesis.generate import MANIFEST
 
 Audio = npt.NDArray[np.int16]
+
+NEAREST = 1.5  # phonemes that a near miss must differ by, at least
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,16 @@ class Recordings:
     ) -> "Recordings":
         """What `kwsd synthesize` wrote to `folder`, each voice a speaker, and other words of the tree `data`.
 
-        Near misses of the training voices are hard negatives, too.
+        Near misses of the training voices are hard negatives, too. The nearest are left out: people say the
+        keyword itself as differently as that.
         """
         names = {"keyword": keyword, "near_misses": "near miss"}
+        records = map(json.loads, (folder / MANIFEST).read_text("utf-8").splitlines())
+        nearest = {folder / record["file"] for record in records if 0 < record["distance"] < NEAREST}
         tree = [
             replace(clip, word=names[clip.word], split=clip.split.replace("testing", "training"))
             for clip in clips_of(folder)
-            if clip.word in names
+            if clip.word in names and clip.path not in nearest
         ]
         near = tuple(clip.path for clip in tree if clip.word == "near miss" and clip.split == "training")
         tree += [clip for clip in clips_of(data) if clip.word != keyword] if data else []

@@ -16,7 +16,7 @@ _BEFORE, _AFTER = (
 )  # of a scene, at least, around the word's clip
 _ROOM = int(1.5 * SAMPLE_RATE)  # samples of a scene beyond the longest clip, at least
 KEYWORD_SHARE = 0.4  # of scenes
-HARD_SHARE = 0.3  # of scenes without the keyword, where there are hard clips
+HARD_SHARE = 0.2  # of scenes without the keyword, where there are hard clips
 REVERBERANT = 0.25  # share of scenes in a room
 
 Audio = npt.NDArray[np.int16]
