@@ -12,6 +12,8 @@ from kwsd.training.accounting import macs_per_second
 from kwsd.training.field import Point
 from kwsd.training.metrics import Scores, det_curve
 
+LEAST = 1e-6  # 1 - AUROC drawn for a model that makes no mistake: log scales have no zero
+
 
 def det_plot(models: dict[str, tuple[Scores, Scores]], path: Path) -> None:
     """Detection error trade-off of each model: FRR over FA, both on log scales (Martin et al. 1997)."""
@@ -95,7 +97,7 @@ def quality_plot(models: list[Model], path: Path) -> None:
     for axes, cost in ((over_macs, "macs"), (over_bytes, "weight_bytes")):
         for model in models:
             marker = "s" if model.quantized else "o"
-            axes.scatter(getattr(model, cost), model.quality, marker=marker, label=model.name)
+            axes.scatter(getattr(model, cost), max(model.quality, LEAST), marker=marker, label=model.name)
         axes.set(xscale="log", yscale="log")
         axes.grid(alpha=0.3, which="both")
     over_macs.set(xlabel="multiply-adds per second of audio", ylabel="1 - AUROC, dev-test")
@@ -126,7 +128,7 @@ def curves_plot(histories: dict[str, list[dict[str, float]]], path: Path) -> Non
     for name, history in histories.items():
         epochs = [epoch["epoch"] for epoch in history]
         loss.plot(epochs, [epoch["loss"] for epoch in history])
-        validation.plot(epochs, [epoch["validation"] for epoch in history], label=name)
+        validation.plot(epochs, [max(epoch["validation"], LEAST) for epoch in history], label=name)
     loss.set(xlabel="epoch", ylabel="training loss", yscale="log")
     validation.set(xlabel="epoch", ylabel="1 - AUROC, validation as is and in noise", yscale="log")
     validation.legend(loc="center left", bbox_to_anchor=(1, 0.5))

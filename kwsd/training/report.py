@@ -87,7 +87,7 @@ def models_table(groups: dict[str, list[Run]], teacher: str) -> str:
             f"| {base['macs_per_second'] / c['macs_per_second']:.1f} | {c['weight_bytes']:,} "
             f"| {base['weight_bytes'] / c['weight_bytes']:.1f} | {c['file_bytes']:,} | {len(runs)} "
             f"| {validation:.1e} | {values.mean():.2e} ({values.min():.1e} to {values.max():.1e}) "
-            f"| {values.mean() / base_quality:.2f} |"
+            f"| {f'{values.mean() / base_quality:.2f}' if base_quality else '-'} |"
         )
     return "\n".join(lines)
 

@@ -20,7 +20,7 @@ from kwsd.training.recordings import Recordings
 from kwsd.training.runs import recorded
 from kwsd.training.ship import split_scores
 
-SMALL = ("--channels", "2", "--kernel", "10", "16", "--stride", "10", "10", "--hidden", "6", "--window", "16")
+SMALL = ("--channels", "4", "--kernel", "10", "16", "--stride", "10", "10", "--hidden", "12", "--window", "16")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,9 +101,9 @@ def test_clips_score_as_the_runtime_hears_them(tree: Path, teacher: Path) -> Non
 
 def test_distill_writes_a_student_that_learned(tree: Path, teacher: Path) -> None:
     out = teacher.with_name("student.pt")
-    data = ("--teacher", teacher, "--data", tree, "--epochs", 3)
+    data = ("--teacher", teacher, "--data", tree, "--epochs", 4)
     kwsd("distill", *data, *SMALL, "--out", out)
-    assert read_model(out).architecture.hidden == 6
+    assert read_model(out).architecture.hidden == 12
     assert one_minus_auroc(out, tree) < 0.1
 
 
