@@ -15,7 +15,7 @@ BLOCK = 0.05  # seconds of audio in a callback
 LATENCY = 0.2  # seconds PortAudio may hold; at its own "low" the ALSA thread polls half a core away
 CAPACITY = 4.0  # seconds in the ring
 FULL_SCALE = np.float32(32768)  # of int16
-PATIENCE = 5.0  # seconds without audio after which the microphone is gone
+SILENT = 5  # seconds on end without audio after which the microphone is gone
 
 
 class MicrophoneSource:
@@ -79,8 +79,13 @@ class MicrophoneSource:
         self._stream.close()
 
     def __iter__(self) -> Iterator[Samples]:
-        while len(frames := self._ring.read(PATIENCE)):
-            yield self._resampler.push(frames.mean(axis=1, dtype=np.float32) / FULL_SCALE)
+        silent = 0
+        while silent < SILENT and not self._ring.closed:
+            frames = self._ring.read(timeout=1)  # short: a process that was frozen for long tries again
+            silent += 1
+            if len(frames):
+                silent = 0
+                yield self._resampler.push(frames.mean(axis=1, dtype=np.float32) / FULL_SCALE)
         if not self._stopped:
             raise AudioError(f"no more audio from the microphone {self.name!r}: was it unplugged?")
 

@@ -114,8 +114,8 @@ def command(
         on_trigger.append(terminal.on_trigger if text else print_json)
 
         listener = Listener(source, detector, path.name, notifier, on_audio, on_trigger)
-        log.info("listening for %r on %s", detector.keyword, source.name)
         with stopped_by_signals(listener.stop):
+            log.info("listening for %r on %s", detector.keyword, source.name)
             try:
                 listener.run()
             except BrokenPipeError:  # nobody reads on: an end as good as any

@@ -64,7 +64,7 @@ class Listener:
         ready = False
         for samples in self._source:
             self._hear(samples)
-            if not ready:
+            if len(samples) and not ready:
                 self._notifier.send("READY=1")
                 ready = True
             self._report()

@@ -1,0 +1,69 @@
+"""Recordings, a fake microphone and a running daemon, for tests of the whole command."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness import LOUD, Daemon, FakeMicrophone, Spoken, speak
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of real recordings (docs/recordings.md)."""
+    if "KWSD_DATA" not in os.environ:
+        pytest.skip("KWSD_DATA names no folder of recordings")
+    return Path(os.environ["KWSD_DATA"])
+
+
+@pytest.fixture(scope="session")
+def loud(tmp_path_factory: pytest.TempPathFactory) -> Spoken:
+    """A burst of noise, for the model whose keyword is loudness."""
+    noise = 0.2 * np.random.default_rng(0).standard_normal(8_000)
+    return speak("loud", str(LOUD), [noise], tmp_path_factory.mktemp("spoken"))
+
+
+@pytest.fixture(scope="session")
+def happy(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Spoken:
+    """Three people saying "happy", for the shipped student."""
+    import soundfile
+
+    tree = recordings / "speech_commands_v0.01"
+    listed = (tree / "validation_list.txt").read_text().split()
+    stems = [tree / name.removesuffix(".wav") for name in listed if name.startswith("happy/")][:3]
+    clips = [soundfile.read(path)[0] for stem in stems for path in stem.parent.glob(stem.name + ".*")]
+    return speak("happy", "student", clips, tmp_path_factory.mktemp("spoken"))
+
+
+@pytest.fixture(scope="session", params=["loud", "happy"])
+def spoken(request: pytest.FixtureRequest) -> Spoken:
+    found: Spoken = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def microphone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeMicrophone]:
+    for program in ("pulseaudio", "paplay", "pactl"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    fake = FakeMicrophone(tmp_path_factory.mktemp("mic"))
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def listen(microphone: FakeMicrophone, tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Starts ``kwsd listen`` with options, on the fake microphone, and returns once it is ready."""
+    started = []
+
+    def start(*options: str) -> Daemon:
+        daemon = Daemon(tmp_path, microphone.environment, *options)
+        started.append(daemon)
+        daemon.wait_for_notification("READY=1")
+        return daemon
+
+    yield start
+    for daemon in started:
+        daemon.close()

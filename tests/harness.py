@@ -1,0 +1,167 @@
+"""What tests of the whole command use: a microphone without sound hardware, a running daemon."""
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LOUD = Path(__file__).with_name("loud.pt")  # see make_loud.py
+KWSD = Path(sys.executable).with_name("kwsd")
+PATIENCE = 30.0  # seconds after which what was waited for is not coming
+
+ALSA = """
+</usr/share/alsa/alsa.conf>
+pcm.!default { type pulse }
+"""
+
+
+def wait_for(what: str, condition: Callable[[], Any]) -> Any:
+    """The condition's value as soon as it is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come in {PATIENCE:.0f} s"
+        time.sleep(0.02)
+    return value
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A recording in which a model hears its keyword."""
+
+    model: str  # as --model takes it
+    keyword: str
+    samples: np.ndarray[Any, np.dtype[np.int16]]
+    path: Path  # of a 16 kHz mono WAV of the samples
+
+
+def speak(keyword: str, model: str, clips: list[np.ndarray[Any, Any]], folder: Path) -> Spoken:
+    """The clips, 16 kHz mono floats, with a second of silence after each and half a one before."""
+    import soundfile
+
+    pause = np.zeros(16_000)
+    joined = np.concatenate([pause[:8_000], *(part for clip in clips for part in (clip, pause))])
+    samples = np.rint(np.clip(joined * 32768, -32768, 32767)).astype(np.int16)
+    path = folder / f"{keyword}.wav"
+    soundfile.write(path, samples, 16_000)
+    return Spoken(model, keyword, samples, path)
+
+
+class FakeMicrophone:
+    """A PulseAudio server of its own: what is played into its speaker is what its microphone records."""
+
+    # norewinds: without it an idle null sink makes its listeners wait for up to two seconds
+    SINK = ("module-null-sink", "sink_name=speaker", "rate=48000", "channels=2", "norewinds=1")
+    SOURCE = ("module-remap-source", "source_name=mic", "master=speaker.monitor")
+
+    def __init__(self, folder: Path) -> None:
+        runtime = folder / "run"
+        runtime.mkdir(mode=0o700)
+        (folder / "asound.conf").write_text(ALSA)
+        self.environment = os.environ | {
+            "XDG_RUNTIME_DIR": str(runtime),
+            "XDG_CONFIG_HOME": str(folder),
+            "ALSA_CONFIG_PATH": str(folder / "asound.conf"),
+        }
+        self.environment.pop("PULSE_SERVER", None)
+        options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit", "--log-level=error"]
+        self._server = subprocess.Popen(
+            ["pulseaudio", *options, "-L", "module-native-protocol-unix"],
+            env=self.environment,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for("PulseAudio", lambda: self._control("info"))
+        self.plug()
+
+    def play(self, path: Path) -> None:
+        """Speak a WAV file, from beginning to end."""
+        subprocess.run(
+            ["paplay", "--device=speaker", path], env=self.environment, check=True, timeout=PATIENCE
+        )
+
+    def unplug(self) -> None:
+        assert self._control("unload-module", "module-remap-source")
+        assert self._control("unload-module", "module-null-sink")
+
+    def plug(self) -> None:
+        assert self._control("load-module", *self.SINK)
+        assert self._control("load-module", *self.SOURCE)
+        assert self._control("set-default-source", "mic")
+
+    def close(self) -> None:
+        self._server.kill()
+        self._server.wait()
+
+    def _control(self, *command: str) -> bool:
+        done = subprocess.run(["pactl", *command], env=self.environment, capture_output=True, check=False)
+        return done.returncode == 0
+
+
+class Daemon:
+    """A running ``kwsd listen``: waits for its word to systemd and for its events, never for time to pass."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], *options: str) -> None:
+        address = folder / "notify"
+        self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notifications.bind(str(address))
+        self._notifications.setblocking(False)
+        self.process = subprocess.Popen(
+            [KWSD, "listen", *options],
+            env=environment | {"NOTIFY_SOCKET": str(address)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+    def wait_for_notification(self, wanted: str) -> None:
+        """Until it sends a message that contains `wanted`."""
+
+        def sent() -> bool:
+            try:
+                return wanted in self._notifications.recv(4096).decode()
+            except BlockingIOError:
+                assert self.process.poll() is None, self.wait()
+                return False
+
+        wait_for(wanted, sent)
+
+    def event(self) -> dict[str, Any]:
+        """The next trigger."""
+        event: dict[str, Any] = json.loads(self._lines.get(timeout=PATIENCE))
+        return event
+
+    def wait(self) -> tuple[int, str]:
+        """Exit code and standard error, once it ends."""
+        assert self.process.stderr is not None
+        error = self.process.stderr.read()
+        return self.process.wait(PATIENCE), error
+
+    def stop(self) -> tuple[int, str]:
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        for stream in (self.process.stdout, self.process.stderr, self._notifications):
+            assert stream is not None
+            stream.close()
