@@ -58,7 +58,7 @@ def clips_of(root: Path) -> list[Clip]:
         raise UsageError(
             f"{root}: no such folder; give the unpacked Speech Commands archive, or use --download"
         )
-    listed = {}
+    listed: dict[str, str] = {}
     lists = [root / f"{split}_list.txt" for split in ("validation", "testing")]
     for file, split in zip(lists, ("validation", "testing"), strict=True):
         if file.exists():
@@ -122,9 +122,10 @@ def read_audio(path: Path) -> Audio:
 
         mono = samples.mean(axis=1, dtype=np.float32) / 32768
         mono = soxr.resample(mono, rate, SAMPLE_RATE) if rate != SAMPLE_RATE else mono
-        return np.clip(mono * 32768, -32768, 32767).astype(np.int16)
-    mono_audio: Audio = samples[:, 0]
-    return mono_audio
+        resampled: Audio = np.clip(mono * 32768, -32768, 32767).astype(np.int16)
+        return resampled
+    first: Audio = samples[:, 0]
+    return first
 
 
 def read_clips(clips: list[Clip]) -> npt.NDArray[np.int16]:

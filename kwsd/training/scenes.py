@@ -10,10 +10,8 @@ from kwsd.runtime.frontend import HOP, SAMPLE_RATE
 from kwsd.training.rooms import random_room, reverberated
 
 SCENE = int(2.5 * SAMPLE_RATE)  # samples, at least
-_BEFORE, _AFTER = (
-    int(0.2 * SAMPLE_RATE),
-    int(0.15 * SAMPLE_RATE),
-)  # of a scene, at least, around the word's clip
+_BEFORE = int(0.2 * SAMPLE_RATE)  # samples of a scene, at least, before a word's clip
+_AFTER = int(0.15 * SAMPLE_RATE)  # and after it
 _ROOM = int(1.5 * SAMPLE_RATE)  # samples of a scene beyond the longest clip, at least
 KEYWORD_SHARE = 0.4  # of scenes
 HARD_SHARE = 0.2  # of scenes without the keyword, where there are hard clips
@@ -77,18 +75,16 @@ class SceneMaker:
             if random.random() < 0.6:
                 self._fill_with_speech(scene, random)
             if keyword[row]:
-                index = random.integers(len(self.keyword))
+                index = int(random.integers(len(self.keyword)))
                 word, tempo = self._play(self.keyword[index], random)
                 onset[row] = self._lay(word, scene, random)
                 end[row] = onset[row] / SAMPLE_RATE + self._ends[index] / tempo
             elif self.hard and random.random() < HARD_SHARE:
-                self._lay(
-                    _piece(self.hard[random.integers(len(self.hard))], self.length, random), scene, random
-                )
+                self._lay(_piece(_any(self.hard, random), self.length, random), scene, random)
             elif random.random() < 0.3:
                 self._fill_with_speech(scene, random)
             else:
-                word, _ = self._play(self.others[random.integers(len(self.others))], random)
+                word, _ = self._play(_any(self.others, random), random)
                 self._lay(word, scene, random)
             self._add_noise(scene, random)
             if random.random() < REVERBERANT:
@@ -121,7 +117,7 @@ class SceneMaker:
             return
         at = -int(random.integers(0, SAMPLE_RATE))
         while at < self.length:
-            word = self.others[random.integers(len(self.others))].astype(np.float32) / 32768
+            word = _any(self.others, random).astype(np.float32) / 32768
             lo, hi = max(0, at), max(0, min(self.length, at + len(word)))
             scene[lo:hi] = word[lo - at : hi - at]
             at += int(random.uniform(0.55, 1.0) * SAMPLE_RATE)  # words run into each other, as in speech
@@ -130,7 +126,7 @@ class SceneMaker:
         """Add a stretch of noise at -5 to 35 dB below the scene's speech, four times of five."""
         if not self.noise or random.random() < 0.2:
             return
-        noise = _piece(self.noise[random.integers(len(self.noise))], self.length, random)
+        noise = _piece(_any(self.noise, random), self.length, random)
         level = np.sqrt((scene**2).mean()) or 0.03
         loudness = np.sqrt((noise**2).mean())
         if loudness > 0:
@@ -146,6 +142,10 @@ def in_noise(clips: Audio, noise: list[Audio], random: np.random.Generator) -> A
         gain = np.sqrt(peak / max(1e-9, float((added**2).mean()))) * 10 ** (-random.uniform(0, 15) / 20)
         clip[: len(added)] += gain * added
     return (np.clip(mixed, -1, 32767 / 32768) * 32768).astype(np.int16)
+
+
+def _any(clips: Sequence[Audio], random: np.random.Generator) -> Audio:
+    return clips[int(random.integers(len(clips)))]
 
 
 def _piece(recording: Audio, length: int, random: np.random.Generator) -> Floats:

@@ -46,7 +46,7 @@ def clip_scores(
     scores = []
     crnn.eval()
     with torch.inference_mode():
-        for part in frames.split(batch):
+        for part in torch.split(frames, batch):
             logits = crnn(part, window, step)[:, window:].double()
             scores.append((logits[..., 1] - logits[..., 0]).amax(dim=1))
     return torch.cat(scores).numpy()

@@ -20,7 +20,8 @@ from kwsd.training.recordings import Recordings
 from kwsd.training.runs import recorded
 from kwsd.training.ship import split_scores
 
-SMALL = ("--channels", "4", "--kernel", "10", "16", "--stride", "10", "10", "--hidden", "12", "--window", "16")
+SHAPE = ("--channels", 4, "--kernel", 10, 16, "--stride", 10, 10, "--hidden", 12)
+SMALL = (*map(str, SHAPE), "--window", "16")
 
 
 @pytest.fixture(scope="module", autouse=True)

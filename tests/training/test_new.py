@@ -26,10 +26,8 @@ def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScenePool.__init__, "__defaults__", (None, 1, 2, 256))
         patch.setattr("kwsd.runtime.model.BASELINE", STUDENT)
-        patch.setattr("kwsd.training.tuning.settings_to_try", lambda model: [{"patience": 1}])
-        patch.setattr(
-            "kwsd.training.synthesis.voices.shutil.which", lambda name: None
-        )  # no flite: espeak will do
+        patch.setattr("kwsd.training.tuning.settings_to_try", lambda _: [{"patience": 1}])
+        patch.setattr("kwsd.training.synthesis.voices.shutil.which", lambda _: None)  # no flite
         yield
 
 
