@@ -27,9 +27,9 @@ class Distillation:
     alpha: weight of the soft loss; the hard loss has 1 - alpha. attention: weight of the attention loss.
     """
 
-    temperature: float = 2.0
-    alpha: float = 0.7
-    attention: float = 0.1
+    temperature: float = 8.0
+    alpha: float = 0.9
+    attention: float = 0.0
 
     def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
         logits, energy = crnn.attend(scenes.frames, recipe.window, step)
