@@ -10,12 +10,13 @@ from typing import Self
 import numpy as np
 
 from kwsd.audio.source import Recorded
-from kwsd.errors import UsageError
+from kwsd.errors import AudioError, UsageError
 from kwsd.runtime.frontend import SAMPLE_RATE, Samples
 
 COMMAND = "arecord -t raw -f S16_LE -r 16000 -c 1 | kwsd listen --input -"
 FULL_SCALE = np.float32(32768)  # of int16
 BLOCK = 1 << 14  # bytes read at a time: half a second
+ENCODED = (b"fLaC", b"OggS", b"ID3", b"RF64", b"FORM")  # how files begin that are no raw audio
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class PipeSource(Recorded):
         if os.isatty(descriptor):
             raise UsageError(f"standard input is a terminal; give it audio: {COMMAND}")
         self._stopped, self._stop = os.pipe()
+        self._ended = False
 
     def __enter__(self) -> Self:
         return self
@@ -44,9 +46,10 @@ class PipeSource(Recorded):
         os.close(self._stop)
 
     def __iter__(self) -> Iterator[Samples]:
-        """Raises UsageError for a WAV header that tells of anything but 16 kHz mono int16."""
+        """Raises UsageError for a header that tells of other audio, AudioError where nothing comes."""
         held = b""
         begun = False
+        heard = 0
         for data in self._blocks():
             held += data
             if not begun:
@@ -57,7 +60,10 @@ class PipeSource(Recorded):
                 begun = True
             whole = len(held) // 2 * 2
             yield np.frombuffer(held[:whole], "<i2").astype(np.float32) / FULL_SCALE
+            heard += whole
             held = held[whole:]
+        if self._ended and not heard:
+            raise AudioError(f"no audio came on standard input: {COMMAND}")
         if held:
             log.warning("standard input ended inside a sample: is it 16 kHz mono int16?")
 
@@ -70,8 +76,12 @@ class PipeSource(Recorded):
         poll.register(self._descriptor, select.POLLIN)
         poll.register(self._stopped, select.POLLIN)
         while self._stopped not in dict(poll.poll()):
-            data = os.read(self._descriptor, BLOCK)
+            try:
+                data = os.read(self._descriptor, BLOCK)
+            except OSError as error:
+                raise AudioError(f"cannot read standard input: {error.strerror}; {COMMAND}") from error
             if not data:
+                self._ended = True
                 return
             yield data
 
@@ -79,8 +89,10 @@ class PipeSource(Recorded):
 def header_size(head: bytes) -> int | None:
     """Bytes of WAV header at this head of a stream: 0 for raw audio, None if it is too short to tell.
 
-    Raises UsageError where the WAV is not 16 kHz mono int16.
+    Raises UsageError where the WAV is not 16 kHz mono int16, or it is a file of another kind.
     """
+    if head.startswith(ENCODED):
+        raise UsageError("standard input is an audio file, not raw audio: kwsd listen --input FILE")
     if not b"RIFF".startswith(head[:4]) or (len(head) >= 12 and head[8:12] != b"WAVE"):
         return 0
     at = 12

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -52,10 +52,20 @@ def cli() -> None:
     """Say the word, and your command runs: a keyword-spotting daemon for any microphone."""
 
 
-def main(args: list[str] | None = None) -> Any:
+def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line: exit code 2 for a usage error, 1 for a failure, one line each."""
     try:
-        return cli.main(args=args, prog_name="kwsd")
+        sys.exit(cli.main(args=args, prog_name="kwsd", standalone_mode=False))
     except KwsdError as error:
         print(f"kwsd: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)  # of a usage error
+        command = context.command_path if context else "kwsd"
+        print(f"kwsd: {error.format_message()} ({command} --help)", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)  # Ctrl-C, as a shell counts it

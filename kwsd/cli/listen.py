@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from kwsd.cli.number import Number
+
 log = logging.getLogger(__name__)
 
 MODELS_OWN = "[default: the model's]"
@@ -21,10 +23,10 @@ MODELS_OWN = "[default: the model's]"
 @click.option("--device", metavar="NAME|INDEX", help="Microphone, by a part of its name; see kwsd devices.")
 @click.option("--window", type=click.IntRange(min=1), help=f"Steps the attention sees.  {MODELS_OWN}")
 @click.option("--step", type=click.IntRange(min=1), help=f"Frames of 10 ms between steps.  {MODELS_OWN}")
-@click.option("--threshold", type=click.FloatRange(0, 1), help=f"Posterior that triggers.  {MODELS_OWN}")
+@click.option("--threshold", type=Number(0, 1), help=f"Posterior that triggers.  {MODELS_OWN}")
 @click.option("--patience", type=click.IntRange(min=1), help=f"Steps on end it takes.  {MODELS_OWN}")
-@click.option("--release", type=click.FloatRange(0, 1), help=f"Posterior that rearms.  {MODELS_OWN}")
-@click.option("--refractory", type=click.FloatRange(min=0), help=f"Seconds between triggers.  {MODELS_OWN}")
+@click.option("--release", type=Number(0, 1), help=f"Posterior that rearms.  {MODELS_OWN}")
+@click.option("--refractory", type=Number(min=0), help=f"Seconds between triggers.  {MODELS_OWN}")
 @click.option(
     "--format",
     "format_",
@@ -37,7 +39,7 @@ MODELS_OWN = "[default: the model's]"
 @click.option("--on-trigger", "hooks", multiple=True, metavar="CMD", help="Run CMD in the shell. Repeatable.")
 @click.option(
     "--hook-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=30.0,
     show_default=True,
     help="Seconds after which a hook is ended.",
@@ -45,14 +47,14 @@ MODELS_OWN = "[default: the model's]"
 @click.option("--save-clips", type=click.Path(path_type=Path), metavar="DIR", help="Keep what triggered.")
 @click.option(
     "--clip-seconds",
-    type=click.FloatRange(min=0.1),
+    type=Number(0.1, 600),
     default=3.0,
     show_default=True,
     help="Seconds kept before each trigger.",
 )
 @click.option(
     "--clips-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=100.0,
     show_default=True,
     help="Megabytes of clips kept; the oldest go.",

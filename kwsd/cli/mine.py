@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from kwsd.cli.number import Number
 from kwsd.cli.workshop import PATH, console, needs_torch
 
 
@@ -15,7 +16,7 @@ from kwsd.cli.workshop import PATH, console, needs_torch
 @click.option("--out", type=PATH, required=True, help="Folder for the clips; give it to train as --hard.")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.3,
     show_default=True,
     help="Posterior from which a mistake is worth keeping; below the model's own.",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from kwsd.cli.number import Number
 from kwsd.cli.synthesize import JOBS, KOKORO, speak
 from kwsd.cli.workshop import (
     HARD,
@@ -34,7 +35,7 @@ from kwsd.cli.workshop import (
 @click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
 @click.option(
     "--fa-per-hour",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=0.5,
     show_default=True,
     help="False alarms that you can live with: sets the threshold.",

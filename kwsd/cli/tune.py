@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kwsd.cli import streams
+from kwsd.cli.number import Number
 from kwsd.cli.workshop import OUT, console, needs_torch
 
 
@@ -19,7 +20,7 @@ from kwsd.cli.workshop import OUT, console, needs_torch
 @streams.SNR
 @click.option(
     "--fa-per-hour",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=0.5,
     show_default=True,
     help="False alarms that you can live with.",
