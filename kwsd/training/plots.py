@@ -54,15 +54,13 @@ def grid_plot(trials: list[tuple[float, float, float]], path: Path) -> None:
     values = np.array([[np.mean(cell) if cell else np.nan for cell in row] for row in cells])
     figure = Figure(figsize=(5.5, 4))
     axes = figure.subplots()
-    image = axes.imshow(values, norm=LogNorm(), cmap="viridis_r", aspect="auto")
+    image = axes.imshow(values, norm=LogNorm(), cmap="Oranges", aspect="auto")
     for row, column in np.ndindex(values.shape):
-        axes.text(
-            column, row, f"{values[row, column]:.1e}", ha="center", va="center", color="white", fontsize=8
-        )
+        axes.text(column, row, f"{values[row, column]:.1e}", ha="center", va="center", fontsize=8)
     axes.set_xticks(range(len(alphas)), [f"{alpha:g}" for alpha in alphas])
     axes.set_yticks(range(len(temperatures)), [f"{temperature:g}" for temperature in temperatures])
     axes.set(xlabel="alpha (weight of the soft loss)", ylabel="temperature")
-    figure.colorbar(image, label="validation 1 - AUROC")
+    figure.colorbar(image, label="1 - AUROC, validation as is and in noise")
     save(figure, path)
 
 
