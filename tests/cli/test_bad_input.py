@@ -1,4 +1,4 @@
-"""What the installed command makes of all kinds of input: it hears the good, and names the bad in one line."""
+"""What the installed command makes of all kinds of input: the good is heard, the bad named in one line."""
 
 import io
 import json
