@@ -39,4 +39,4 @@ def main(model: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "teacher")
+    main(sys.argv[1] if len(sys.argv) > 1 else "happy")

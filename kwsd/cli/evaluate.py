@@ -59,12 +59,13 @@ def command(
     heard = streams.read(positives, negatives, split, noise, snr, rir)
     settings = {"window": window, "step": step, "patience": patience}
     points = streams.evaluate(model, heard, settings, jobs)
+    curve = [point.record() for point in points]
     if plot:
         from kwsd.training.plots import field_plot
 
-        field_plot({model: points}, plot)
+        field_plot({model: curve}, plot)
     if as_json:
-        click.echo(json.dumps({"model": model, **settings, "curve": [point.record() for point in points]}))
+        click.echo(json.dumps({"model": model, **settings, "curve": curve}))
     else:
         streams.table(points)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from kwsd.cli.configfile import configured
 from kwsd.cli.number import Number
 
 log = logging.getLogger(__name__)
@@ -16,7 +17,8 @@ MODELS_OWN = "[default: the model's]"
 
 
 @click.command(name="listen")
-@click.option("--model", default="student", show_default=True, help="Model file, or name of a shipped model.")
+@configured
+@click.option("--model", default="happy", show_default=True, help="Model file, or name of a shipped model.")
 @click.option(
     "--input", "input_", metavar="FILE", help="Hear a recording; -: raw 16 kHz mono int16 on stdin."
 )
@@ -60,6 +62,7 @@ MODELS_OWN = "[default: the model's]"
     help="Megabytes of clips kept; the oldest go.",
 )
 def command(
+    config: Path | None,
     model: str,
     input_: str | None,
     device: str | None,

@@ -14,7 +14,7 @@ from kwsd.errors import UsageError
 
 @click.command(name="score")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("--model", default="student", show_default=True, help="Model file, or name of a shipped model.")
+@click.option("--model", default="happy", show_default=True, help="Model file, or name of a shipped model.")
 @click.option("--window", type=int, help="Steps the attention sees.  [default: the model's]")
 @click.option("--step", type=int, help="Frames of 10 ms between steps.  [default: the model's]")
 @click.option("--threshold", type=float, help="Posterior that triggers.  [default: the model's]")

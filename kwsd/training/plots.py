@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import LogNorm
@@ -9,7 +10,6 @@ from matplotlib.figure import Figure
 
 from kwsd.runtime.model import STUDENT
 from kwsd.training.accounting import macs_per_second
-from kwsd.training.field import Point
 from kwsd.training.metrics import Scores, det_curve
 
 LEAST = 1e-6  # 1 - AUROC drawn for a model that makes no mistake: log scales have no zero
@@ -31,12 +31,12 @@ def det_plot(models: dict[str, tuple[Scores, Scores]], path: Path) -> None:
     save(figure, path)
 
 
-def field_plot(curves: dict[str, list[Point]], path: Path) -> None:
-    """FRR over false alarms per hour at each model's thresholds; FA/h linear to 0.1, then logarithmic."""
+def field_plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """FRR over FA/h, linear to 0.1 and logarithmic beyond. curves: of kwsd.training.field.Point.record."""
     figure = Figure(figsize=(6, 4.5))
     axes = figure.subplots()
     for name, points in curves.items():
-        alarms, missed = [p.fa_per_hour for p in points], [100 * p.frr for p in points]
+        alarms, missed = [p["fa_per_hour"] for p in points], [100 * p["frr"] for p in points]
         axes.plot(alarms, missed, marker=".", label=name)
     axes.axvline(0.5, color="black", linestyle=":", linewidth=0.8)
     axes.set(xlabel="false alarms per hour", ylabel="FRR, %", xlim=(0, None), ylim=(0, 50))

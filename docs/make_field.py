@@ -1,0 +1,23 @@
+"""Draws docs/field/field.png from the curves that `kwsd evaluate --json` wrote to docs/field/."""
+
+import json
+from pathlib import Path
+
+from kwsd.training.plots import field_plot
+
+FOLDER = Path(__file__).with_name("field")
+STEPS = {
+    "scenes": "trained on scenes",
+    "speech": "and 4 hours of other speech, in rooms",
+    "happy": "and what it had mistaken for the word",
+}
+
+if __name__ == "__main__":
+    curves = {
+        label + (", 10 dB" if noise == "10db" else ""): json.loads(
+            (FOLDER / f"{name}-{noise}.json").read_text()
+        )["curve"]
+        for noise in ("clean", "10db")
+        for name, label in STEPS.items()
+    }
+    field_plot(curves, FOLDER / "field.png")
