@@ -10,6 +10,7 @@ from kwsd.errors import KwsdError, UsageError
 
 COMMANDS = {
     "listen": "Listen for the keyword and act when it is said.",
+    "config": "Show the options in force and where each comes from.",
     "devices": "List the microphones.",
     "doctor": "Check all that listening needs, and say what mends it.",
     "score": "Print or plot the posterior of every step of a recording.",

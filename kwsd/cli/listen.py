@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.configfile import configured
+from kwsd.cli.configfile import configured, from_file
 from kwsd.cli.number import Number
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,8 @@ def command(
     from kwsd.runtime.detector import Detector
     from kwsd.runtime.modelfile import find_model, read_model
 
+    if input_ is not None and from_file("device"):
+        device = None
     logging.basicConfig(level=logging.INFO, handlers=[StandardError()], format="kwsd: %(message)s")
     path = find_model(model)
     detector = Detector(read_model(path), window, step, threshold, patience, release, refractory)
@@ -120,7 +122,9 @@ def command(
 
         listener = Listener(source, detector, path.name, notifier, on_audio, on_trigger)
         with stopped_by_signals(listener.stop):
-            log.info("listening for %r on %s", detector.keyword, source.name)
+            if config is not None:
+            log.info("options from %s", config)
+        log.info("listening for %r on %s", detector.keyword, source.name)
             try:
                 listener.run()
             except BrokenPipeError:  # nobody reads on: an end as good as any

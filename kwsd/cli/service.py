@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from kwsd.errors import KwsdError, UsageError
 
@@ -25,12 +26,12 @@ def install(system: bool, options: tuple[str, ...]) -> None:
     """Install the service, enable it and start it. It takes the options of kwsd listen."""
     from kwsd.daemon.unit import system_unit, user_unit
 
-    listen, model = _listen_options(options, system)
+    listen, needed = _listen_options(options, system)
     executable = Path(shutil.which(sys.argv[0]) or sys.argv[0]).absolute()
     line = [str(executable), "listen", *listen]
     if system:
         interpreter = Path(sys.executable)
-        unit = system_unit(line, (executable, interpreter, interpreter.resolve(), Path(__file__), model))
+        unit = system_unit(line, (executable, interpreter, interpreter.resolve(), Path(__file__), *needed))
     else:
         unit = user_unit(line)
     _systemctl(system, "show-environment")  # before anything is written: is there a systemd to talk to?
@@ -73,8 +74,8 @@ def status(system: bool) -> None:
     sys.exit(_run([*_base(system), "--no-pager", "status", NAME]).returncode)
 
 
-def _listen_options(options: tuple[str, ...], system: bool) -> tuple[list[str], Path]:
-    """The options as the service is to have them, paths made absolute, and the model's file.
+def _listen_options(options: tuple[str, ...], system: bool) -> tuple[list[str], list[Path]]:
+    """The options as the service is to have them, paths made absolute, and the files that it reads.
 
     Raises UsageError, or click's own, for options that kwsd listen would refuse or a service cannot have.
     """
@@ -83,28 +84,31 @@ def _listen_options(options: tuple[str, ...], system: bool) -> tuple[list[str], 
     from kwsd.runtime.modelfile import find_model, read_model
 
     context = listen.command.make_context("kwsd service install", list(options))
-    given = {
-        parameter: context.params[parameter.name]
-        for parameter in listen.command.params
-        if parameter.name in context.params
-        and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
-    }
     words: list[str] = []
     model = find_model(context.params["model"])
     read_model(model)
-    for parameter, value in given.items():
-        name = parameter.opts[0]
+    needed = [model.absolute()]
+    for parameter in listen.command.params:
+        name, value = parameter.opts[0], context.params[str(parameter.name)]
+        source = context.get_parameter_source(str(parameter.name))
+        typed = source is ParameterSource.COMMANDLINE
+        if source is ParameterSource.DEFAULT and not (name == "--config" and value and system):
+            continue  # the machine's service has no home to look for a configuration in
         if name in ("--input", "--meter"):
             raise UsageError(f"{name} is not for a service, which hears a microphone and has no terminal")
+        if name == "--config":
+            value, typed = value.absolute(), True
+            needed.append(value)
         if name == "--model" and str(model) == value:  # a file; else the name of a shipped model
             value = model.absolute()
         if name == "--save-clips":
             value = value.absolute()
             if system and not value.is_relative_to(STATE):
                 raise UsageError(f"--save-clips must be in {STATE}, the only place its user can write to")
-        for one in value if parameter.multiple else (value,):
-            words += [name, str(one)]
-    return words, model.absolute()
+        if typed:
+            for one in value if parameter.multiple else (value,):
+                words += [name, str(one)]
+    return words, needed
 
 
 def _unit_path(system: bool) -> Path:

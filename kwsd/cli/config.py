@@ -1,0 +1,51 @@
+"""``kwsd config``: what ``kwsd listen`` would run with, and where it has it from."""
+
+import json
+from dataclasses import asdict
+
+import click
+from click.core import ParameterSource
+
+
+@click.command(name="config", context_settings={"ignore_unknown_options": True})
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[LISTEN OPTIONS]...")
+def command(as_json: bool, options: tuple[str, ...]) -> None:
+    """Show the value of every option of kwsd listen, given these options, and where it comes from."""
+    from kwsd.cli import listen
+    from kwsd.runtime.detector import Detector
+    from kwsd.runtime.model import Settings
+    from kwsd.runtime.modelfile import find_model, read_model
+
+    context = listen.command.make_context("kwsd listen", list(options))
+    given = context.params
+    model = read_model(find_model(given["model"]))
+    settings = asdict(
+        Detector(model, **{name: given[name] for name in Settings.__dataclass_fields__}).settings
+    )
+    values = {}
+    for option in listen.command.params:
+        name = str(option.name)
+        value, source = given[name], context.get_parameter_source(name)
+        if source is ParameterSource.COMMANDLINE:
+            origin = "command line"
+        elif source is ParameterSource.DEFAULT_MAP:
+            origin = str(given["config"])
+        elif name in settings:
+            value = settings[name]
+            origin = str(model.path) if value == getattr(model.settings, name) else "threshold"
+        else:
+            origin = "default"
+        values[option.opts[0].removeprefix("--")] = {"value": value, "from": origin}
+    if as_json:
+        click.echo(json.dumps(values, default=str))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("Option", "Value", "From")
+    for name, found in values.items():
+        shown = "" if found["value"] in (None, ()) else str(found["value"])
+        table.add_row(name, Text(shown), Text(str(found["from"])))
+    Console().print(table)

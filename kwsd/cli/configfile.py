@@ -1,0 +1,100 @@
+"""The options of ``kwsd listen`` from a TOML file: each by its long name without the dashes."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from kwsd.errors import UsageError
+
+
+def default_path() -> Path:
+    """Where the file is looked for unless --config names one (XDG Base Directory Specification)."""
+    config = os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME", "/")) / ".config"
+    return Path(config) / "kwsd" / "config.toml"
+
+
+def configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a click command the option --config: its file's values stand where the command line has none."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        is_eager=True,  # before the options that it has values for
+        callback=_use,
+        metavar="FILE",
+        help="Options in TOML.  [default: kwsd/config.toml in $XDG_CONFIG_HOME or ~/.config, if there]",
+    )(command)
+
+
+def _use(context: click.Context, _: click.Parameter, given: Path | None) -> Path | None:
+    """Take the file's values for what the command line leaves open; give its path."""
+    path = given or default_path()
+    if given is None and not path.exists():
+        return None
+    context.default_map = read(path, context.command)
+    return path
+
+
+def from_file(name: str) -> bool:
+    """Whether this parameter of the command that runs has its value from the file."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+
+
+def read(path: Path, command: click.Command) -> dict[str, Any]:
+    """The values in a file by the names of the command's parameters.
+
+    A model or folder of clips is looked for from the file's own folder. Raises UsageError, naming file and
+    key, for a key that is no option and a value that is none of its kind.
+    """
+    import tomllib
+
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except ValueError as error:  # of TOML, or of UTF-8
+        raise UsageError(f"{path} is not TOML: {error}") from error
+    options = {
+        option.opts[0].removeprefix("--"): option
+        for option in command.params
+        if isinstance(option, click.Option) and option.name != "config"
+    }
+    values = {}
+    for key, value in table.items():
+        if key not in options:
+            raise UsageError(f"{path}: there is no option {key!r}; there are: {', '.join(options)}")
+        option = options[key]
+        _check(value, option, f"{path}: {key}")
+        if key in ("model", "save-clips"):
+            beside = path.parent.absolute() / Path(value).expanduser()
+            value = str(beside) if key == "save-clips" or beside.exists() else value
+        try:
+            option.type_cast_value(click.Context(command), value)
+        except click.BadParameter as error:
+            raise UsageError(f"{path}: {key}: {error.message}") from error
+        values[str(option.name)] = value
+    return values
+
+
+def _check(value: object, option: click.Option, where: str) -> None:
+    """Refuse (UsageError) a value of another type: click would make a number of a text."""
+    kinds: tuple[type, ...]
+    if isinstance(option.type, click.IntRange):
+        what, kinds = "a whole number", (int,)
+    elif isinstance(option.type, click.FloatRange):
+        what, kinds = "a number", (int, float)
+    elif option.is_flag:
+        what, kinds = "true or false", (bool,)
+    else:
+        what, kinds = "a text in quotes", (str,)
+    if not option.multiple:
+        fits = type(value) in kinds
+    else:
+        what = f"a list, each {what}"
+        fits = isinstance(value, list) and all(type(item) in kinds for item in value)
+    if not fits:
+        raise UsageError(f"{where} must be {what}, not {str(value)[:40]!r}")
