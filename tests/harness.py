@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 LOUD = Path(__file__).with_name("loud.pt")  # see make_loud.py
-KWSD = Path(sys.executable).with_name("kwsd")
+KWSD = Path(os.environ.get("KWSD", Path(sys.executable).with_name("kwsd")))  # the installed command
 PATIENCE = 30.0  # seconds after which what was waited for is not coming
 
 ALSA = """

@@ -7,21 +7,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from tests.conftest import Spoken
-
-
-def run(kwsd: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([kwsd, "score", *map(str, arguments)], capture_output=True, text=True, check=False)
+from harness import KWSD, Spoken
 
 
-def test_steps_and_triggers_agree_with_listen(kwsd: Path, spoken: Spoken) -> None:
-    scored = run(kwsd, spoken.path, "--model", spoken.model, "--format", "jsonl")
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([KWSD, "score", *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def test_steps_and_triggers_agree_with_listen(spoken: Spoken) -> None:
+    scored = run(spoken.path, "--model", spoken.model, "--format", "jsonl")
     assert scored.returncode == 0, scored.stderr
     rows = [json.loads(line) for line in scored.stdout.splitlines()]
     triggers = [(row["stream_time"], row["posterior"]) for row in rows if row["trigger"]]
     listened = subprocess.run(
-        [kwsd, "listen", "--model", spoken.model, "--input", spoken.path, "--format", "json"],
+        [KWSD, "listen", "--model", spoken.model, "--input", spoken.path, "--format", "json"],
         capture_output=True,
         text=True,
         check=True,
@@ -32,8 +31,8 @@ def test_steps_and_triggers_agree_with_listen(kwsd: Path, spoken: Spoken) -> Non
         assert trigger == pytest.approx((event["stream_time"], event["posterior"]), abs=1e-3)
 
 
-def test_csv_has_a_row_every_step(kwsd: Path, spoken: Spoken) -> None:
-    scored = run(kwsd, spoken.path, "--model", spoken.model, "--window", 20, "--step", 8)
+def test_csv_has_a_row_every_step(spoken: Spoken) -> None:
+    scored = run(spoken.path, "--model", spoken.model, "--window", 20, "--step", 8)
     rows = list(csv.DictReader(scored.stdout.splitlines()))
     for row, following in itertools.pairwise(rows):
         if row["trigger"] == "False":  # a trigger resets the engine, which then fills its receptive field
@@ -41,22 +40,22 @@ def test_csv_has_a_row_every_step(kwsd: Path, spoken: Spoken) -> None:
     assert all(0 <= float(row["posterior"]) <= 1 for row in rows)
 
 
-def test_several_files_are_heard_as_one(kwsd: Path, spoken: Spoken) -> None:
-    once = run(kwsd, spoken.path, "--model", spoken.model).stdout.splitlines()
-    twice = run(kwsd, spoken.path, spoken.path, "--model", spoken.model).stdout.splitlines()
+def test_several_files_are_heard_as_one(spoken: Spoken) -> None:
+    once = run(spoken.path, "--model", spoken.model).stdout.splitlines()
+    twice = run(spoken.path, spoken.path, "--model", spoken.model).stdout.splitlines()
     assert len(twice) > len(once) * 1.5
 
 
-def test_the_picture_is_drawn(kwsd: Path, spoken: Spoken, tmp_path: Path) -> None:
+def test_the_picture_is_drawn(spoken: Spoken, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     picture = tmp_path / "score.png"
-    scored = run(kwsd, spoken.path, "--model", spoken.model, "--beside", 8, 5, "--plot", picture)
+    scored = run(spoken.path, "--model", spoken.model, "--beside", 8, 5, "--plot", picture)
     assert (scored.returncode, scored.stdout) == (0, ""), scored.stderr
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_what_cannot_be_scored_is_named(kwsd: Path, tmp_path: Path) -> None:
-    scored = run(kwsd, tmp_path / "none.wav")
+def test_what_cannot_be_scored_is_named(tmp_path: Path) -> None:
+    scored = run(tmp_path / "none.wav")
     assert scored.returncode == 2
     assert "none.wav" in scored.stderr
     assert "Traceback" not in scored.stderr

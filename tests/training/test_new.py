@@ -1,6 +1,5 @@
 """`kwsd new`: from a keyword's text to a model that listens."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from kwsd.training.field import streams_of
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
 
-pytestmark = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+pytest.importorskip("espeakng_loader")
 
 KEYWORD = "hey computer"
 
