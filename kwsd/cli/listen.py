@@ -123,8 +123,8 @@ def command(
         listener = Listener(source, detector, path.name, notifier, on_audio, on_trigger)
         with stopped_by_signals(listener.stop):
             if config is not None:
-            log.info("options from %s", config)
-        log.info("listening for %r on %s", detector.keyword, source.name)
+                log.info("options from %s", config)
+            log.info("listening for %r on %s", detector.keyword, source.name)
             try:
                 listener.run()
             except BrokenPipeError:  # nobody reads on: an end as good as any
