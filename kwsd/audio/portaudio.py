@@ -92,12 +92,14 @@ def choose(wanted: str | None, candidates: list[Device]) -> Device:
         raise AudioError("there is no microphone here; see docs/silent-microphone.md")
     if wanted is None:
         return next((device for device in candidates if device.default), candidates[0])
-    fitting = [device for device in candidates if wanted.lower() in device.name.lower()]
-    whole = [device for device in fitting if device.name.lower() == wanted.lower()]
-    by_index = [device for device in candidates if str(device.index) == wanted]
-    for found in (by_index, whole, fitting):
-        if len(found) == 1:
-            return found[0]
+    if wanted.isdigit():
+        fitting = [device for device in candidates if device.index == int(wanted)]
+    else:
+        named = {device: device.name.lower() for device in candidates}
+        fitting = [device for device in candidates if wanted.lower() in named[device]]
+        fitting = [device for device in fitting if wanted.lower() == named[device]] or fitting
+    if len(fitting) == 1:
+        return fitting[0]
     listed = ", ".join(map(str, fitting or candidates))
     count = "several microphones fit" if fitting else "no microphone fits"
     raise UsageError(f"{count} --device {wanted!r}; there are: {listed}")

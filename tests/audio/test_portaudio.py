@@ -1,0 +1,50 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kwsd.audio.portaudio import Device, choose
+from kwsd.errors import AudioError, UsageError
+
+DEVICES = [
+    Device(0, "HDA Intel PCH: ALC257 (hw:0,0)", "ALSA", 2, 44_100, default=False),
+    Device(3, "USB PnP Sound Device (hw:1,0)", "ALSA", 1, 48_000, default=False),
+    Device(4, "USB Audio (hw:2,0)", "ALSA", 2, 48_000, default=False),
+    Device(6, "pulse", "ALSA", 32, 44_100, default=False),
+    Device(7, "pulse monitor", "ALSA", 32, 44_100, default=True),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [(None, 7), ("3", 3), ("pnp", 3), ("PCH", 0), ("pulse", 6), ("MONITOR", 7), ("hw:2", 4)],
+)
+def test_a_device_is_chosen_by_index_or_by_a_part_of_its_name(wanted: str | None, index: int) -> None:
+    assert choose(wanted, DEVICES).index == index
+
+
+@pytest.mark.parametrize(
+    ("wanted", "listed"), [("usb", [3, 4]), ("5", [0, 3, 4, 6, 7]), ("nosuch", [0, 3, 4, 6, 7])]
+)
+def test_what_is_not_one_device_is_answered_with_the_candidates(wanted: str, listed: list[int]) -> None:
+    with pytest.raises(UsageError) as raised:
+        choose(wanted, DEVICES)
+    for device in DEVICES:
+        assert (str(device) in str(raised.value)) == (device.index in listed)
+
+
+def test_without_a_default_the_first_is_taken_and_without_any_it_is_an_error() -> None:
+    assert choose(None, DEVICES[:2]).index == 0
+    with pytest.raises(AudioError, match="no microphone"):
+        choose(None, [])
+
+
+def test_without_the_library_it_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from kwsd.cli import main; main(['devices'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "kwsd: the PortAudio library is not here: sudo apt install libportaudio2\n"
