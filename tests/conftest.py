@@ -10,6 +10,12 @@ import pytest
 from harness import LOUD, Daemon, FakeMicrophone, Spoken, speak
 
 
+@pytest.fixture(autouse=True)
+def no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whoever runs the tests may have a configuration of kwsd."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "none"))
+
+
 @pytest.fixture(scope="session")
 def recordings() -> Path:
     """The folder of real recordings (docs/recordings.md)."""

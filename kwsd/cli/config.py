@@ -46,6 +46,7 @@ def command(as_json: bool, options: tuple[str, ...]) -> None:
 
     table = Table("Option", "Value", "From")
     for name, found in values.items():
-        shown = "" if found["value"] in (None, ()) else str(found["value"])
-        table.add_row(name, Text(shown), Text(str(found["from"])))
+        value = found["value"]
+        lines = value if isinstance(value, tuple) else [] if value is None else [str(value)]
+        table.add_row(name, Text("\n".join(lines)), Text(found["from"]))
     Console().print(table)
