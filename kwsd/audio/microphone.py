@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from kwsd.audio.portaudio import accepts, choose, devices, portaudio, quiet
+from kwsd.audio.portaudio import Device, accepts, choose, devices, portaudio, quiet
 from kwsd.audio.resample import Resampler
 from kwsd.audio.ring import RingBuffer
 from kwsd.errors import AudioError
@@ -15,7 +15,9 @@ BLOCK = 0.05  # seconds of audio in a callback
 LATENCY = 0.2  # seconds PortAudio may hold; at its own "low" the ALSA thread polls half a core away
 CAPACITY = 4.0  # seconds in the ring
 FULL_SCALE = np.float32(32768)  # of int16
-SILENT = 5  # seconds on end without audio after which the microphone is gone
+SILENT = 1.0  # seconds without audio after which the microphone is gone
+FIRST = 5.0  # the same before its first audio: a headset takes its time
+LOOK = 0.25  # seconds between two looks; several, as a process that was frozen finds the time gone by
 
 
 class MicrophoneSource:
@@ -26,10 +28,11 @@ class MicrophoneSource:
 
     live = True
 
-    def __init__(self, device: str | None = None) -> None:
-        """Open it by index or a part of its name; None: the default. Raises UsageError or AudioError."""
+    def __init__(self, device: str | Device | None = None) -> None:
+        """Open it, by index or a part of its name; None: the default. Raises UsageError or AudioError."""
         sounddevice = portaudio()
-        chosen = choose(device, devices())
+        chosen = device if isinstance(device, Device) else choose(device, devices())
+        self.device = chosen
         self.name = chosen.name
         shapes = ((SAMPLE_RATE, 1), (chosen.rate, 1), (chosen.rate, chosen.channels))
         self._rate, channels = next((s for s in shapes[:2] if accepts(chosen, *s)), shapes[2])
@@ -76,18 +79,22 @@ class MicrophoneSource:
 
     def __exit__(self, *exception: object) -> None:
         self._stopped = True
-        self._stream.close()
+        self.close()
 
     def __iter__(self) -> Iterator[Samples]:
-        silent = 0
-        while silent < SILENT and not self._ring.closed:
-            frames = self._ring.read(timeout=1)  # short: a process that was frozen for long tries again
-            silent += 1
+        silent, limit = 0.0, FIRST
+        while silent < limit and not self._ring.closed:
+            frames = self._ring.read(LOOK)
+            silent += LOOK
             if len(frames):
-                silent = 0
+                silent, limit = 0.0, SILENT
                 yield self._resampler.push(frames.mean(axis=1, dtype=np.float32) / FULL_SCALE)
         if not self._stopped:
             raise AudioError(f"no more audio from the microphone {self.name!r}: was it unplugged?")
+
+    def close(self) -> None:
+        with quiet():
+            self._stream.close()
 
     def stop(self) -> None:
         self._stopped = True

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,6 +36,21 @@ def portaudio() -> Any:
     except OSError as error:
         raise AudioError("the PortAudio library is not here: sudo apt install libportaudio2") from error
     return sounddevice
+
+
+def refresh() -> None:
+    """List the devices anew, which PortAudio does only when it starts. No stream may be open.
+
+    Raises AudioError where it does not start.
+    """
+    sounddevice = portaudio()
+    try:
+        while sounddevice._initialized:
+            sounddevice._terminate()
+        _forget_encoder()
+        sounddevice._initialize()
+    except sounddevice.PortAudioError as error:
+        raise AudioError(f"PortAudio does not start: {error}") from error
 
 
 def _forget_encoder() -> None:
@@ -103,6 +119,20 @@ def choose(wanted: str | None, candidates: list[Device]) -> Device:
     listed = ", ".join(map(str, fitting or candidates))
     count = "several microphones fit" if fitting else "no microphone fits"
     raise UsageError(f"{count} --device {wanted!r}; there are: {listed}")
+
+
+def find_again(known: Device, candidates: list[Device]) -> Device | None:
+    """The device of this name, or the only one whose name differs in nothing but ALSA's card number."""
+    candidates = [device for device in candidates if device.api == known.api]
+    for same in (str, _without_card):
+        fitting = [device for device in candidates if same(device.name) == same(known.name)]
+        if len(fitting) == 1:
+            return fitting[0]
+    return None
+
+
+def _without_card(name: str) -> str:
+    return re.sub(r" \(hw:\d+,\d+\)$", "", name)
 
 
 def accepts(device: Device, rate: int, channels: int) -> bool:

@@ -10,8 +10,19 @@ from kwsd.runtime.frontend import Samples
 class Source(Protocol):
     """A stream of float32 mono samples at 16 kHz, opened when made and closed as a context manager."""
 
-    name: str
     live: bool  # a microphone: it has no end, and the time it takes is real
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+
+    @property
+    def gap(self) -> float:
+        """Seconds of audio missing just before the chunk last given."""
+
+    @property
+    def waiting(self) -> bool:
+        """There is no microphone; chunks are empty until it comes."""
 
     @property
     def overruns(self) -> int:
@@ -40,20 +51,25 @@ class Recorded:
     """What a source is that waits for its reader: nothing is ever lost."""
 
     live = False
+    gap = 0.0
+    waiting = False
     overruns = 0
     dropped = 0.0
     backlog = 0.0
 
 
-def open_source(given: str | None, device: str | None = None) -> Source:
+def open_source(
+    given: str | None, device: str | None = None, exit_on_loss: bool = False, patient: bool = False
+) -> Source:
     """Open the microphone `device` (None: the default) or, where `given`, a file (its path) or stdin ("-").
 
+    A microphone is supervised; for the last two see `Supervisor`.
     Raises UsageError or AudioError where that cannot be.
     """
     if given is None:
-        from kwsd.audio.microphone import MicrophoneSource
+        from kwsd.audio.supervisor import Supervisor
 
-        return MicrophoneSource(device)
+        return Supervisor(device, exit_on_loss, patient)
     if device is not None:
         raise UsageError("--device names a microphone and --input replaces it: give one of them")
     if given == "-":

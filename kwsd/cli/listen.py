@@ -23,6 +23,7 @@ MODELS_OWN = "[default: the model's]"
     "--input", "input_", metavar="FILE", help="Hear a recording; -: raw 16 kHz mono int16 on stdin."
 )
 @click.option("--device", metavar="NAME|INDEX", help="Microphone, by a part of its name; see kwsd devices.")
+@click.option("--exit-on-loss", is_flag=True, help="End, not wait, where there is no microphone.")
 @click.option("--window", type=click.IntRange(min=1), help=f"Steps the attention sees.  {MODELS_OWN}")
 @click.option("--step", type=click.IntRange(min=1), help=f"Frames of 10 ms between steps.  {MODELS_OWN}")
 @click.option("--threshold", type=Number(0, 1), help=f"Posterior that triggers.  {MODELS_OWN}")
@@ -66,6 +67,7 @@ def command(
     model: str,
     input_: str | None,
     device: str | None,
+    exit_on_loss: bool,
     window: int | None,
     step: int | None,
     threshold: float | None,
@@ -89,7 +91,7 @@ def command(
     from kwsd.audio.source import open_source
     from kwsd.daemon.events import print_json
     from kwsd.daemon.hooks import Hooks
-    from kwsd.daemon.listener import Listener, OnAudio, OnTrigger, stopped_by_signals
+    from kwsd.daemon.listener import Listener, OnAudio, OnGap, OnTrigger, stopped_by_signals
     from kwsd.daemon.notify import Notifier
     from kwsd.runtime.detector import Detector
     from kwsd.runtime.modelfile import find_model, read_model
@@ -103,14 +105,16 @@ def command(
     runner = Hooks(hooks, hook_timeout)
     on_audio: list[OnAudio] = []
     on_trigger: list[OnTrigger] = [runner.on_trigger]
+    on_gap: list[OnGap] = []
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(input_, device))
+        source = stack.enter_context(open_source(input_, device, exit_on_loss, patient=notifier.heard))
         if save_clips is not None:
             from kwsd.daemon.clips import Clips
 
             clips = stack.enter_context(Clips(save_clips, clip_seconds, round(clips_limit * 1e6)))
             on_audio.append(clips.on_audio)
             on_trigger.append(clips.on_trigger)
+            on_gap.append(clips.on_gap)
         text = format_ == "text" or (format_ == "auto" and os.isatty(1))
         if text or meter:
             from kwsd.daemon.terminal import Terminal
@@ -120,7 +124,7 @@ def command(
             on_audio.append(stack.enter_context(terminal.meter(detector.settings.threshold)).on_audio)
         on_trigger.append(terminal.on_trigger if text else print_json)
 
-        listener = Listener(source, detector, path.name, notifier, on_audio, on_trigger)
+        listener = Listener(source, detector, path.name, notifier, on_audio, on_trigger, on_gap)
         with stopped_by_signals(listener.stop):
             if config is not None:
                 log.info("options from %s", config)

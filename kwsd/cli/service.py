@@ -43,6 +43,7 @@ def install(system: bool, options: tuple[str, ...]) -> None:
         raise KwsdError(f"cannot write {path}: {error.strerror}" + (" (sudo?)" if system else "")) from error
     _systemctl(system, "daemon-reload")
     _systemctl(system, "enable", path.name)
+    print("Starting: it waits for the microphone (Ctrl-C leaves the waiting to systemd).", flush=True)
     _systemctl(system, "restart", path.name)
     print(f"{path} is installed and runs.")
     if not system:
@@ -105,7 +106,9 @@ def _listen_options(options: tuple[str, ...], system: bool) -> tuple[list[str], 
             value = value.absolute()
             if system and not value.is_relative_to(STATE):
                 raise UsageError(f"--save-clips must be in {STATE}, the only place its user can write to")
-        if typed:
+        if typed and isinstance(parameter, click.Option) and parameter.is_flag:
+            words.append(name)
+        elif typed:
             for one in value if parameter.multiple else (value,):
                 words += [name, str(one)]
     return words, needed

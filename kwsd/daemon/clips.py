@@ -67,6 +67,12 @@ class Clips:
         while self._held - len(self._chunks[0]) >= self._length + MARGIN:
             self._held -= len(self._chunks.popleft())
 
+    def on_gap(self, seconds: float) -> None:
+        """Audio is missing here: no clip reaches back beyond it."""
+        self._heard += round(seconds * SAMPLE_RATE)
+        self._chunks.clear()
+        self._held = 0
+
     def on_trigger(self, event: Event) -> None:
         """Queue what was heard up to the trigger."""
         after = self._heard - round(event.stream_time * SAMPLE_RATE)

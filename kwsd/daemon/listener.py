@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 OnAudio = Callable[[Samples, float], None]  # takes a chunk and the highest posterior in it
 OnTrigger = Callable[[Event], None]
+OnGap = Callable[[float], None]  # takes the seconds of audio that are missing before the next chunk
 
 
 class Listener:
@@ -39,6 +40,7 @@ class Listener:
         notifier: Notifier,
         on_audio: Sequence[OnAudio] = (),
         on_trigger: Sequence[OnTrigger] = (),
+        on_gap: Sequence[OnGap] = (),
     ) -> None:
         self.stopping = False
         self._source = source
@@ -47,6 +49,7 @@ class Listener:
         self._notifier = notifier
         self._on_audio = on_audio
         self._on_trigger = on_trigger
+        self._on_gap = (detector.gap, *on_gap)
         self._triggers = 0
         self._status = ""
         self._overruns = 0  # warned of
@@ -63,10 +66,15 @@ class Listener:
             self._detector.prime()
         ready = False
         for samples in self._source:
+            if self._source.gap:
+                for on_gap in self._on_gap:
+                    on_gap(self._source.gap)
             self._hear(samples)
             if len(samples) and not ready:
                 self._notifier.send("READY=1")
                 ready = True
+            elif not ready:
+                self._notifier.extend_start()
             self._report()
         if not self._source.live and not self.stopping:
             self._hear(np.zeros(round(TAIL * SAMPLE_RATE), np.float32))
@@ -89,11 +97,13 @@ class Listener:
                 on_trigger(event)
 
     def _report(self) -> None:
-        """Feed the watchdog while the engine keeps up; tell of triggers and of lost audio."""
+        """Feed the watchdog while the engine keeps up, or waits for audio; tell of triggers and losses."""
         source = self._source
         if source.backlog < KEEPS_UP:
             self._notifier.feed_watchdog()
         status = f"{source.name}: {self._triggers} triggers, {source.overruns} overruns"
+        if source.waiting:
+            status = f"waiting for microphone {source.name}"
         if status != self._status:
             self._notifier.send(f"STATUS={status}")
             self._status = status

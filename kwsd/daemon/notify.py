@@ -5,6 +5,8 @@ import os
 import socket
 import time
 
+EXTENSION = 10.0  # seconds of patience asked for at a time
+
 log = logging.getLogger(__name__)
 
 
@@ -27,6 +29,18 @@ class Notifier:
                 self._socket.sendto(message.encode(), self._address)
             except OSError as error:
                 log.warning("cannot notify systemd: %s", error)
+
+    @property
+    def heard(self) -> bool:
+        """Whether this is a service that systemd awaits word of."""
+        return self._socket is not None
+
+    def extend_start(self) -> None:
+        """It starts, but not yet: to be called often until it is ready."""
+        now = time.monotonic()
+        if now - self._fed >= EXTENSION / 2:
+            self.send(f"EXTEND_TIMEOUT_USEC={round(EXTENSION * 1e6)}")
+            self._fed = now
 
     def feed_watchdog(self) -> None:
         """All is well. To be called often: it sends at the pace that systemd asks for."""

@@ -93,6 +93,13 @@ class Detector:
         self._heard = N_FFT - HOP  # samples to the end of the last frame; the first ends at N_FFT
         self.posterior = 0.0  # of the last step
 
+    def gap(self, seconds: float) -> None:
+        """Audio is missing here: forget what was heard, and let stream time pass. A refractory goes on."""
+        self._front_end.reset()
+        self._engine.reset()
+        self._heard += round(seconds * SAMPLE_RATE) + N_FFT - HOP
+        self.posterior = 0.0
+
     def prime(self) -> None:
         """Reset, and warm the window with digital silence before time 0: a short clip can then trigger."""
         self.reset()
