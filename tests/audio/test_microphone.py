@@ -41,7 +41,7 @@ Open = Callable[[set[tuple[int, int]]], MicrophoneSource]
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Open:
-    """Opens a two-channel microphone whose own rate is 48 kHz and which accepts these rates and channel counts."""
+    """Opens a two-channel 48 kHz microphone that accepts these rates and channel counts."""
 
     def make(accepted: set[tuple[int, int]]) -> MicrophoneSource:
         device = Device(5, "desk", "ALSA", 2, 48_000, default=True)

@@ -1,3 +1,4 @@
+import itertools
 import logging
 import os
 import struct
@@ -48,7 +49,7 @@ def heard(parts: list[bytes]) -> np.ndarray:
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     ends = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
-    return [data[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(ends)]
 
 
 @given(

@@ -102,7 +102,7 @@ def test_clips_score_as_the_runtime_hears_them(tree: Path, teacher: Path) -> Non
 
 def test_distill_writes_a_student_that_learned(tree: Path, teacher: Path) -> None:
     out = teacher.with_name("student.pt")
-    data = ("--teacher", teacher, "--data", tree, "--epochs", 4)
+    data = ("--teacher", teacher, "--data", tree, "--epochs", 4, "--temperature", 2, "--alpha", 0.5)
     kwsd("distill", *data, *SMALL, "--out", out)
     assert read_model(out).architecture.hidden == 12
     assert one_minus_auroc(out, tree) < 0.3
