@@ -74,6 +74,9 @@ class FakeMicrophone:
             "ALSA_CONFIG_PATH": str(folder / "asound.conf"),
         }
         self.environment.pop("PULSE_SERVER", None)
+        self.start()
+
+    def start(self) -> None:
         options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit", "--log-level=error"]
         self._server = subprocess.Popen(
             ["pulseaudio", *options, "-L", "module-native-protocol-unix"],

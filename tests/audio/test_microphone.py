@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kwsd.audio import microphone
-from kwsd.audio.microphone import CAPACITY, MicrophoneSource
+from kwsd.audio.microphone import CAPACITY, FIRST, MicrophoneSource
 from kwsd.audio.portaudio import Device
 from kwsd.errors import AudioError
 
@@ -130,7 +130,21 @@ def test_a_microphone_that_falls_silent_is_given_up(opened: Open, monkeypatch: p
     )
     with pytest.raises(AudioError, match="no more audio"):
         list(source)
-    assert sum(waits) == 5
+    assert sum(waits) == FIRST
+
+
+def test_once_it_was_heard_a_second_is_enough(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = opened({(16_000, 1)})
+    chunks = iter(source)
+    Stream.opened.deliver(np.zeros((800, 1)))
+    next(chunks)
+    waits = []
+    monkeypatch.setattr(
+        source._ring, "read", lambda timeout: waits.append(timeout) or np.empty((0, 1), np.int16)
+    )
+    with pytest.raises(AudioError, match="no more audio"):
+        next(chunks)
+    assert sum(waits) == 1
 
 
 def test_a_microphone_that_cannot_be_opened_is_named(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:

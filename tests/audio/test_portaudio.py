@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kwsd.audio.portaudio import Device, choose
+from kwsd.audio.portaudio import Device, choose, find_again
 from kwsd.errors import AudioError, UsageError
 
 DEVICES = [
@@ -38,6 +38,27 @@ def test_without_a_default_the_first_is_taken_and_without_any_it_is_an_error() -
     assert choose(None, DEVICES[:2]).index == 0
     with pytest.raises(AudioError, match="no microphone"):
         choose(None, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("USB PnP Sound Device (hw:1,0)", 3),
+        ("USB PnP Sound Device (hw:5,0)", 3),  # it was another card before it was plugged in again
+        ("USB PnP", None),
+        ("pulse", 6),
+    ],
+)
+def test_a_device_is_found_again_by_its_name(name: str, index: int | None) -> None:
+    found = find_again(Device(9, name, "ALSA", 1, 48_000, default=False), DEVICES)
+    assert (found.index if found else None) == index
+    assert find_again(Device(9, name, "JACK", 1, 48_000, default=False), DEVICES) is None
+
+
+def test_one_of_two_twins_is_not_guessed() -> None:
+    twins = [Device(i, f"USB Audio (hw:{i},0)", "ALSA", 1, 48_000, default=False) for i in (1, 2)]
+    assert find_again(twins[0], twins) == twins[0]
+    assert find_again(Device(0, "USB Audio (hw:3,0)", "ALSA", 1, 48_000, default=False), twins) is None
 
 
 def test_without_the_library_it_says_what_to_install(tmp_path: Path) -> None:
