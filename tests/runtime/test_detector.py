@@ -113,6 +113,17 @@ def test_reset_returns_to_the_initial_state(loudness: Model) -> None:
     assert list(detector.steps(samples)) == first
 
 
+@pytest.mark.parametrize("gap", [0.3, 3_600.0])
+def test_a_gap_forgets_what_was_heard_and_not_the_time(loudness: Model, gap: float) -> None:
+    detector, fresh = Detector(loudness), Detector(loudness)
+    before = times(detector, np.concatenate((quiet(0.5), loud(0.3))))
+    detector.gap(gap)
+    sound = np.concatenate((quiet(0.6), loud(0.3)))
+    after = [step.time for step in detector.steps(sound) if step.trigger]
+    assert len(before) == 1
+    assert after == pytest.approx([time + 0.8 + gap for time in times(fresh, sound)], abs=0.01)
+
+
 def test_posterior_is_that_of_the_last_step(loudness: Model) -> None:
     detector = Detector(loudness)
     steps = list(detector.steps(np.concatenate((quiet(0.5), loud(0.31)))))
