@@ -3,7 +3,6 @@
 python benchmarks/microphone.py (needs pulseaudio, and kwsd in the same environment)
 """
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +19,7 @@ def held(pid: int) -> str:
     proc = Path(f"/proc/{pid}")
     status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
     rss = int(status["VmRSS"].split()[0]) / 1024
-    return f"{len(os.listdir(proc / 'fd'))} descriptors, {status['Threads'].strip()} threads, {rss:.1f} MiB"
+    return f"{sum(1 for _ in (proc / 'fd').iterdir())} descriptors, {status['Threads'].strip()} threads, {rss:.1f} MiB"
 
 
 if __name__ == "__main__":

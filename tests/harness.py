@@ -64,7 +64,9 @@ class FakeMicrophone:
     SINK = ("module-null-sink", "sink_name=speaker", "rate=48000", "channels=2", "norewinds=1")
     SOURCE = ("module-remap-source", "source_name=mic", "master=speaker.monitor")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *access: str) -> None:
+        """`access`: arguments of module-native-protocol-unix, which lets programs in."""
+        self._protocol = " ".join(("module-native-protocol-unix", *access))
         runtime = folder / "run"
         runtime.mkdir(mode=0o700)
         (folder / "asound.conf").write_text(ALSA)
@@ -79,7 +81,7 @@ class FakeMicrophone:
     def start(self) -> None:
         options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit", "--log-level=error"]
         self._server = subprocess.Popen(
-            ["pulseaudio", *options, "-L", "module-native-protocol-unix"],
+            ["pulseaudio", *options, "-L", self._protocol],
             env=self.environment,
             stderr=subprocess.DEVNULL,
         )

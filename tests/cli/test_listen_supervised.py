@@ -1,6 +1,5 @@
 """The microphone unplugged and plugged in, the sound server killed and restarted, while kwsd listens."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,7 +77,7 @@ def test_the_sound_server_may_restart_again_and_again(
     proc = Path(f"/proc/{running.process.pid}")
 
     def held() -> tuple[int, int]:
-        return len(os.listdir(proc / "fd")), len(os.listdir(proc / "task"))
+        return len(list((proc / "fd").iterdir())), len(list((proc / "task").iterdir()))
 
     holds = []
     for round_ in range(3):
