@@ -1,11 +1,13 @@
 """The ``kwsd`` command. Each subcommand is one file here and is imported only when it is run."""
 
 import importlib
+import logging
 import sys
 from typing import NoReturn
 
 import click
 
+from kwsd.daemon.logs import say
 from kwsd.errors import KwsdError, UsageError
 
 COMMANDS = {
@@ -58,7 +60,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     try:
         sys.exit(cli.main(args=args, prog_name="kwsd", standalone_mode=False))
     except KwsdError as error:
-        print(f"kwsd: {error}", file=sys.stderr)
+        say(str(error), logging.ERROR)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -66,7 +68,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)  # of a usage error
         command = context.command_path if context else "kwsd"
-        print(f"kwsd: {error.format_message()} ({command} --help)", file=sys.stderr)
+        say(f"{error.format_message()} ({command} --help)", logging.ERROR)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)  # Ctrl-C, as a shell counts it

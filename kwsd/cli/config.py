@@ -13,16 +13,11 @@ from click.core import ParameterSource
 def command(as_json: bool, options: tuple[str, ...]) -> None:
     """Show the value of every option of kwsd listen, given these options, and where it comes from."""
     from kwsd.cli import listen
-    from kwsd.runtime.detector import Detector
-    from kwsd.runtime.model import Settings
-    from kwsd.runtime.modelfile import find_model, read_model
 
     context = listen.command.make_context("kwsd listen", list(options))
     given = context.params
-    model = read_model(find_model(given["model"]))
-    settings = asdict(
-        Detector(model, **{name: given[name] for name in Settings.__dataclass_fields__}).settings
-    )
+    detector = listen.load(given)
+    settings, model = asdict(detector.settings), detector.model
     values = {}
     for option in listen.command.params:
         name = str(option.name)

@@ -1,15 +1,22 @@
 """``kwsd listen``: the daemon in the foreground."""
 
 import logging
+import math
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kwsd.cli.configfile import configured, from_file
 from kwsd.cli.number import Number
+from kwsd.errors import UsageError
+
+if TYPE_CHECKING:
+    from kwsd.runtime.detector import Detector
 
 log = logging.getLogger(__name__)
 
@@ -62,18 +69,12 @@ MODELS_OWN = "[default: the model's]"
     show_default=True,
     help="Megabytes of clips kept; the oldest go.",
 )
+@click.option("--stats-every", type=Number(min=1), metavar="SECONDS", help="Log counters this often.")
 def command(
     config: Path | None,
-    model: str,
     input_: str | None,
     device: str | None,
     exit_on_loss: bool,
-    window: int | None,
-    step: int | None,
-    threshold: float | None,
-    patience: int | None,
-    release: float | None,
-    refractory: float | None,
     format_: str,
     meter: bool,
     hooks: tuple[str, ...],
@@ -81,26 +82,30 @@ def command(
     save_clips: Path | None,
     clip_seconds: float,
     clips_limit: float,
+    stats_every: float | None,
+    **model: Any,
 ) -> None:
     """Listen for the keyword; print each trigger and run the hooks.
 
     A hook finds KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment and the
     trigger as a JSON line on its standard input. What it prints goes to standard error.
+
+    SIGHUP loads model and configuration anew, but where a terminal is used; SIGUSR1 logs the counters.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads would only cost memory
     from kwsd.audio.source import open_source
+    from kwsd.daemon import logs
     from kwsd.daemon.events import print_json
     from kwsd.daemon.hooks import Hooks
-    from kwsd.daemon.listener import Listener, OnAudio, OnGap, OnTrigger, stopped_by_signals
+    from kwsd.daemon.listener import Listener, OnAudio, OnGap, OnTrigger, on_signals
     from kwsd.daemon.notify import Notifier
-    from kwsd.runtime.detector import Detector
-    from kwsd.runtime.modelfile import find_model, read_model
+    from kwsd.daemon.requests import Requests
+    from kwsd.runtime.frontend import HOP
 
     if input_ is not None and from_file("device"):
         device = None
-    logging.basicConfig(level=logging.INFO, handlers=[StandardError()], format="kwsd: %(message)s")
-    path = find_model(model)
-    detector = Detector(read_model(path), window, step, threshold, patience, release, refractory)
+    logs.begin()
+    detector = load(model)
     notifier = Notifier()
     runner = Hooks(hooks, hook_timeout)
     on_audio: list[OnAudio] = []
@@ -124,13 +129,39 @@ def command(
             on_audio.append(stack.enter_context(terminal.meter(detector.settings.threshold)).on_audio)
         on_trigger.append(terminal.on_trigger if text else print_json)
 
-        listener = Listener(source, detector, path.name, notifier, on_audio, on_trigger, on_gap)
-        with stopped_by_signals(listener.stop):
+        listener = Listener(source, detector, notifier, on_audio, on_trigger, on_gap)
+
+        def tell_stats() -> None:
+            counted = listener.counters
+            log.info(
+                "stats: frames=%d overruns=%d lost=%.1fs gaps=%d triggers=%d "
+                "hooks_run=%d hooks_failed=%d hooks_dropped=%d worst_step=%.1fms",
+                counted.samples // HOP,
+                source.overruns,
+                source.dropped,
+                counted.gaps,
+                counted.triggers,
+                runner.run,
+                runner.failed,
+                runner.dropped,
+                1e3 * counted.worst_step,
+            )
+
+        requests = Requests(tell_stats, reload, listener.change_to, stats_every or math.inf)
+        # who closes a terminal ends what runs in it
+        hang_up = listener.stop if any(map(os.isatty, (0, 1, 2))) else requests.ask_for_reload
+        handlers = {
+            signal.SIGINT: listener.stop,
+            signal.SIGTERM: listener.stop,
+            signal.SIGHUP: hang_up,
+            signal.SIGUSR1: requests.ask_for_stats,
+        }
+        with on_signals(handlers):
             if config is not None:
                 log.info("options from %s", config)
             log.info("listening for %r on %s", detector.keyword, source.name)
             try:
-                listener.run()
+                listener.run(requests.answer)
             except BrokenPipeError:  # nobody reads on: an end as good as any
                 listener.stop()
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes what is left there at exit
@@ -141,8 +172,19 @@ def command(
                 runner.finish(hurry=lambda: listener.stopping)
 
 
-class StandardError(logging.Handler):
-    """Prints to what sys.stderr is at that moment: while the meter is drawn, that is its console."""
+def load(parameters: dict[str, Any]) -> "Detector":
+    """The detector that these of the command's parameters ask for. Raises ModelError or UsageError."""
+    from kwsd.runtime.detector import Detector
+    from kwsd.runtime.model import Settings
+    from kwsd.runtime.modelfile import find_model, read_model
 
-    def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+    model = read_model(find_model(parameters["model"]))
+    return Detector(model, **{name: parameters[name] for name in Settings.__dataclass_fields__})
+
+
+def reload() -> "Detector":
+    """The detector that the command line of this process asks for, with the configuration as it is now."""
+    try:
+        return load(command.make_context("kwsd listen", sys.argv[2:]).params)
+    except click.ClickException as error:
+        raise UsageError(error.format_message()) from error

@@ -27,6 +27,8 @@ class Hooks:
         self._timeout = timeout
         self._ending = threading.Event()  # set when the time of all hooks is up
         self._running: set[threading.Thread] = set()
+        self._counting = threading.Lock()
+        self.run = self.failed = self.dropped = 0
 
     def on_trigger(self, event: Event) -> None:
         """Start every command and return at once."""
@@ -34,9 +36,16 @@ class Hooks:
             self._running = {thread for thread in self._running if thread.is_alive()}
             if len(self._running) >= MOST:
                 log.warning("hook %r is dropped: %d hooks still run", command, MOST)
+                self.dropped += 1
                 continue
             thread = threading.Thread(target=self._run, args=(command, event), daemon=True)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:  # no thread to be had
+                log.error("hook %r does not start: %s", command, error)
+                self._count_failure()
+                continue
+            self.run += 1
             self._running.add(thread)
 
     def finish(self, hurry: Callable[[], bool]) -> None:
@@ -63,6 +72,7 @@ class Hooks:
             )
         except OSError as error:
             log.error("hook %r does not start: %s", command, error)
+            self._count_failure()
             return
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # a hook need not read
@@ -74,10 +84,16 @@ class Hooks:
                 break
         if process.poll() is None:
             _end(process)
+        if process.returncode:
+            self._count_failure()
         level = logging.WARNING if process.returncode else logging.INFO
         log.log(
             level, "hook %r: exit code %d, %.1f s", command, process.returncode, time.monotonic() - started
         )
+
+    def _count_failure(self) -> None:
+        with self._counting:  # hooks end in threads of their own
+            self.failed += 1
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -1,29 +1,42 @@
 """The detection loop: audio from the source into the detector, triggers out, and word of its health."""
 
 import logging
+import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from kwsd.audio.source import Source
 from kwsd.daemon.events import Event
 from kwsd.daemon.notify import Notifier
-from kwsd.runtime.detector import Detector
+from kwsd.runtime.detector import Detector, Step
 from kwsd.runtime.frontend import SAMPLE_RATE, Samples
 
 TAIL = 0.5  # seconds of silence after the end of a recording, in which its last word is decided
 KEEPS_UP = 1.0  # seconds of backlog below which the engine keeps up with the microphone
-WARN_EVERY = 5.0  # seconds between two warnings of lost audio
+SETTLE = 1.0  # seconds from a loss of audio to a warning, which tells of all that is lost with it
+WARN_EVERY = 5.0  # seconds between two warnings
 
 log = logging.getLogger(__name__)
 
 OnAudio = Callable[[Samples, float], None]  # takes a chunk and the highest posterior in it
 OnTrigger = Callable[[Event], None]
 OnGap = Callable[[float], None]  # takes the seconds of audio that are missing before the next chunk
+
+
+@dataclass
+class Counters:
+    """What a listener has counted since it began; moved by its thread alone."""
+
+    samples: int = 0  # heard
+    gaps: int = 0  # times that audio was missing: the microphone was away, or kwsd stopped
+    triggers: int = 0
+    worst_step: float = 0.0  # seconds that the slowest step of the detector took
 
 
 class Listener:
@@ -36,39 +49,44 @@ class Listener:
         self,
         source: Source,
         detector: Detector,
-        model: str,
         notifier: Notifier,
         on_audio: Sequence[OnAudio] = (),
         on_trigger: Sequence[OnTrigger] = (),
         on_gap: Sequence[OnGap] = (),
     ) -> None:
         self.stopping = False
+        self.counters = Counters()
         self._source = source
         self._detector = detector
-        self._model = model
+        self._next: Detector | None = None  # hears along until it takes the detector's place
         self._notifier = notifier
         self._on_audio = on_audio
         self._on_trigger = on_trigger
-        self._on_gap = (detector.gap, *on_gap)
-        self._triggers = 0
+        self._on_gap = on_gap
+        self._fired = -math.inf  # stream time of the last trigger, seconds
         self._status = ""
         self._overruns = 0  # warned of
-        self._warned = -WARN_EVERY  # when, on the monotonic clock
+        self._warned = -math.inf  # when, on the monotonic clock
+        self._warn_at = math.inf
 
     def stop(self) -> None:
         """End `run` soon. Safe in a signal handler."""
         self.stopping = True
         self._source.stop()
 
-    def run(self) -> None:
-        """Listen. What the source or a handler raises ends it."""
+    def change_to(self, detector: Detector) -> None:
+        """Listen with another detector, from when it is warm. No audio is lost and no word heard twice."""
+        detector.join(self._detector)
+        self._next = detector
+
+    def run(self, between: Callable[[], None] = lambda: None) -> None:
+        """Listen, and call `between` after each chunk. What the source or a handler raises ends it."""
         if not self._source.live:
             self._detector.prime()
         ready = False
         for samples in self._source:
             if self._source.gap:
-                for on_gap in self._on_gap:
-                    on_gap(self._source.gap)
+                self._miss(self._source.gap)
             self._hear(samples)
             if len(samples) and not ready:
                 self._notifier.send("READY=1")
@@ -76,51 +94,95 @@ class Listener:
             elif not ready:
                 self._notifier.extend_start()
             self._report()
+            between()
         if not self._source.live and not self.stopping:
             self._hear(np.zeros(round(TAIL * SAMPLE_RATE), np.float32))
 
     def _hear(self, samples: Samples) -> None:
-        steps = list(self._detector.steps(samples))
+        self.counters.samples += len(samples)
+        steps = self._steps(samples)
         posterior = max((step.posterior for step in steps), default=self._detector.posterior)
         for on_audio in self._on_audio:
             on_audio(samples, posterior)
         for trigger in (step.trigger for step in steps if step.trigger):
-            self._triggers += 1
+            self.counters.triggers += 1
+            self._fired = trigger.stream_time
+            # what is live was said a moment ago, before the rest of the chunk and what waits behind it
+            age = steps[-1].time - trigger.stream_time + self._source.backlog if self._source.live else 0.0
             event = Event(
                 trigger.keyword,
                 trigger.posterior,
                 trigger.stream_time,
-                datetime.now().astimezone(),
-                self._model,
+                datetime.now().astimezone() - timedelta(seconds=age),
+                self._detector.model.name,
             )
             for on_trigger in self._on_trigger:
                 on_trigger(event)
+        if self._next is not None:
+            self._take_turns(self._next, list(self._next.steps(samples)))
+
+    def _steps(self, samples: Samples) -> list[Step]:
+        """The detector's steps, timed."""
+        steps = []
+        began = time.perf_counter()
+        for step in self._detector.steps(samples):
+            ended = time.perf_counter()
+            self.counters.worst_step = max(self.counters.worst_step, ended - began)
+            began = ended
+            steps.append(step)
+        return steps
+
+    def _miss(self, seconds: float) -> None:
+        """Audio is missing here."""
+        self.counters.gaps += 1
+        self._detector.gap(seconds)
+        if self._next is not None:
+            self._next.gap(seconds)
+        for on_gap in self._on_gap:
+            on_gap(seconds)
+
+    def _take_turns(self, detector: Detector, steps: list[Step]) -> None:
+        """Let a new detector take over once it is warm and hears no word, nor the rest of one."""
+        last, settings = steps[-1] if steps else None, detector.settings
+        if last and last.warm and last.posterior < settings.release:
+            if last.time - self._fired < settings.refractory:
+                return
+            self._detector, self._next = detector, None
+            log.info(
+                "%s now listens for %r, threshold %g",
+                detector.model.name,
+                detector.keyword,
+                settings.threshold,
+            )
 
     def _report(self) -> None:
         """Feed the watchdog while the engine keeps up, or waits for audio; tell of triggers and losses."""
-        source = self._source
+        source, now = self._source, time.monotonic()
         if source.backlog < KEEPS_UP:
             self._notifier.feed_watchdog()
-        status = f"{source.name}: {self._triggers} triggers, {source.overruns} overruns"
+        status = f"{source.name}: {self.counters.triggers} triggers, {source.overruns} overruns"
         if source.waiting:
             status = f"waiting for microphone {source.name}"
         if status != self._status:
             self._notifier.send(f"STATUS={status}")
             self._status = status
-        if source.overruns != self._overruns and time.monotonic() - self._warned >= WARN_EVERY:
+        if source.overruns != self._overruns and self._warn_at == math.inf:
+            self._warn_at = max(now + SETTLE, self._warned + WARN_EVERY)
+        if now >= self._warn_at:
             log.warning(
                 "audio is lost: %d overruns so far, %.1f s known to be dropped",
                 source.overruns,
                 source.dropped,
             )
-            self._overruns, self._warned = source.overruns, time.monotonic()
+            self._overruns, self._warned, self._warn_at = source.overruns, now, math.inf
 
 
 @contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM call `stop` and do nothing else."""
+def on_signals(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """Within it, these signals call these and do nothing else."""
     previous = {
-        number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, lambda *_, handle=handle: handle())
+        for number, handle in handlers.items()
     }
     try:
         yield

@@ -100,6 +100,11 @@ class Detector:
         self._heard += round(seconds * SAMPLE_RATE) + N_FFT - HOP
         self.posterior = 0.0
 
+    def join(self, other: "Detector") -> None:
+        """Begin anew where another detector of the same stream is, at its stream time."""
+        self.reset()
+        self._heard = other._heard + other._front_end.held
+
     def prime(self) -> None:
         """Reset, and warm the window with digital silence before time 0: a short clip can then trigger."""
         self.reset()

@@ -43,6 +43,11 @@ class FrontEnd:
         """Forget all samples."""
         self._held: Samples = np.empty(0, np.float32)
 
+    @property
+    def held(self) -> int:
+        """Samples held back."""
+        return len(self._held)
+
     def push(self, samples: Samples) -> Frames:
         """Take samples, full scale 1, shape (n,); give the frames they complete, shape (frames, N_MELS)."""
         held = np.concatenate((self._held, samples))

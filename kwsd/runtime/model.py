@@ -123,3 +123,8 @@ class Model:
     settings: Settings = field(default_factory=Settings)
     facts: dict[str, Any] = field(default_factory=dict)  # data, split, seed, metrics, date, command
     path: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Its file's name, or its keyword where it is of no file."""
+        return self.path.name if self.path else self.keyword

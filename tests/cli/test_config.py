@@ -99,7 +99,7 @@ def test_listen_takes_its_options_from_the_file(file: Path, tmp_path: Path, loud
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("treshold = 0.5", "there is no option 'treshold'; there are: model, input, device, window"),
+        ("treshold = 0.5", "there is no option 'treshold'; there are: model, input, device, "),
         ("[listen]\nwindow = 5", "there is no option 'listen'"),
         ("window = '5'", "window must be a whole number, not '5'"),
         ("window = 5.0", "window must be a whole number, not '5.0'"),
