@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from kwsd.audio.microphone import MicrophoneSource
+from kwsd.audio.pace import Pace
 from kwsd.audio.portaudio import Device, devices, find_again, portaudio, refresh
 from kwsd.errors import AudioError, UsageError
 from kwsd.runtime.frontend import SAMPLE_RATE, Samples
@@ -37,7 +38,7 @@ class Supervisor:
         self._wanted: str | Device | None = device
         self._wait = not exit_on_loss
         self._microphone: MicrophoneSource | None = None
-        self._past_overruns, self._past_dropped = 0, 0.0  # of microphones closed
+        self._past_overruns, self._past_dropped = 0, 0.0  # of microphones closed, and for coming late
         self._stopped = False
         self._mute = 0  # samples of digital silence on end
         try:
@@ -82,28 +83,38 @@ class Supervisor:
 
     def __iter__(self) -> Iterator[Samples]:
         """Raises AudioError where the microphone is gone and it was told to exit on loss."""
-        lost: float | None = None  # when its last audio came, on the monotonic clock
+        last: float | None = None  # when audio last came, on the monotonic clock
+        away = False
         while not self._stopped:
             if self._microphone is None:
                 yield from self._reopen()
                 continue
-            last = time.monotonic()
+            pace, late = Pace(), 0
             try:
                 for samples in self._microphone:
+                    self.gap = 0.0
+                    if len(samples) and pace.late(len(samples) / SAMPLE_RATE):
+                        late += len(samples)
+                        yield NOTHING
+                        continue
                     if len(samples):
-                        last = time.monotonic()
-                        self.gap = 0.0 if lost is None else last - lost
-                        if lost is not None:
+                        now = time.monotonic()
+                        if last is not None and (away or late):
+                            self.gap = now - last
+                        if away:
                             log.info("the microphone %r is back after %.1f s", self.name, self.gap)
-                            lost = None
+                        if late:
+                            self._past_overruns += 1
+                            self._past_dropped += late / SAMPLE_RATE
+                        last, away, late = now, False, 0
                         self._watch_mute(samples)
                     yield samples
             except AudioError as error:
                 if not self._wait:
                     raise
-                if lost is None:
-                    lost = last
+                if not away:
                     log.warning("%s waiting for it", error)
+                away = True
                 self._close()
 
     def stop(self) -> None:

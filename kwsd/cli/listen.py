@@ -95,7 +95,7 @@ def command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads would only cost memory
     from kwsd.audio.source import open_source
     from kwsd.daemon import logs
-    from kwsd.daemon.events import print_json
+    from kwsd.daemon.events import print_json, unless_full
     from kwsd.daemon.hooks import Hooks
     from kwsd.daemon.listener import Listener, OnAudio, OnGap, OnTrigger, on_signals
     from kwsd.daemon.notify import Notifier
@@ -127,7 +127,8 @@ def command(
             terminal = Terminal()
         if meter:
             on_audio.append(stack.enter_context(terminal.meter(detector.settings.threshold)).on_audio)
-        on_trigger.append(terminal.on_trigger if text else print_json)
+        print_event = terminal.on_trigger if text else print_json
+        on_trigger.append(unless_full(print_event) if source.live else print_event)
 
         listener = Listener(source, detector, notifier, on_audio, on_trigger, on_gap)
 

@@ -1,10 +1,15 @@
 """A trigger as others are told of it."""
 
 import json
+import logging
+import select
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from kwsd.errors import KwsdError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,3 +53,17 @@ def print_json(event: Event) -> None:
         raise
     except OSError as error:
         raise KwsdError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def unless_full(print_event: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Print an event, but where standard output takes no more: live audio waits for no reader."""
+    output = select.poll()
+    output.register(1, select.POLLOUT)
+
+    def print_or_warn(event: Event) -> None:
+        if output.poll(0):  # it takes a line, or it is broken and will say so
+            print_event(event)
+        else:
+            log.warning("standard output is full: the trigger at %.1f s is not printed", event.stream_time)
+
+    return print_or_warn
