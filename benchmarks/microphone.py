@@ -19,7 +19,8 @@ def held(pid: int) -> str:
     proc = Path(f"/proc/{pid}")
     status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
     rss = int(status["VmRSS"].split()[0]) / 1024
-    return f"{sum(1 for _ in (proc / 'fd').iterdir())} descriptors, {status['Threads'].strip()} threads, {rss:.1f} MiB"
+    descriptors = len(list((proc / "fd").iterdir()))
+    return f"{descriptors} descriptors, {status['Threads'].strip()} threads, {rss:.1f} MiB"
 
 
 if __name__ == "__main__":

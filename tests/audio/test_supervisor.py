@@ -100,7 +100,8 @@ def test_the_gap_is_told_with_the_first_chunk_alone(
     ]
 
 
-def test_what_is_not_there_at_the_start(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+@pytest.mark.usefixtures("pauses")
+def test_what_is_not_there_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(heard(supervise(monkeypatch, [AudioError("none"), [SECOND]]), 1)) == 1
     assert len(heard(supervise(monkeypatch, [UsageError("no such"), [SECOND]], patient=True), 1)) == 1
     with pytest.raises(UsageError):
@@ -109,8 +110,9 @@ def test_what_is_not_there_at_the_start(monkeypatch: pytest.MonkeyPatch, pauses:
         supervise(monkeypatch, [AudioError("none")], exit_on_loss=True)
 
 
+@pytest.mark.usefixtures("pauses")
 def test_digital_silence_is_told_of_once_until_sound_comes(
-    monkeypatch: pytest.MonkeyPatch, pauses: list[float], caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     silence = [0 * SECOND]
     source = supervise(monkeypatch, [silence * 59 + [SECOND] + silence * 200 + [SECOND] + silence * 60])

@@ -12,7 +12,10 @@ Listen = Callable[..., Daemon]
 
 
 @pytest.fixture
-def own_microphone(microphone: FakeMicrophone, tmp_path: Path) -> Iterator[FakeMicrophone]:
+def own_microphone(
+    microphone: FakeMicrophone,  # noqa: ARG001: it skips where there can be none
+    tmp_path: Path,
+) -> Iterator[FakeMicrophone]:
     """One that a test may break."""
     fake = FakeMicrophone(tmp_path)
     yield fake
