@@ -9,9 +9,9 @@ STANDSTILL = 2.0  # seconds without a chunk, after which what comes was recorded
 class Pace:
     """Watches when chunks come.
 
-    A process that was stopped, or starved of processor, for STANDSTILL seconds finds chunks waiting in its own
-    buffers and the sound server's, and gets them faster than they were recorded. They are late until one
-    has to be waited for again.
+    A process that was stopped, or starved of processor, for STANDSTILL seconds finds chunks waiting in its
+    own buffers and the sound server's, and gets them faster than they were recorded. They are late until
+    one has to be waited for again.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

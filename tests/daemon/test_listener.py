@@ -1,0 +1,150 @@
+"""The loop on sources made up for it: what is live, missing or loaded anew."""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from harness import LOUD
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kwsd import Detector
+from kwsd.audio.source import Recorded
+from kwsd.daemon.events import Event
+from kwsd.daemon.listener import Listener
+from kwsd.daemon.notify import Notifier
+from kwsd.daemon.requests import Requests
+from kwsd.errors import ModelError
+from kwsd.runtime.frontend import SAMPLE_RATE, Samples
+
+NOTHING = np.zeros(0, np.float32)
+
+
+class Chunks(Recorded):
+    """Gives what it is told to; None is a gap of a second."""
+
+    name = "chunks"
+
+    def __init__(self, chunks: list[Samples | None], live: bool = False, backlog: float = 0.0) -> None:
+        self._chunks = chunks
+        self.live = live
+        self.backlog = backlog
+
+    def __enter__(self) -> "Chunks":
+        return self
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def __iter__(self) -> Iterator[Samples]:
+        for chunk in self._chunks:
+            self.gap = float(chunk is None)
+            yield NOTHING if chunk is None else chunk
+
+    def stop(self) -> None: ...
+
+
+def words(count: int) -> Samples:
+    """A burst of noise that begins at 2, 4, 6, ... seconds and lasts for half a second."""
+    rng = np.random.default_rng(0)
+    samples = np.zeros((count + 1, 2 * SAMPLE_RATE), np.float32)
+    samples[1:, : SAMPLE_RATE // 2] = rng.normal(0, 0.2, (count, SAMPLE_RATE // 2))
+    return samples.ravel()
+
+
+def cut(samples: Samples, sizes: list[int]) -> list[Samples | None]:
+    ends = np.cumsum(np.resize(sizes, len(samples) // min(sizes)))
+    return list(np.split(samples, ends[ends < len(samples)]))
+
+
+def times(listener: Listener, events: list[Event], reload_after: set[int]) -> list[float]:
+    """Stream times of the triggers, with a detector loaded anew after these chunks."""
+    passed = 0
+
+    def between() -> None:
+        nonlocal passed
+        if passed in reload_after:
+            listener.change_to(Detector.load(LOUD))
+        passed += 1
+
+    listener.run(between)
+    return [event.stream_time for event in events]
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    sizes=st.lists(st.integers(200, 8_000), min_size=1, max_size=5),
+    reload_after=st.sets(st.integers(0, 100), max_size=8),
+)
+def test_a_reload_loses_no_word_and_hears_none_twice(sizes: list[int], reload_after: set[int]) -> None:
+    events: list[Event] = []
+    source = Chunks(cut(words(4), sizes))
+    listener = Listener(source, Detector.load(LOUD), Notifier(), on_trigger=[events.append])
+    heard = times(listener, events, reload_after)
+    assert heard == pytest.approx([2.1, 4.1, 6.1, 8.1], abs=0.15)
+    assert listener.counters.triggers == 4
+
+
+def test_what_is_loaded_takes_over(caplog: pytest.LogCaptureFixture) -> None:
+    events: list[Event] = []
+    listener = Listener(
+        Chunks(cut(words(2), [1_600])), Detector.load(LOUD), Notifier(), on_trigger=[events.append]
+    )
+    deaf = [Detector.load(LOUD, threshold=1.0)]  # this model's posterior stays below 1
+
+    def between() -> None:
+        if events and deaf:
+            listener.change_to(deaf.pop())
+
+    with caplog.at_level(logging.INFO):
+        listener.run(between)
+    assert len(events) == 1
+    assert caplog.messages == ["loud.pt now listens for 'loud', threshold 1"]
+
+
+def test_stream_time_goes_on_over_a_gap() -> None:
+    events: list[Event] = []
+    word = words(1)[: 3 * SAMPLE_RATE]
+    source = Chunks([word, None, word])
+    listener = Listener(source, Detector.load(LOUD), Notifier(), on_trigger=[events.append])
+    listener.change_to(Detector.load(LOUD))
+    listener.run()
+    assert [event.stream_time for event in events] == pytest.approx([2.1, 6.1], abs=0.15)
+    assert (listener.counters.gaps, listener.counters.samples) == (1, 6.5 * SAMPLE_RATE)
+    assert listener.counters.worst_step > 0
+
+
+def test_a_live_event_has_the_time_when_it_was_said() -> None:
+    """Before the rest of its chunk, 1.9 s, and the 3 s of audio that wait."""
+    events: list[Event] = []
+    source = Chunks([words(1)], live=True, backlog=3.0)
+    Listener(source, Detector.load(LOUD), Notifier(), on_trigger=[events.append]).run()
+    (event,) = events
+    age = datetime.now().astimezone() - event.time
+    assert age >= timedelta(seconds=4.7)
+    assert age < timedelta(seconds=60)
+
+
+def test_what_cannot_be_loaded_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def load() -> Detector:
+        raise ModelError("loud.pt: damaged")
+
+    changes: list[Detector] = []
+    told: list[str] = []
+    requests = Requests(lambda: told.append("stats"), load, changes.append)
+    requests.answer()
+    requests.ask_for_reload()
+    requests.ask_for_stats()
+    requests.answer()
+    requests.answer()
+    assert (changes, told) == ([], ["stats"])
+    assert caplog.messages == ["not reloaded, what was loaded listens on: loud.pt: damaged"]
+
+
+def test_the_counters_are_told_now_and_then() -> None:
+    told: list[str] = []
+    requests = Requests(lambda: told.append("stats"), Detector, told.append, stats_every=0.0)
+    for _ in range(3):
+        requests.answer()
+    assert told == ["stats"] * 3
