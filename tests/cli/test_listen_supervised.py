@@ -13,7 +13,7 @@ Listen = Callable[..., Daemon]
 
 @pytest.fixture
 def own_microphone(
-    microphone: FakeMicrophone,  # noqa: ARG001: it skips where there can be none
+    microphone: FakeMicrophone,  # noqa: ARG001 - it skips where there can be none
     tmp_path: Path,
 ) -> Iterator[FakeMicrophone]:
     """One that a test may break."""

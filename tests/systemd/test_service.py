@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import KWSD, LOUD, FakeMicrophone, Spoken, wait_for
+from harness import KWSD, FakeMicrophone, Spoken, wait_for
 
 ROOT = Path(__file__).parents[2]
+UNSHARE = ("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--kill-child")
 SYSTEMD = Path("/lib/systemd/systemd")
 
 DROP_IN = """[Service]
@@ -31,8 +32,7 @@ class Systemd:
         }
         self._log = (folder / "boot.log").open("w")
         self._process = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--kill-child"]
-            + [str(Path(__file__).with_name("boot.sh")), str(scratch), str(shared), *sorted(paths)],
+            [*UNSHARE, Path(__file__).with_name("boot.sh"), scratch, shared, *sorted(paths)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -123,7 +123,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def open_microphone(microphone: FakeMicrophone, shared: Path) -> Iterator[FakeMicrophone]:
+def open_microphone(
+    microphone: FakeMicrophone,  # noqa: ARG001 - it skips where there can be none
+    shared: Path,
+) -> Iterator[FakeMicrophone]:
     """One that every user may hear."""
     fake = FakeMicrophone(shared, "auth-anonymous=1")
     (shared / "open").hardlink_to(shared / "run/pulse/native")  # whose folder clients close to others
@@ -197,9 +200,9 @@ def test_the_unit_files_are_valid(unit: str) -> None:
 def test_the_system_unit_is_hardened() -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
+    unit = ROOT / "systemd/kwsd-system.service"
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=40"]
-        + ["--no-pager", str(ROOT / "systemd/kwsd-system.service")],
+        [*"systemd-analyze --no-pager security --offline=true --threshold=40".split(), unit],
         capture_output=True,
         text=True,
         check=False,
