@@ -202,7 +202,7 @@ def test_the_system_unit_is_hardened() -> None:
         pytest.skip("systemd-analyze is not installed")
     unit = ROOT / "systemd/kwsd-system.service"
     done = subprocess.run(
-        [*"systemd-analyze --no-pager security --offline=true --threshold=40".split(), unit],
+        ["systemd-analyze", "--no-pager", "security", "--offline=true", "--threshold=40", unit],
         capture_output=True,
         text=True,
         check=False,
