@@ -153,6 +153,11 @@ class Daemon:
         event: dict[str, Any] = json.loads(self._lines.get(timeout=PATIENCE))
         return event
 
+    def rest(self) -> list[str]:
+        """The lines of the triggers that nobody asked for, once it has ended."""
+        self._reader.join()
+        return list(self._lines.queue)
+
     def wait(self) -> tuple[int, str]:
         """Exit code and standard error, once it ends."""
         assert self.process.stderr is not None

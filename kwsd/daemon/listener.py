@@ -95,6 +95,7 @@ class Listener:
                 self._notifier.extend_start()
             self._report()
             between()
+        self._warn_of_losses()
         if not self._source.live and not self.stopping:
             self._hear(np.zeros(round(TAIL * SAMPLE_RATE), np.float32))
 
@@ -169,12 +170,17 @@ class Listener:
         if source.overruns != self._overruns and self._warn_at == math.inf:
             self._warn_at = max(now + SETTLE, self._warned + WARN_EVERY)
         if now >= self._warn_at:
+            self._warn_of_losses()
+
+    def _warn_of_losses(self) -> None:
+        source = self._source
+        if source.overruns != self._overruns:
             log.warning(
                 "audio is lost: %d overruns so far, %.1f s known to be dropped",
                 source.overruns,
                 source.dropped,
             )
-            self._overruns, self._warned, self._warn_at = source.overruns, now, math.inf
+        self._overruns, self._warned, self._warn_at = source.overruns, time.monotonic(), math.inf
 
 
 @contextmanager

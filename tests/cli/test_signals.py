@@ -1,0 +1,170 @@
+"""What the installed command does on a signal, and where it says so."""
+
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pytest
+from harness import KWSD, LOUD, PATIENCE
+
+SILENCE = bytes(2 * 16_000)  # a second
+WORD = np.random.default_rng(0).normal(0, 6_000, 8_000).astype(np.int16).tobytes()
+
+
+class Piped:
+    """``kwsd listen`` on a pipe: it answers a signal with the next audio."""
+
+    def __init__(self, stderr: Path, *options: str | Path) -> None:
+        self._log = stderr
+        with stderr.open("wb") as file:
+            self.process = subprocess.Popen(
+                [KWSD, "listen", "--input", "-", *options],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                bufsize=0,
+            )
+
+    def say(self, *audio: bytes) -> None:
+        stdin: IO[bytes] | None = self.process.stdin
+        assert stdin is not None
+        stdin.write(b"".join(audio))
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait_for(self, text: str) -> str:
+        """Give it audio until it logs a line that contains this text; give the line."""
+        for _ in range(200):
+            for line in self._log.read_text().splitlines():
+                if text in line:
+                    return line
+            select.select([], [], [], 0.05)
+            self.say(SILENCE)
+        raise AssertionError(f"no {text!r} in {self._log.read_text()}")
+
+    def finish(self) -> bytes:
+        """What it printed."""
+        printed, _ = self.process.communicate(timeout=PATIENCE)
+        assert self.process.returncode == 0
+        return printed
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Holds a model and a configuration that names it."""
+    shutil.copy(LOUD, tmp_path / "mine.pt")
+    (tmp_path / "mine.toml").write_text('model = "mine.pt"\nthreshold = 0.6\n')
+    return tmp_path
+
+
+@pytest.fixture
+def daemon(folder: Path) -> Iterator[Piped]:
+    daemon = Piped(folder / "log", "--config", folder / "mine.toml", "--on-trigger", "exit 3")
+    daemon.wait_for("listening for")
+    yield daemon
+    daemon.process.kill()
+    daemon.process.communicate()
+
+
+def test_sighup_loads_the_configuration_anew(daemon: Piped, folder: Path) -> None:
+    daemon.say(WORD, SILENCE)
+    (folder / "mine.toml").write_text('model = "mine.pt"\nthreshold = 0.7\n')
+    daemon.send(signal.SIGHUP)
+    assert daemon.wait_for("now listens").endswith("mine.pt now listens for 'loud', threshold 0.7")
+    daemon.say(WORD, SILENCE)
+    assert daemon.finish().count(b"\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("mine.toml", "model = 'mine.pt'\nthreshold = 2", "threshold: 2.0 is not in the range"),
+        ("mine.toml", "model = 'none.pt'", "none.pt: No such file or directory"),
+        ("mine.pt", "damaged", "mine.pt: not a model file"),
+    ],
+)
+def test_what_cannot_be_loaded_is_told_of_and_the_old_goes_on(
+    daemon: Piped, folder: Path, name: str, content: str, says: str
+) -> None:
+    (folder / name).write_text(content)
+    daemon.send(signal.SIGHUP)
+    assert says in daemon.wait_for("not reloaded, what was loaded listens on: ")
+    daemon.say(WORD, SILENCE)
+    assert daemon.finish().count(b"\n") == 1
+
+
+def test_sigusr1_logs_the_counters(daemon: Piped) -> None:
+    daemon.say(SILENCE, WORD, SILENCE)
+    daemon.wait_for("exit code 3")
+    daemon.send(signal.SIGUSR1)
+    line = daemon.wait_for("stats: ")
+    counters = dict(pair.split("=") for pair in line.partition("stats: ")[2].split())
+    assert int(counters.pop("frames")) >= 250
+    assert float(counters.pop("worst_step").removesuffix("ms")) > 0
+    assert counters == {
+        "overruns": "0",
+        "lost": "0.0s",
+        "gaps": "0",
+        "triggers": "1",
+        "hooks_run": "1",
+        "hooks_failed": "1",
+        "hooks_dropped": "0",
+    }
+    daemon.finish()
+
+
+def test_counters_are_logged_as_often_as_asked(folder: Path) -> None:
+    daemon = Piped(folder / "log", "--model", LOUD, "--stats-every", "1")
+    daemon.wait_for("stats: ")
+    daemon.finish()
+
+
+def test_a_terminal_that_is_closed_ends_it() -> None:
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [KWSD, "listen", "--model", LOUD, "--input", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    while b"listening" not in shown:
+        shown += os.read(controller, 4096)
+    assert b"INFO" in shown
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    os.close(controller)
+
+
+def test_the_journal_is_told_priorities(tmp_path: Path) -> None:
+    """In it a line that begins with <3> is an error, <4> a warning."""
+
+    def logged(data: bytes, *options: str) -> list[str]:
+        with (tmp_path / "journal").open("w+") as journal:
+            status = os.fstat(journal.fileno())
+            subprocess.run(
+                [KWSD, "listen", "--model", LOUD, "--input", *options],
+                input=data,
+                stdout=subprocess.DEVNULL,
+                stderr=journal,
+                env=os.environ | {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"},
+                check=False,
+                timeout=PATIENCE,
+            )
+            journal.seek(0)
+            return journal.read().splitlines()
+
+    assert logged(b"", "none.wav") == ["<3>kwsd: there is no file 'none.wav' to listen to"]
+    said = logged(SILENCE + WORD + SILENCE, "-", "--on-trigger", "exit 3")
+    assert said[0] == "kwsd: listening for 'loud' on standard input"
+    assert said[1].startswith("<4>kwsd: hook 'exit 3': exit code 3")
