@@ -39,8 +39,7 @@ def command(
     import numpy as np
 
     from kwsd.audio.file import FileSource
-    from kwsd.daemon.listener import TAIL
-    from kwsd.runtime.detector import Detector
+    from kwsd.runtime.detector import TAIL, Detector
     from kwsd.runtime.frontend import SAMPLE_RATE
     from kwsd.runtime.modelfile import find_model, read_model
 
@@ -53,7 +52,7 @@ def command(
     for file in files:
         with FileSource(file) as source:
             recordings.append(np.concatenate([np.empty(0, np.float32), *source]))
-    samples = np.concatenate([*recordings, np.zeros(round(TAIL * SAMPLE_RATE), np.float32)])
+    samples = np.concatenate([*recordings, np.zeros(TAIL, np.float32)])
 
     tracks = []
     for size, pace in ((window, step), *beside):

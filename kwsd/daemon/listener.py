@@ -14,10 +14,9 @@ import numpy as np
 from kwsd.audio.source import Source
 from kwsd.daemon.events import Event
 from kwsd.daemon.notify import Notifier
-from kwsd.runtime.detector import Detector, Step
-from kwsd.runtime.frontend import SAMPLE_RATE, Samples
+from kwsd.runtime.detector import TAIL, Detector, Step
+from kwsd.runtime.frontend import Samples
 
-TAIL = 0.5  # seconds of silence after the end of a recording, in which its last word is decided
 KEEPS_UP = 1.0  # seconds of backlog below which the engine keeps up with the microphone
 SETTLE = 1.0  # seconds from a loss of audio to a warning, which tells of all that is lost with it
 WARN_EVERY = 5.0  # seconds between two warnings
@@ -97,7 +96,7 @@ class Listener:
             between()
         self._warn_of_losses()
         if not self._source.live and not self.stopping:
-            self._hear(np.zeros(round(TAIL * SAMPLE_RATE), np.float32))
+            self._hear(np.zeros(TAIL, np.float32))
 
     def _hear(self, samples: Samples) -> None:
         self.counters.samples += len(samples)

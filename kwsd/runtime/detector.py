@@ -14,6 +14,7 @@ from kwsd.runtime.model import Model
 from kwsd.runtime.trigger import Debouncer, Trigger
 
 BLOCK = SAMPLE_RATE  # samples taken at a time, so that a long recording needs no more memory than a second
+TAIL = SAMPLE_RATE // 2  # samples of silence to feed after a recording: its last word is decided in them
 LOUDEST = 1e4  # full scale is 1; far above it, powers overflow float32
 
 

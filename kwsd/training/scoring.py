@@ -9,10 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kwsd.runtime.frontend import HOP, N_FFT, SAMPLE_RATE, FrontEnd
+from kwsd.runtime.detector import TAIL
+from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
 from kwsd.training.crnn import CRNN
-
-TAIL = SAMPLE_RATE // 2  # samples of silence after the clip
 
 
 def prime_samples(kernel: int, window: int, step: int) -> int:
