@@ -108,7 +108,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         "",
         "A clip's score is its highest posterior, heard after silence, as the runtime hears it",
         f"(`kwsd evaluate --model {path.stem} --data DIR --split dev-test`). No speaker is in two splits;",
-        "validation chose the epoch and the threshold, dev-test chose nothing.",
+        "validation chose the epoch and the threshold.",
         "",
         f"Data: Speech Commands v0.01, clips with the keyword + others: {clips}; noise: "
         f"{', '.join(data['noise'])}; running speech: {', '.join(data['speech']) or 'none'}.",
