@@ -174,7 +174,8 @@ INTRODUCTION = """\
 `kwsd report` writes this page and its figures from the recorded runs; only the prose is typed in by hand.
 The keyword is `happy`; the data and its splits are in [recordings.md](recordings.md). *Validation* chose
 epochs, thresholds and settings. *Dev-test* (speakers cut from the official training split by hash) is what is
-reported; it was seen, beside validation, while the augmentation was being widened, so it is not quite untouched."""
+reported; it was seen, beside validation, while the augmentation was being widened, so it is
+not quite untouched."""
 
 MODELS_NOTE = """\
 Multiply-adds (MACs) are those of the network at its own step; `kwsd info` adds the front end's. Bytes are
