@@ -1,5 +1,6 @@
 """kwsd as a service of a real systemd, which is booted for the purpose in namespaces of its own."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -27,9 +28,8 @@ class Systemd:
     def __init__(self, folder: Path, shared: Path) -> None:
         scratch = folder / "scratch"
         scratch.mkdir()
-        paths = {
-            str(path) for path in (ROOT, Path(sys.prefix), Path(sys.base_prefix)) if path != Path("/usr")
-        }
+        needed = {ROOT, Path(sys.prefix), Path(sys.base_prefix)} - {Path("/usr")}
+        paths = [p for p in needed if not any(p.is_relative_to(q) for q in needed - {p})]
         self._log = (folder / "boot.log").open("w")
         self._process = subprocess.Popen(
             [*UNSHARE, Path(__file__).with_name("boot.sh"), scratch, shared, *sorted(paths)],
@@ -106,6 +106,15 @@ class Service:
         pid = self.show("MainPID")
         assert self._systemd.run("kill", f"-{number}", pid).returncode == 0
 
+    def reload(self) -> None:
+        done = self._systemd.run("systemctl", self._scope, "reload", "kwsd.service")
+        assert done.returncode == 0, done.stderr
+
+    def examined(self) -> dict[str, str]:
+        """What kwsd doctor finds of it."""
+        findings: list[dict[str, str]] = json.loads(self._systemd.run(KWSD, "doctor", "--json").stdout)
+        return next(finding for finding in findings if finding["check"] == "service")
+
     def heard(self) -> list[str]:
         return self._systemd.run("cat", self._heard).stdout.split()
 
@@ -168,6 +177,9 @@ def test_the_service_hears_and_survives(
         wait_for("the hook", lambda: len(service.heard()) > before)
         assert set(service.heard()[before:]) == {spoken.keyword}
         wait_for("the status", lambda: "triggers" in service.show("StatusText"))
+        assert service.examined()["status"] == "pass"
+        service.reload()
+        wait_for("the reload", lambda: f"now listens for '{spoken.keyword}'" in service.journal())
 
         service.kill("KILL")
         wait_for("a restart after SIGKILL", lambda: service.active_again(1))
