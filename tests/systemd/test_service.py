@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from harness import KWSD, FakeMicrophone, Spoken, wait_for
 
+from kwsd.daemon.unit import quote
+
 ROOT = Path(__file__).parents[2]
-UNSHARE = ("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--kill-child")
+UNSHARE = ("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--cgroup", "--kill-child")
 SYSTEMD = Path("/lib/systemd/systemd")
 HIDDEN = ("/tmp", "/var/tmp", "/home", "/root")  # by PrivateTmp and ProtectHome
 
@@ -21,6 +23,30 @@ Environment=PULSE_SERVER=unix:/share/open ALSA_CONFIG_PATH=/share/asound.conf
 WatchdogSec=2
 RestartSec=100ms
 """
+
+
+class ControlGroup:
+    """One for a systemd to rule: of the machine's own it would move every process."""
+
+    def __init__(self) -> None:
+        mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+        top = next((Path(where) for _, where, kind, *_ in mounts if kind == "cgroup2"), None)
+        if top is None or not os.access(top, os.W_OK):
+            pytest.skip("there is no cgroup2 to make a control group in")
+        self._path = top / f"kwsd-test-{os.getpid()}"
+        self._path.mkdir()
+
+    def entering(self, *command: str | Path) -> list[str | Path]:
+        """The command, run in it."""
+        return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', self._path, *command]
+
+    def close(self) -> None:
+        """Once its last process is gone."""
+        wait_for(
+            "the end of all processes", lambda: "populated 0" in (self._path / "cgroup.events").read_text()
+        )
+        for path, _, _ in os.walk(self._path, topdown=False):
+            Path(path).rmdir()
 
 
 class Systemd:
@@ -32,8 +58,10 @@ class Systemd:
         needed = {ROOT, Path(sys.prefix), Path(sys.base_prefix)} - {Path("/usr")}
         paths = [p for p in needed if not any(p.is_relative_to(q) for q in needed - {p})]
         self._log = (folder / "boot.log").open("w")
+        self._group = ControlGroup()
+        boot = Path(__file__).with_name("boot.sh")
         self._process = subprocess.Popen(
-            [*UNSHARE, Path(__file__).with_name("boot.sh"), scratch, shared, *sorted(paths)],
+            self._group.entering(*UNSHARE, boot, scratch, shared, *sorted(paths)),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -68,6 +96,7 @@ class Systemd:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
+        self._group.close()
         self._log.close()
 
 
@@ -197,6 +226,18 @@ def test_the_service_hears_and_survives(
     finally:
         service.uninstall()
     assert service.show("LoadState") == "not-found"
+
+
+@pytest.mark.systemd
+def test_the_words_of_a_command_arrive_as_they_are(systemd: Systemd) -> None:
+    words = ["", " ", "\n", "\t", *"'\"\\#;*~@é%$", "a b", "a\\", "\\n", "-x", "a=b", "%h", "%%"]
+    words += ["$HOME", "${HOME}", "$$", "$(id)", "`id`", """notify-send "100 %" '$KWSD_TIME'"""]
+    line = " ".join(map(quote, ("/usr/bin/printf", "%s\\0", *words)))
+    unit = f"[Service]\nType=oneshot\nStandardOutput=file:/run/words\nExecStart={line}\n"
+    write = 'printf %s "$1" >/run/systemd/system/words.service && systemctl start words'
+    done = systemd.run("sh", "-c", write, "sh", unit)
+    assert done.returncode == 0, done.stderr
+    assert systemd.run("cat", "/run/words").stdout.split("\0")[:-1] == words
 
 
 @pytest.mark.parametrize("unit", ["kwsd.service", "kwsd-system.service"])
