@@ -148,3 +148,40 @@ def test_the_counters_are_told_now_and_then() -> None:
     for _ in range(3):
         requests.answer()
     assert told == ["stats"] * 3
+
+
+class Word(Notifier):
+    """Keeps what would be sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[str] = []
+
+    def send(self, message: str) -> None:
+        self.sent.append(message)
+
+    def feed_watchdog(self) -> None:
+        self.sent.append("WATCHDOG=1")
+
+    def extend_start(self) -> None:
+        self.sent.append("EXTEND")
+
+
+def test_it_is_ready_when_audio_came_and_not_before() -> None:
+    word = Word()
+    Listener(Chunks([NOTHING, NOTHING, words(1)], live=True), Detector.load(LOUD), word).run()
+    assert [each for each in word.sent if each != "WATCHDOG=1"] == [
+        "EXTEND",
+        "STATUS=chunks: 0 triggers, 0 overruns",
+        "EXTEND",
+        "READY=1",
+        "STATUS=chunks: 1 triggers, 0 overruns",
+    ]
+
+
+@pytest.mark.parametrize(("backlog", "fed"), [(0.5, 3), (2.0, 0)])
+def test_the_watchdog_is_fed_while_the_engine_keeps_up(backlog: float, fed: int) -> None:
+    word = Word()
+    chunks = Chunks([words(1)] * 3, live=True, backlog=backlog)
+    Listener(chunks, Detector.load(LOUD), word).run()
+    assert word.sent.count("WATCHDOG=1") == fed
