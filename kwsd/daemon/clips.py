@@ -60,6 +60,8 @@ class Clips:
         self._writer.join()
 
     def on_audio(self, samples: Samples, _posterior: float) -> None:
+        if not len(samples):  # hours of them may come while there is no microphone
+            return
         chunk = np.rint(np.clip(samples * 32768, -32768, 32767)).astype(np.int16)
         self._chunks.append(chunk)
         self._held += len(chunk)

@@ -1,3 +1,4 @@
+import tracemalloc
 import wave
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +51,17 @@ def test_no_clip_reaches_back_beyond_a_gap(tmp_path: Path) -> None:
         clips.on_trigger(event(3_602.4))
     (path,) = tmp_path.iterdir()
     assert saved(path) == np.rint(ramp(32_000, 6_400) * 32_768).astype(int).tolist()
+
+
+def test_a_microphone_that_is_away_for_long_costs_no_memory(tmp_path: Path) -> None:
+    with Clips(tmp_path, 1.0, 10 * SIZE) as clips:
+        clips.on_audio(ramp(0, 16_000), 0.0)
+        tracemalloc.start()
+        for _ in range(10_000):
+            clips.on_audio(ramp(0, 0), 0.0)
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert grown < 10_000
 
 
 def test_the_oldest_go_and_what_is_not_ours_stays(tmp_path: Path) -> None:
