@@ -29,11 +29,6 @@ class Cost:
         return {name: value / mine[name] for name, value in asdict(other).items()}
 
 
-def parameters(architecture: Architecture) -> int:
-    """Number of trained values."""
-    return sum(math.prod(shape) for shape in architecture.shapes().values())
-
-
 def macs_per_step(architecture: Architecture) -> int:
     """Multiply-adds of one step: convolution column, GRU layers, energy, output.
 
@@ -83,7 +78,7 @@ def cost(path: Path) -> tuple[Model, Cost]:
     frames = SAMPLE_RATE / HOP
     per_second = macs_per_second(a, model.settings.step)
     return model, Cost(
-        parameters=parameters(a),
+        parameters=a.parameters,
         macs_per_step=macs_per_step(a),
         macs_per_second=per_second,
         macs_per_second_with_front_end=per_second + front_end_macs_per_frame() * frames,

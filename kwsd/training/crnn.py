@@ -70,8 +70,3 @@ def sliding_attention(energy: Tensor, states: Tensor, window: int) -> Tensor:
     window = min(window, energy.shape[1])
     history = functional.pad(states, (0, 0, window - 1, 0)).unfold(1, window, 1)
     return torch.einsum("bsw,bshw->bsh", sliding(energy, window).softmax(dim=2), history)
-
-
-def parameter_count(model: nn.Module) -> int:
-    """Number of trained values."""
-    return sum(p.numel() for p in model.parameters())

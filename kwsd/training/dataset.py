@@ -15,7 +15,6 @@ from kwsd.runtime.frontend import SAMPLE_RATE
 Audio = npt.NDArray[np.int16]
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3"}
-SPLITS = ("training", "dev-test", "validation", "testing")
 NOISE_FOLDER = "_background_noise_"
 _HASH_RANGE = 2**27 - 1  # MAX_NUM_WAVS_PER_CLASS of the archive's README
 DEV_TEST_SHARE = 15  # per cent of the training speakers
