@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from kwsd.errors import UsageError
 from kwsd.runtime.model import STUDENT
 from kwsd.training.accounting import macs_per_second
 from kwsd.training.metrics import Scores, det_curve
@@ -134,6 +135,9 @@ def curves_plot(histories: dict[str, list[dict[str, float]]], path: Path) -> Non
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure; the path's suffix is its format."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130, bbox_inches="tight")
+    """Write the figure; the path's suffix is its format. Raises UsageError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=130, bbox_inches="tight")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot draw {path}: {str(error).splitlines()[0]}") from error

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from kwsd.runtime.detector import Step
 from kwsd.runtime.frontend import SAMPLE_RATE
+from kwsd.training.plots import save
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,8 @@ def draw_timeline(
     samples: npt.NDArray[np.float32], words: list[tuple[float, str]], tracks: list[Track], path: Path
 ) -> None:
     """Draw `samples` (n,) and each track. words: (start in seconds, name) of the files joined."""
-    mpl.use("agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(
-        1 + len(tracks), sharex=True, figsize=(11, 1.6 + 1.9 * len(tracks)), layout="constrained"
-    )
+    figure = Figure(figsize=(11, 1.6 + 1.9 * len(tracks)), layout="constrained")
+    axes = figure.subplots(1 + len(tracks), sharex=True)
     wave, *panels = axes
     wave.plot(np.arange(len(samples)) / SAMPLE_RATE, samples, linewidth=0.4, color="tab:gray")
     wave.set(ylabel="samples", ylim=(-1, 1.3))
@@ -55,5 +52,4 @@ def draw_timeline(
         panel.set(ylabel=track.label, ylim=(-0.05, 1.12))
     panels[0].legend(loc="upper left", fontsize=8, ncols=3)
     panels[-1].set(xlabel="seconds", xlim=(0, len(samples) / SAMPLE_RATE))
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save(figure, path)

@@ -54,6 +54,14 @@ def test_the_picture_is_drawn(spoken: Spoken, tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_picture_that_cannot_be_drawn_is_named(spoken: Spoken, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    scored = run(spoken.path, "--model", spoken.model, "--plot", tmp_path / "score.nosuch")
+    assert scored.returncode == 2
+    assert "score.nosuch" in scored.stderr
+    assert len(scored.stderr.splitlines()) == 1
+
+
 def test_what_cannot_be_scored_is_named(tmp_path: Path) -> None:
     scored = run(tmp_path / "none.wav")
     assert scored.returncode == 2
