@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from kwsd.cli.number import Number
 from kwsd.errors import UsageError
 
 
@@ -17,7 +18,7 @@ from kwsd.errors import UsageError
 @click.option("--model", default="happy", show_default=True, help="Model file, or name of a shipped model.")
 @click.option("--window", type=int, help="Steps the attention sees.  [default: the model's]")
 @click.option("--step", type=int, help="Frames of 10 ms between steps.  [default: the model's]")
-@click.option("--threshold", type=float, help="Posterior that triggers.  [default: the model's]")
+@click.option("--threshold", type=Number(0, 1), help="Posterior that triggers.  [default: the model's]")
 @click.option(
     "--format", "form", type=click.Choice(["csv", "jsonl"]), help="[default: csv; nothing with --plot]"
 )

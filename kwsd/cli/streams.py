@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kwsd.cli.number import Number
 from kwsd.cli.workshop import PATH, console
 from kwsd.errors import UsageError
 
@@ -22,7 +23,9 @@ NEGATIVES = click.option(
     "--negatives", type=PATH, multiple=True, help="Folder of recordings without it. Repeatable."
 )
 NOISE = click.option("--noise", type=PATH, multiple=True, help="Folder of noise, for --snr. Repeatable.")
-SNR = click.option("--snr", type=float, help="Decibels of the speech above noise mixed in.  [default: none]")
+SNR = click.option(
+    "--snr", type=Number(), help="Decibels of the speech above noise mixed in.  [default: none]"
+)
 RIR = click.option("--rir", type=PATH, multiple=True, help="Folder of room impulse responses. Repeatable.")
 JOBS = click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 

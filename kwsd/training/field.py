@@ -7,6 +7,7 @@ word's beginning to a second past its end. Negatives: hours without it; every tr
 import itertools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,25 +27,8 @@ from kwsd.training.scenes import word_end
 Audio = npt.NDArray[np.int16]
 
 THRESHOLDS = (
-    0.05,
-    0.1,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.85,
-    0.9,
-    0.95,
-    0.97,
-    0.98,
-    0.99,
-    0.995,
-    0.998,
-    0.999,
-)
+    0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999,
+)  # fmt: skip
 LEAD = 3 * SAMPLE_RATE  # samples of context before a positive: more than a window
 TAIL = int(1.5 * SAMPLE_RATE)
 GRACE = 1.0  # seconds after the word's end in which a trigger is still a hit
@@ -252,8 +236,12 @@ def curve(
     streams: list[Positive | Audio] = [*positives, *negatives]
     arguments = (itertools.repeat(model), itertools.repeat(settings or {}), streams)
     outcomes = []
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        results = pool.map(hear, *arguments, chunksize=8) if jobs > 1 else map(hear, *arguments)
+    with ExitStack() as stack:
+        if jobs > 1:
+            pool = stack.enter_context(ProcessPoolExecutor(jobs, get_context("spawn")))
+            results: Iterable[dict[float, Outcome]] = pool.map(hear, *arguments, chunksize=8)
+        else:
+            results = map(hear, *arguments)
         for outcome in results:
             outcomes.append(outcome)
             on_stream()
