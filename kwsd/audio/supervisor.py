@@ -1,5 +1,6 @@
 """A microphone that comes back: opened again, by its name, whenever it or the sound server is gone."""
 
+import gc
 import logging
 import time
 from collections.abc import Iterator
@@ -146,6 +147,7 @@ class Supervisor:
                     return
                 time.sleep(TICK)
             pause = min(2 * pause, LONGEST)
+            gc.collect()  # a closed stream of sounddevice is a cycle, which holds its ring
             try:
                 refresh()
                 self._open()

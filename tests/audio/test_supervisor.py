@@ -1,7 +1,9 @@
 """The supervisor with the microphone's part played: what it gives, and when it is gone."""
 
+import gc
 import itertools
 import logging
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -98,6 +100,28 @@ def test_the_gap_is_told_with_the_first_chunk_alone(
         (16_000, SHORTEST),
         (16_000, 0),
     ]
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_lost_microphone_is_forgotten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cycle(Microphone):
+        """As a stream of sounddevice is: it holds itself, through its callback."""
+
+        def __init__(self, device: str | Device | None) -> None:
+            super().__init__(device)
+            self.itself = self
+            alive.add(self)
+
+    alive: weakref.WeakSet[Cycle] = weakref.WeakSet()
+    monkeypatch.setattr(supervisor, "MicrophoneSource", Cycle)
+    monkeypatch.setattr(supervisor.log, "disabled", True)  # pytest keeps the errors logged, with their frames
+    source = supervise(monkeypatch, [[SECOND]] * 20)
+    gc.disable()  # it would come of its own accord, some day
+    try:
+        heard(source, 20)
+    finally:
+        gc.enable()
+    assert len(alive) == 1
 
 
 @pytest.mark.usefixtures("pauses")
