@@ -1,7 +1,12 @@
+import itertools
+import sys
 import threading
+from collections.abc import Iterator
 
 import numpy as np
-from hypothesis import given
+import pytest
+from harness import PATIENCE
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kwsd.audio.ring import Frames, RingBuffer
@@ -14,7 +19,8 @@ def frames(start: int, count: int) -> Frames:
 
 
 def numbers(read: Frames) -> list[int]:
-    return [int(low) + int(high) * 2**15 for low, high in read]
+    listed: list[int] = (read @ np.array([1, 2**15])).tolist()
+    return listed
 
 
 @given(st.integers(1, 50), st.lists(st.one_of(st.integers(0, 120), st.none()), max_size=60))
@@ -61,25 +67,49 @@ def test_frames_overwritten_during_the_copy_are_not_given(capacity: int, before:
     assert ring.dropped == end - len(got)
 
 
-def test_two_threads_lose_nothing_uncounted() -> None:
-    ring = RingBuffer(capacity=500, channels=2)
-    total = 200_000
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("restless")
+@settings(deadline=None, max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 2_000), st.lists(st.integers(0, 3_000), min_size=1, max_size=9), st.integers(1, 60))
+def test_two_threads_lose_nothing_uncounted(capacity: int, sizes: list[int], times: int) -> None:
+    ring = RingBuffer(capacity, channels=2)
+    ends = list(itertools.accumulate(sizes * times))
+    written = frames(0, ends[-1])
 
     def produce() -> None:
-        for start in range(0, total, 80):
-            ring.write(frames(start, 80))
+        for start, end in itertools.pairwise([0, *ends]):
+            ring.write(written[start:end])
         ring.close()
 
     producer = threading.Thread(target=produce)
     producer.start()
+    chunks = []
+    while len(chunk := ring.read()):
+        chunks.append(chunk)
+    producer.join()
     received = expected = 0
-    while chunk := numbers(ring.read()):
+    for chunk in map(numbers, chunks):
         assert chunk[0] >= expected
         assert chunk == list(range(chunk[0], chunk[0] + len(chunk)))
         received += len(chunk)
         expected = chunk[-1] + 1
-    producer.join()
-    assert received + ring.dropped == expected == total
+    assert received + ring.dropped == expected == ends[-1]
+
+
+def test_a_reader_that_waits_wakes_on_a_write() -> None:
+    ring = RingBuffer(10)
+    writer = threading.Timer(0.05, ring.write, [np.ones((3, 1), np.int16)])
+    writer.start()
+    assert len(ring.read(PATIENCE)) == 3
+    writer.join()
 
 
 def test_a_reader_that_waits_wakes_on_close() -> None:
