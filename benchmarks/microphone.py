@@ -1,4 +1,4 @@
-"""Twenty unplugs and twenty restarts of the sound server under `kwsd listen`: what it holds after each.
+"""A hundred unplugs and a hundred restarts of the sound server under `kwsd listen`: what it holds after each.
 
 python benchmarks/microphone.py (needs pulseaudio, and kwsd in the same environment)
 """
@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from harness import LOUD, Daemon, FakeMicrophone  # noqa: E402
 
-TIMES = 20
+TIMES = 100
 
 
 def held(pid: int) -> str:
@@ -29,7 +29,7 @@ if __name__ == "__main__":
         daemon = Daemon(Path(folder), microphone.environment, "--model", str(LOUD))
         try:
             daemon.wait_for_notification("READY=1")
-            print(f"{'start':>12}: {held(daemon.process.pid)}")
+            print(f"{'start':>13}: {held(daemon.process.pid)}")
             faults = {
                 "unplug": (microphone.unplug, microphone.plug),
                 "restart": (microphone.close, microphone.start),
@@ -40,7 +40,7 @@ if __name__ == "__main__":
                     daemon.wait_for_notification("STATUS=waiting for microphone")
                     give()
                     daemon.wait_for_notification("STATUS=default: ")
-                    print(f"{name:>9} {count:2}: {held(daemon.process.pid)}", flush=True)
+                    print(f"{name:>9} {count:3}: {held(daemon.process.pid)}", flush=True)
             code, error = daemon.stop()
             lines = [line for line in error.splitlines() if line.startswith("kwsd: ")]
             print(f"exit code {code}; {sum('is back after' in line for line in lines)} returns reported")

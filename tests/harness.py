@@ -120,11 +120,12 @@ class Daemon:
         self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notifications.bind(str(address))
         self._notifications.setblocking(False)
+        self._errors = (folder / "errors").open("w+")  # no pipe: nobody reads it before the end
         self.process = subprocess.Popen(
             [KWSD, "listen", *options],
             env=environment | {"NOTIFY_SOCKET": str(address)},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
         )
         self._lines: queue.Queue[str] = queue.Queue()
@@ -160,9 +161,9 @@ class Daemon:
 
     def wait(self) -> tuple[int, str]:
         """Exit code and standard error, once it ends."""
-        assert self.process.stderr is not None
-        error = self.process.stderr.read()
-        return self.process.wait(PATIENCE), error
+        code = self.process.wait(PATIENCE)
+        self._errors.seek(0)
+        return code, self._errors.read()
 
     def stop(self) -> tuple[int, str]:
         self.process.send_signal(signal.SIGTERM)
@@ -172,6 +173,6 @@ class Daemon:
         self.process.kill()
         self.process.wait()
         self._reader.join()
-        for stream in (self.process.stdout, self.process.stderr, self._notifications):
+        for stream in (self.process.stdout, self._errors, self._notifications):
             assert stream is not None
             stream.close()
