@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import LOUD, Daemon, FakeMicrophone, Spoken
+from harness import LOUD, Daemon, FakeMicrophone, Spoken, wait_for
 
 pytestmark = pytest.mark.microphone
 
@@ -127,3 +127,25 @@ def test_told_to_it_exits_on_loss(daemon: Listen, own_microphone: FakeMicrophone
     assert code == 1
     assert lines(error)[-1] == "kwsd: no more audio from the microphone 'default': was it unplugged?"
     assert "Traceback" not in error
+
+
+def test_a_mute_microphone_is_told_of(
+    daemon: Listen,
+    own_microphone: FakeMicrophone,
+    loud: Spoken,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("from kwsd.audio import supervisor\nsupervisor.MUTED = 1.0\n")
+    monkeypatch.setitem(own_microphone.environment, "PYTHONPATH", str(tmp_path))
+    running = daemon()
+
+    def told() -> int:
+        return (tmp_path / "errors").read_text().count("has given only zeros for 1 s")
+
+    wait_for("the warning", lambda: told() == 1)
+    own_microphone.play(loud.path)
+    running.event()
+    wait_for("another, as sound came between", lambda: told() == 2)
+    assert running.stop()[0] == 0
+    assert told() == 2
