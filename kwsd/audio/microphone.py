@@ -1,11 +1,12 @@
 """Audio from a microphone through PortAudio."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 
-from kwsd.audio.portaudio import Device, accepts, choose, devices, portaudio, quiet
+from kwsd.audio.portaudio import Device, abandon, accepts, choose, devices, portaudio, quiet
 from kwsd.audio.resample import Resampler
 from kwsd.audio.ring import RingBuffer
 from kwsd.errors import AudioError
@@ -17,6 +18,7 @@ CAPACITY = 4.0  # seconds in the ring
 FULL_SCALE = np.float32(32768)  # of int16
 SILENT = 1.0  # seconds without audio after which the microphone is gone
 FIRST = 5.0  # the same before its first audio: a headset takes its time
+CLOSING = 5.0  # seconds after which PortAudio hangs
 LOOK = 0.25  # seconds between two looks; several, as a process that was frozen finds the time gone by
 
 
@@ -93,8 +95,14 @@ class MicrophoneSource:
             raise AudioError(f"no more audio from the microphone {self.name!r}: was it unplugged?")
 
     def close(self) -> None:
+        """Raises AudioError where PortAudio never returns, as may be once PulseAudio is killed."""
+        closer = threading.Thread(target=self._stream.close, daemon=True)
         with quiet():
-            self._stream.close()
+            closer.start()
+            closer.join(CLOSING)
+        if closer.is_alive():
+            abandon()
+            raise AudioError(f"PortAudio hangs on the microphone {self.name!r}: start kwsd again")
 
     def stop(self) -> None:
         self._stopped = True

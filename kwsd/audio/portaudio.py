@@ -1,5 +1,6 @@
 """PortAudio: loading it lightly, listing the microphones, choosing one. Imports no numpy."""
 
+import atexit
 import ctypes
 import os
 import re
@@ -51,6 +52,11 @@ def refresh() -> None:
         sounddevice._initialize()
     except sounddevice.PortAudioError as error:
         raise AudioError(f"PortAudio does not start: {error}") from error
+
+
+def abandon() -> None:
+    """Let the process end without PortAudio's consent, which is not coming once it hangs."""
+    atexit.unregister(portaudio()._exit_handler)
 
 
 def _forget_encoder() -> None:

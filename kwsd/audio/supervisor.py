@@ -83,7 +83,7 @@ class Supervisor:
             self._microphone.__exit__(*exception)
 
     def __iter__(self) -> Iterator[Samples]:
-        """Raises AudioError where the microphone is gone and it was told to exit on loss."""
+        """Raises AudioError where the microphone is gone, told to exit on loss, and where PortAudio hangs."""
         last: float | None = None  # when audio last came, on the monotonic clock
         away = False
         while not self._stopped:

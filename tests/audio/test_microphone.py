@@ -1,11 +1,13 @@
 """The microphone with PortAudio's part played: what its thread delivers, when it pleases."""
 
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from harness import PATIENCE
 
 from kwsd.audio import microphone
 from kwsd.audio.microphone import CAPACITY, FIRST, MicrophoneSource
@@ -154,3 +156,14 @@ def test_a_microphone_that_cannot_be_opened_is_named(opened: Open, monkeypatch: 
     monkeypatch.setattr(Stream, "start", busy)
     with pytest.raises(AudioError, match="cannot open the microphone 'desk': Device unavailable"):
         opened({(16_000, 1)})
+
+
+def test_a_library_that_hangs_is_left(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging, left = threading.Event(), []
+    monkeypatch.setattr(Stream, "close", lambda _: hanging.wait(PATIENCE))
+    monkeypatch.setattr(microphone, "CLOSING", 0.01)
+    monkeypatch.setattr(microphone, "abandon", lambda: left.append(True))
+    with pytest.raises(AudioError, match="PortAudio hangs on the microphone 'desk': start kwsd again"):
+        opened({(16_000, 1)}).close()
+    assert left
+    hanging.set()
