@@ -80,6 +80,7 @@ class FakeMicrophone:
 
     def start(self) -> None:
         options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit", "--log-level=error"]
+        options.append("--disable-shm=yes")  # the hang that it may end in has a test of its own
         self._server = subprocess.Popen(
             ["pulseaudio", *options, "-L", self._protocol],
             env=self.environment,
