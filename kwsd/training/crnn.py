@@ -37,8 +37,8 @@ class CRNN(nn.Module):
         """
         return self.attend(frames, window, step)[0]
 
-    def attend(self, frames: Tensor, window: int, step: int | None = None) -> tuple[Tensor, Tensor]:
-        """Logits as ``forward`` gives them, and the energy of every step, (batch, steps)."""
+    def attend(self, frames: Tensor, window: int, step: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits as ``forward`` gives them, energies (batch, steps) and states (batch, steps, hidden)."""
         w = self.weights()
         sf, st = self.architecture.stride
         image = frames.transpose(1, 2).unsqueeze(1)
@@ -51,7 +51,7 @@ class CRNN(nn.Module):
         energy = functional.linear(hidden, w["energy.weight"], w["energy.bias"]).squeeze(2)
         # the output of a mean is the mean of the outputs, and two numbers a step are cheaper to average
         outputs = functional.linear(states, w["output.weight"], w["output.bias"])
-        return sliding_attention(energy, outputs, window), energy
+        return sliding_attention(energy, outputs, window), energy, states
 
 
 _GRU_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

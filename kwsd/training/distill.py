@@ -32,17 +32,17 @@ class Distillation:
     attention: float = 0.0
 
     def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
-        logits, energy = crnn.attend(scenes.frames, recipe.window, step)
+        logits, energy, _ = crnn.attend(scenes.frames, recipe.window, step)
         ends = step_ends(recipe.architecture, logits.shape[1], step)
         hard = scene_loss(logits, ends, scenes, recipe)
-        taught = at(ends, scenes.notes["odds"], scenes.notes["ends"])
+        taught = at(ends, scenes.notes["odds"], scenes.notes["ends"][0])
         soft = odds_divergence(taught, logits[..., 1] - logits[..., 0], self.temperature)
         # past the keyword the labels leave a network free, and what a teacher does there is chance
         taught_for = ~scenes.keyword[:, None] | (ends <= scenes.end[:, None] + recipe.late)
         seconds = step * HOP / SAMPLE_RATE
         loss = self.alpha * (soft * taught_for).sum(dim=1).mean() * seconds + (1 - self.alpha) * hard
         if self.attention:
-            wanted = at(ends, scenes.notes["energy"], scenes.notes["ends"])
+            wanted = at(ends, scenes.notes["energy"], scenes.notes["ends"][0])
             looking = attention_divergence(wanted, energy, recipe.window)[near(ends, scenes, recipe)]
             loss = loss + self.attention * looking.mean()
         return loss
@@ -65,11 +65,11 @@ def attention_divergence(teacher: Tensor, student: Tensor, window: int) -> Tenso
 
 
 def at(times: Tensor, values: Tensor, known: Tensor) -> Tensor:
-    """`values` (batch, n), known at evenly spaced times, the same for all, interpolated at `times` (m,)."""
-    grid = known[0]
-    place = ((times - grid[0]) / (grid[1] - grid[0])).clamp(0, len(grid) - 1)
-    low = place.long().clamp(max=len(grid) - 2)
-    return torch.lerp(values[:, low], values[:, low + 1], place - low)
+    """`values` (batch, n, ...), known at evenly spaced times (n,), interpolated at `times` (m,)."""
+    place = ((times - known[0]) / (known[1] - known[0])).clamp(0, len(known) - 1)
+    low = place.long().clamp(max=len(known) - 2)
+    between = (place - low).reshape(-1, *[1] * (values.ndim - 2))
+    return torch.lerp(values[:, low], values[:, low + 1], between)
 
 
 def teaching(teachers: list[CRNN], window: int) -> Annotate:
@@ -79,10 +79,10 @@ def teaching(teachers: list[CRNN], window: int) -> Annotate:
     """
     architecture = teachers[0].architecture
 
-    def annotate(frames: Tensor) -> dict[str, Tensor]:
+    def annotate(_: Tensor, frames: Tensor) -> dict[str, Tensor]:
         answers = [teacher.eval().attend(frames, window) for teacher in teachers]
-        logits = torch.stack([logits for logits, _ in answers]).mean(dim=0)
-        energy = torch.stack([energy for _, energy in answers]).mean(dim=0)
+        logits = torch.stack([logits for logits, _, _ in answers]).mean(dim=0)
+        energy = torch.stack([energy for _, energy, _ in answers]).mean(dim=0)
         ends = step_ends(architecture, logits.shape[1], architecture.stride[1])
         return {
             "odds": logits[..., 1] - logits[..., 0],

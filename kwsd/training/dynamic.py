@@ -27,15 +27,15 @@ class Dynamic(CRNN):
         for name, layer in layers.items():
             setattr(self, name, layer)
 
-    def attend(self, frames: Tensor, window: int, step: int | None = None) -> tuple[Tensor, Tensor]:
-        """Logits and energies as CRNN.attend gives them."""
+    def attend(self, frames: Tensor, window: int, step: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, energies and states as CRNN.attend gives them."""
         sf, st = self.architecture.stride
         image = frames.transpose(1, 2).unsqueeze(1)
         stride = (sf, step or st)
         columns = nn.functional.conv2d(image, self.conv.weight, self.conv.bias, stride)
         states = self.gru(columns.flatten(1, 2).transpose(1, 2))[0]
         energy = self.energy(torch.tanh(self.attention(states))).squeeze(2)
-        return self.output(sliding_attention(energy, states, window)), energy
+        return self.output(sliding_attention(energy, states, window)), energy, states
 
     def file_bytes(self) -> int:
         """Size of what ``torch.save`` makes of its state."""

@@ -40,14 +40,14 @@ class Scenes:
         return Scenes(self.frames[index], self.keyword[index], self.onset[index], self.end[index], notes)
 
 
-Annotate = Callable[[Tensor], dict[str, Tensor]]
+Annotate = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
 
 class ScenePool:
     """Batches of scenes without end. Frames are kept in float16, 20 MB for a thousand scenes.
 
     chunk: scenes. first: chunks at the start; one more comes with each epoch, beyond `limit` the oldest goes.
-    annotate: from frames (n, time, mels) to notes, called once for every scene.
+    annotate: from audio (n, samples) and frames (n, time, mels) to notes, called once for every scene.
     """
 
     def __init__(
@@ -86,8 +86,9 @@ class ScenePool:
         with torch.no_grad():
             for start in range(0, self._chunk, _PART):
                 drawn = self._scenes.draw(min(_PART, self._chunk - start), random)
-                frames = self._front_end(torch.from_numpy(drawn.audio))
-                notes = self._annotate(frames) if self._annotate else {}
+                audio = torch.from_numpy(drawn.audio)
+                frames = self._front_end(audio)
+                notes = self._annotate(audio, frames) if self._annotate else {}
                 keyword, onset, end = map(torch.from_numpy, (drawn.keyword, drawn.onset, drawn.end))
                 parts.append(Scenes(frames.half(), keyword, onset, end, notes))
         return joined(parts)

@@ -17,6 +17,7 @@ from kwsd.training.synthesis.generate import MANIFEST
 Audio = npt.NDArray[np.int16]
 
 NEAREST = 1.5  # phonemes that a near miss must differ by, at least
+REVOICED = 0.7  # share of the words, where the voices are synthetic and few
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Recordings:
     noise: tuple[Path, ...]
     speech: tuple[Path, ...]
     hard: tuple[Path, ...] = ()  # files
+    revoiced: float = 0.0  # share of the words that another speaker says
 
     @classmethod
     def read(
@@ -70,7 +72,7 @@ class Recordings:
         tree += [clip for clip in clips_of(data) if clip.word != keyword] if data else []
         mined = tuple(path for each in hard for path in files_of(each))
         background = _background(data) if data else None
-        return cls(keyword, tree, background, noise, (folder / "sentences", *speech), near + mined)
+        return cls(keyword, tree, background, noise, (folder / "sentences", *speech), near + mined, REVOICED)
 
     def clips(self, split: str) -> tuple[Audio, Audio]:
         """Audio of the clips with and without the keyword, each (clips, samples)."""
@@ -113,7 +115,7 @@ class Recordings:
         keyword, others = ([read_audio(clip.path) for clip in words] for words in self.words("training"))
         speech = [read_audio(path) for folder in self.speech for path in files_of(folder, "training")]
         hard = [read_audio(path) for path in self.hard]
-        return SceneMaker(keyword, others, self.noise_of("training"), speech, hard)
+        return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, self.revoiced)
 
     def facts(self) -> dict[str, Any]:
         """What the run used, for the model's card."""

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.training.revoice import revoiced
 from kwsd.training.rooms import random_room, reverberated
 
 SCENE = int(2.5 * SAMPLE_RATE)  # samples, at least
@@ -48,7 +49,7 @@ class SceneMaker:
 
     All audio is int16, mono, 16 kHz. keyword, others: clips of a word each. speech: recordings without the
     keyword; pieces of them are negatives, and context around words. hard: clips that a model took for the
-    keyword (kwsd.training.mining).
+    keyword (kwsd.training.mining). revoiced: share of the words and hard clips that another speaker says.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class SceneMaker:
         noise: Sequence[Audio],
         speech: Sequence[Audio],
         hard: Sequence[Audio] = (),
+        revoiced: float = 0.0,
     ) -> None:
         self.keyword, self.others, self.noise, self.hard = keyword, others, noise, hard
+        self.revoiced = revoiced
         self.speech = np.concatenate([np.empty(0, np.int16), *speech])
         self.length = max(SCENE, max(map(len, keyword)) + _ROOM)  # samples of a scene
         self._ends = np.array([word_end(clip) for clip in keyword], np.float32)
@@ -80,7 +83,8 @@ class SceneMaker:
                 onset[row] = self._lay(word, scene, random)
                 end[row] = onset[row] / SAMPLE_RATE + self._ends[index] / tempo
             elif self.hard and random.random() < HARD_SHARE:
-                self._lay(_piece(_any(self.hard, random), self.length, random), scene, random)
+                piece, _ = self._said(_piece(_any(self.hard, random), self.length, random), random)
+                self._lay(piece, scene, random)
             elif random.random() < 0.3:
                 self._fill_with_speech(scene, random)
             else:
@@ -101,13 +105,17 @@ class SceneMaker:
 
     def _play(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
         """A clip at its own tempo or, half of the time, up to a fifth slower or faster (pitch too)."""
-        samples: Floats = clip.astype(np.float32) / np.float32(32768)
+        samples, pace = self._said(clip.astype(np.float32) / np.float32(32768), random)
         if random.random() < 0.5:
-            return samples, 1.0
+            return samples, 1 / pace
         tempo = random.uniform(0.8, 1.2)
         positions = np.arange(0, len(samples) - 1, tempo)
         played: Floats = np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
-        return played, tempo
+        return played, tempo / pace
+
+    def _said(self, clip: Floats, random: np.random.Generator) -> tuple[Floats, float]:
+        """A clip by its own speaker or another, and how much longer that takes."""
+        return revoiced(clip, random) if random.random() < self.revoiced else (clip, 1.0)
 
     def _fill_with_speech(self, scene: Floats, random: np.random.Generator) -> None:
         """Lay running speech or isolated words end to end over the whole scene."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from kwsd.errors import UsageError
@@ -111,11 +111,14 @@ class Trainer:
     ) -> None:
         self.recipe, self.pool, self.checkpoint = recipe, pool, checkpoint
         self.objective = objective or FromLabels()
+        # an objective may learn, too: what it needs for training only
+        self._aid = self.objective if isinstance(self.objective, nn.Module) else nn.Module()
         torch.manual_seed(recipe.seed)
         self.crnn = crnn or CRNN(recipe.architecture)
         self.averaged = copy.deepcopy(self.crnn)
         self.step = recipe.architecture.stride[1]
-        self.optimizer = torch.optim.Adam(self.crnn.parameters(), lr=recipe.learning_rate)
+        learning = [*self.crnn.parameters(), *(p for p in self._aid.parameters() if p.requires_grad)]
+        self.optimizer = torch.optim.Adam(learning, lr=recipe.learning_rate)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, recipe.learning_rate, total_steps=recipe.epochs * recipe.batches, pct_start=0.1
         )
@@ -191,6 +194,7 @@ class Trainer:
         state = {
             "made_for": self._made_for(),
             "crnn": self.crnn.state_dict(),
+            "aid": self._aid.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -213,6 +217,7 @@ class Trainer:
                 f"{checkpoint}: made with other options; repeat those, or train without --resume"
             )
         self.crnn.load_state_dict(state["crnn"])
+        self._aid.load_state_dict(state["aid"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])

@@ -1,0 +1,129 @@
+"""The teacher of a keyword that nobody recorded: heads on a frozen speech embedding, whom a CRNN learns from.
+
+A CRNN trained on synthetic voices learns those voices; the embedding has heard real ones. So heads learn the
+keyword from embeddings, and the CRNN learns the heads' answers at every step, what they heard (FitNets,
+Romero et al. 2015, arXiv 1412.6550) and the labels. Neither heads nor embedding are needed afterwards.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kwsd.training.crnn import CRNN
+from kwsd.training.distill import at, odds_divergence
+from kwsd.training.embedding import SIZE, SpeechEmbedding, ends
+from kwsd.training.pool import Annotate, ScenePool, Scenes
+from kwsd.training.train import Recipe, scene_loss, step_ends
+
+HEADS = 3  # their mean is a better teacher than any of them
+_CONTEXT = 10  # embeddings that a head sees: the last 1.5 s
+_LATE = 0.35  # seconds after the word's end: embeddings see it later than frames
+
+
+class Head(nn.Module):
+    """Embeddings of a scene to logits at each of them."""
+
+    def __init__(self, hidden: int = 64) -> None:
+        super().__init__()
+        self.normal = nn.BatchNorm1d(SIZE, affine=False)
+        self.each = nn.Conv1d(SIZE, hidden, 1)
+        self.together = nn.Conv1d(hidden, hidden, _CONTEXT)
+        self.output = nn.Conv1d(hidden, 2, 1)
+        self.drop = nn.Dropout(0.2)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """(batch, count, SIZE) to logits (batch, count, 2)."""
+        each = self.drop(self.each(self.normalized(embeddings).transpose(1, 2)).relu())
+        together = self.drop(self.together(functional.pad(each, (_CONTEXT - 1, 0))).relu())
+        logits: Tensor = self.output(together).transpose(1, 2)
+        return logits
+
+    def normalized(self, embeddings: Tensor) -> Tensor:
+        """The embeddings, each number of mean 0 and variance 1 over the scenes."""
+        normal: Tensor = self.normal(embeddings.transpose(1, 2)).transpose(1, 2)
+        return normal
+
+
+def hearing(embedding: SpeechEmbedding) -> Annotate:
+    """Notes of scenes: what the embedding makes of them, in float16."""
+    return lambda audio, _: {"embedding": embedding(audio).half()}
+
+
+def train_heads(
+    pool: ScenePool, recipe: Recipe, batches: int, on_batch: Callable[[], None] = lambda: None
+) -> list[Head]:
+    """HEADS heads, each from its own start, on a pool whose scenes were heard by the embedding."""
+    pool.move(0)
+    heads = []
+    for number in range(HEADS):
+        torch.manual_seed(recipe.seed * HEADS + number)
+        random = np.random.default_rng([recipe.seed, number])
+        head = Head()
+        optimizer = torch.optim.AdamW(head.parameters(), weight_decay=1e-2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=batches)
+        for _ in range(batches):
+            scenes = pool.batch(2 * recipe.batch, random)
+            logits = head(scenes.notes["embedding"].float())
+            loss = scene_loss(logits, ends(logits.shape[1]), scenes, replace(recipe, late=_LATE))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            on_batch()
+        heads.append(head.eval())
+    return heads
+
+
+class FromHeads(nn.Module):
+    """The objective (kwsd.training.train.Objective) of a CRNN that learns from heads.
+
+    soft, heard, hard: weights of what the heads answer, what they heard, and the labels. The CRNN's states
+    are asked for the embedding through a projection, which is trained with it and dropped.
+    """
+
+    def __init__(
+        self,
+        heads: list[Head],
+        hidden: int,
+        soft: float = 1.0,
+        heard: float = 0.3,
+        hard: float = 0.3,
+        temperature: float = 2.0,
+    ) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads).requires_grad_(False)
+        self.projection = nn.Linear(hidden, SIZE)
+        self.soft, self.heard, self.hard, self.temperature = soft, heard, hard, temperature
+
+    def forward(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
+        """The loss, a scalar."""
+        logits, _, states = crnn.attend(scenes.frames, recipe.window, step)
+        odds = logits[..., 1] - logits[..., 0]
+        at_step = step_ends(recipe.architecture, logits.shape[1], step)
+        embeddings = scenes.notes["embedding"].float()
+        known = ends(embeddings.shape[1])
+        answers = torch.stack([head(embeddings) for head in self.heads]).mean(dim=0)
+        taught = at(at_step, answers[..., 1] - answers[..., 0], known)
+        wanted = at(at_step, self.heads[0].normalized(embeddings), known)  # type: ignore[operator]
+        heard = (at_step >= known[0]) & (at_step <= known[-1])  # the embedding needs 0.78 s to begin
+        # past the keyword the labels leave a network free, and what a head does there is chance
+        free = scenes.keyword[:, None] & (at_step > scenes.end[:, None] + _LATE)
+        soft = (odds_divergence(taught, odds, self.temperature) * (heard & ~free)).sum(dim=1).mean()
+        far = (self.projection(states) - wanted)[:, heard].square().mean()
+        seconds = step / 100
+        hard = scene_loss(logits, at_step, scenes, recipe)
+        loss: Tensor = self.soft * seconds * soft + self.heard * far + self.hard * hard
+        return loss
+
+    def train(self, mode: bool = True) -> "FromHeads":
+        """The projection learns, the heads stay as they are."""
+        super().train(mode)
+        self.heads.eval()
+        return self
+
+    def extra_repr(self) -> str:
+        return f"soft={self.soft}, heard={self.heard}, hard={self.hard}, temperature={self.temperature}"

@@ -1,0 +1,38 @@
+"""The same words by another speaker: formants, pitch, melody and pace changed apart from each other."""
+
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+
+from kwsd.runtime.frontend import SAMPLE_RATE
+
+Floats = npt.NDArray[np.float32]
+
+FORMANTS = (0.8, 1.28)  # times the speaker's own: a longer or a shorter throat
+PITCH = (80.0, 330.0)  # Hz, the median: a low man's to a child's
+MELODY = (0.3, 1.1)  # times the pitch's own range; from 1.14 on a pitch could pass 0 Hz, and Praat hangs
+PACE = (0.8, 1.25)  # times the duration
+_PITCH_FLOOR, _PITCH_CEILING = 75.0, 600.0  # Hz, where Praat looks for the pitch
+
+
+def revoiced(samples: Floats, random: np.random.Generator) -> tuple[Floats, float]:
+    """Speech (n,) at 16 kHz as another speaker would say it, and how much longer it became.
+
+    Praat's "Change gender" (overlap-add of pitch periods; Moulines and Charpentier 1990). Speech in which
+    Praat finds no voice, a whisper or a single consonant, comes back as it is.
+    """
+    import parselmouth
+
+    formants, pitch, pace = (float(np.exp(random.uniform(*np.log(span)))) for span in (FORMANTS, PITCH, PACE))
+    melody = random.uniform(*MELODY)
+    sound = parselmouth.Sound(samples.astype(np.float64), SAMPLE_RATE)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", parselmouth.PraatWarning)  # "nothing to change" is no news
+            changed = parselmouth.praat.call(
+                sound, "Change gender", _PITCH_FLOOR, _PITCH_CEILING, formants, pitch, melody, pace
+            )
+    except parselmouth.PraatError:
+        return samples, 1.0
+    return changed.values[0].astype(np.float32), pace

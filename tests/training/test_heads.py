@@ -1,0 +1,62 @@
+"""Heads on the embedding, and what a CRNN learns from them; the embedding is played by a plain function."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kwsd.runtime.model import STUDENT
+from kwsd.training.crnn import CRNN
+from kwsd.training.embedding import SIZE, ends
+from kwsd.training.heads import FromHeads, Head, train_heads
+from kwsd.training.pool import StillPool
+from kwsd.training.scenes import SceneMaker
+from kwsd.training.train import Recipe, Trainer
+
+RECIPE = Recipe(STUDENT, epochs=2, batches=30, batch=64)
+
+
+def loudness(audio: Tensor, _: Tensor) -> dict[str, Tensor]:
+    """An "embedding" that hears level only."""
+    level = audio.unfold(1, 12480, 1280).square().mean(dim=2, keepdim=True).log().clamp(min=-20)
+    spread = torch.linspace(-1, 1, SIZE)
+    return {"embedding": (level * spread + 0.01 * torch.randn(*level.shape[:2], SIZE)).half()}
+
+
+def pool() -> StillPool:
+    random = np.random.default_rng(0)
+    loud = [(random.normal(size=8000) * 9000).astype(np.int16) for _ in range(8)]
+    soft = [(random.normal(size=8000) * 60).astype(np.int16) for _ in range(8)]
+    return StillPool(SceneMaker(loud, soft, [], soft), 0, loudness, 1, 1, 512)
+
+
+def test_heads_learn_the_keyword_and_the_crnn_learns_the_heads() -> None:
+    still = pool()
+    heads = train_heads(still, RECIPE, 200)
+    scenes = still.batch(256, np.random.default_rng(1))
+    with torch.no_grad():
+        logits = heads[0](scenes.notes["embedding"].float())
+    best = (logits[..., 1] - logits[..., 0]).amax(dim=1)
+    assert (best[scenes.keyword].min() > best[~scenes.keyword].max()).item()
+
+    torch.manual_seed(0)
+    objective = FromHeads(heads, STUDENT.hidden)
+    before = objective.projection.weight.detach().clone()
+    fixed = [p.detach().clone() for p in objective.heads.parameters()]
+    trainer = Trainer(
+        RECIPE, still, (np.ones((2, 16000), np.int16), np.ones((2, 16000), np.int16)), None, objective
+    )
+    first = objective(CRNN(STUDENT), scenes, STUDENT.stride[1], RECIPE).item()
+    trainer.run(lambda _: None)
+    assert objective(trainer.crnn, scenes, STUDENT.stride[1], RECIPE).item() < first / 2
+    assert not torch.equal(before, objective.projection.weight)  # it learns with the CRNN
+    for then, now in zip(fixed, objective.heads.parameters(), strict=True):
+        assert torch.equal(then, now)
+
+
+def test_a_head_answers_for_what_it_has_heard_so_far() -> None:
+    head = Head().eval()
+    embeddings = torch.randn(2, 30, SIZE)
+    whole = head(embeddings)
+    torch.testing.assert_close(head(embeddings[:, :12]), whole[:, :12])
+    assert whole.shape == (2, 30, 2)
+    assert ends(1).item() < 0.8
