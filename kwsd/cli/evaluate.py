@@ -18,7 +18,8 @@ from kwsd.errors import UsageError
 @click.option(
     "--split",
     type=click.Choice(["validation", "dev-test", "testing"]),
-    help="Only the clips of these speakers, and the files of this side.  [default: dev-test for --data]",
+    help="Only the clips of these speakers (where clips name them), and the files of this side.  "
+    "[default: dev-test for --data]",
 )
 @streams.NOISE
 @streams.SNR

@@ -1,6 +1,8 @@
 """``kwsd new``: a model for a keyword that nobody recorded, from its text alone."""
 
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +20,14 @@ from kwsd.cli.workshop import (
     needs_torch,
     train_and_ship,
 )
+
+if TYPE_CHECKING:
+    from kwsd.training.recordings import Recordings
+    from kwsd.training.train import Recipe, Trainer
+
+CHUNKS = 14  # of a thousand scenes
+HEAD_BATCHES = 700
+MINE_FROM = 0.2  # posterior
 
 
 @click.command(name="new")
@@ -61,29 +71,58 @@ def command(
     seed: int,
     resume: bool,
 ) -> None:
-    """Train a model for KEYWORD: speak it in many voices, train on that, choose the threshold."""
+    """Train a model for KEYWORD: speak it in many voices, train on that, choose the threshold.
+
+    It trains twice: what the first model takes for the keyword in the speech, the second learns to refuse.
+    """
     needs_torch()
     from kwsd.runtime.model import BASELINE
     from kwsd.runtime.modelfile import read_model
+    from kwsd.training.dataset import files_of
     from kwsd.training.field import streams_of
-    from kwsd.training.pool import ScenePool
+    from kwsd.training.mining import mine
     from kwsd.training.recordings import Recordings
-    from kwsd.training.train import Recipe, Trainer
+    from kwsd.training.train import Recipe
     from kwsd.training.tuning import tune, write_settings
 
     folder = work or out.with_suffix(".speech")
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
     speak(keyword, folder, counts, kokoro, jobs, seed)
-    recordings = Recordings.spoken(folder, keyword, data, noise, speech, hard)
     recipe = Recipe(BASELINE, epochs=epochs, seed=seed)
-    pool = ScenePool(recordings.scenes(), seed)
-    trainer = Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"))
-    train_and_ship(trainer, recordings, out, "new", resume=resume)
-    positives, negatives = streams_of(recordings, "validation", snr=10)
-    settings, point = tune(read_model(out), positives, negatives, fa_per_hour, jobs, lambda *_: None)
+    first, mined = folder / "first.pt", folder / "mined"
+    recordings = Recordings.spoken(folder, keyword, data, noise, speech, hard)
+    if not (resume and first.exists()):
+        again = resume and first.with_suffix(".ckpt").exists()
+        train_and_ship(taught(recordings, recipe, first), recordings, first, "new", resume=again)
+        shutil.rmtree(mined, ignore_errors=True)  # what another model was wrong about
+    files = [path for each in recordings.speech for path in files_of(each, "training")]
+    with console.status("looking for what the first model takes for the keyword"):
+        mine(read_model(first), files, mined, MINE_FROM, lambda *_: None)
+    recordings = Recordings.spoken(folder, keyword, data, noise, speech, (*hard, mined))
+    again = resume and out.with_suffix(".ckpt").exists()
+    train_and_ship(taught(recordings, recipe, out), recordings, out, "new", resume=again)
+    with console.status("choosing threshold, patience, window and step"):
+        streams = streams_of(recordings, "validation", snr=10)
+        settings, point = tune(read_model(out), *streams, fa_per_hour, jobs, lambda *_: None)
     write_settings(out, settings, out)
     console.print(
         f"{out}: threshold {settings.threshold:g}, patience {settings.patience}, window {settings.window}, "
         f"step {settings.step}; misses {point.frr:.1%} of validation voices at {point.fa_per_hour:.2f} FA/h"
     )
     console.print(f"now: kwsd listen --model {out}")
+
+
+def taught(recordings: "Recordings", recipe: "Recipe", out: Path) -> "Trainer":
+    """A trainer whose objective is heads, trained here, on what the speech embedding hears in the scenes."""
+    from kwsd.training.embedding import SpeechEmbedding
+    from kwsd.training.heads import FromHeads, hearing, train_heads
+    from kwsd.training.pool import StillPool
+    from kwsd.training.train import Trainer
+
+    pool = StillPool(recordings.scenes(), recipe.seed, hearing(SpeechEmbedding()), first=CHUNKS)
+    with console.status("drawing scenes"):
+        pool.move(0)
+    with console.status("teaching the teacher"):
+        heads = train_heads(pool, recipe, HEAD_BATCHES)
+    objective = FromHeads(heads, recipe.architecture.hidden)
+    return Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"), objective)

@@ -122,7 +122,10 @@ def read_streams(
     around: Surroundings,
     seed: int = 0,
 ) -> tuple[list[Positive], list[Audio]]:
-    """The streams of these folders. split: only these speakers' words (of a tree) and files (by name)."""
+    """The streams of these folders. split: only these speakers' words, and files of this side by their names.
+
+    Recordings of the keyword that name no speaker (as Speech Commands does) have no side: all of them count.
+    """
     random = np.random.default_rng(seed)
     others = [read_audio(path) for folder in negatives for path in files_of(folder, split)]
     paths = [path for folder in positives for path in _positives_of(folder, split)]
@@ -145,8 +148,9 @@ def streams_of(recordings: Recordings, split: str, snr: float) -> tuple[list[Pos
 
 
 def _positives_of(folder: Path, split: str | None) -> list[Path]:
-    if split is None:
-        return list(files_of(folder))
+    every = list(files_of(folder))
+    if split is None or not any("_nohash_" in path.name for path in every):
+        return every
     return [
         c.path for c in read_tree(folder.parent, folder.name) if c.word == folder.name and c.split == split
     ]

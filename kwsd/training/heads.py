@@ -66,7 +66,7 @@ def train_heads(
         optimizer = torch.optim.AdamW(head.parameters(), weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=batches)
         for _ in range(batches):
-            scenes = pool.batch(2 * recipe.batch, random)
+            scenes = pool.pick(2 * recipe.batch, random)
             logits = head(scenes.notes["embedding"].float())
             loss = scene_loss(logits, ends(logits.shape[1]), scenes, replace(recipe, late=_LATE))
             optimizer.zero_grad()

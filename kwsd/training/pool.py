@@ -71,10 +71,14 @@ class ScenePool:
         kept = {k: self._chunks[k] for k in wanted if k in self._chunks}
         self._chunks = kept | {k: self._draw(k) for k in wanted if k not in kept}
 
-    def batch(self, count: int, random: np.random.Generator) -> Scenes:
-        """`count` scenes at random from one chunk; level, tilt and SpecAugment masks are drawn anew."""
+    def pick(self, count: int, random: np.random.Generator) -> Scenes:
+        """`count` scenes at random from one chunk, as they were drawn."""
         chunk = self._chunks[int(random.choice(list(self._chunks)))]
-        scenes = chunk.rows(torch.from_numpy(random.choice(self._chunk, count, replace=False)))
+        return chunk.rows(torch.from_numpy(random.choice(self._chunk, count, replace=False)))
+
+    def batch(self, count: int, random: np.random.Generator) -> Scenes:
+        """As `pick`; level, tilt and SpecAugment masks are drawn anew."""
+        scenes = self.pick(count, random)
         gain, tilt = random.uniform(-1, 1, (2, count, 1, 1)).astype(np.float32)
         shift = torch.from_numpy(_GAIN * gain + _TILT * tilt * np.linspace(-1, 1, N_MELS, dtype=np.float32))
         frames = (scenes.frames.float() + shift * (math.log(10) / 10)).clamp(min=math.log(POWER_FLOOR))

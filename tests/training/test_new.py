@@ -15,7 +15,8 @@ from kwsd.training.field import streams_of
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
 
-pytest.importorskip("espeakng_loader")
+for needed in ("espeakng_loader", "parselmouth", "livekit.wakeword", "onnx"):
+    pytest.importorskip(needed)
 
 KEYWORD = "hey computer"
 
@@ -25,6 +26,8 @@ def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScenePool.__init__, "__defaults__", (None, 1, 2, 256))
         patch.setattr("kwsd.runtime.model.BASELINE", STUDENT)
+        patch.setattr("kwsd.cli.new.HEAD_BATCHES", 300)
+        patch.setattr("kwsd.training.heads.HEADS", 1)
         patch.setattr("kwsd.training.tuning.settings_to_try", lambda _: [{"patience": 1}])
         patch.setattr("kwsd.training.synthesis.voices.shutil.which", lambda _: None)  # no flite
         yield
@@ -35,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The model, and the folder of what was spoken for it."""
     folder = tmp_path_factory.mktemp("new")
     out, work = folder / "hey.pt", folder / "speech"
-    counts = ["--count", "100", "--near-misses", "250", "--sentences", "20", "--epochs", "3", "--jobs", "1"]
+    counts = ["--count", "100", "--near-misses", "250", "--sentences", "20", "--epochs", "9", "--jobs", "1"]
     arguments = ["new", KEYWORD, "--out", str(out), "--work", str(work), *counts, "--fa-per-hour", "1000"]
     result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
