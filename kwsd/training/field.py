@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kwsd.runtime.detector import Detector
+from kwsd.runtime.detector import Detector, Step
 from kwsd.runtime.frontend import SAMPLE_RATE
-from kwsd.runtime.model import Model
+from kwsd.runtime.model import Model, Settings
+from kwsd.runtime.trigger import Debouncer
 from kwsd.training.dataset import files_of, read_audio, read_tree
 from kwsd.training.recordings import Recordings
 from kwsd.training.rooms import reverberated
@@ -210,22 +211,35 @@ def stretches(recordings: Iterable[Audio]) -> list[Audio]:
 
 
 def hear(model: Model, settings: dict[str, Any], stream: Positive | Audio) -> dict[float, Outcome]:
-    """Stream it at every threshold that its highest posterior reaches; higher ones give an empty outcome."""
+    """What the detector makes of it at every threshold.
+
+    Up to its first trigger a stream is the same at any threshold: it is streamed once for all of them, and
+    again only where more than the first trigger counts.
+    """
     positive, audio = (stream, stream.audio) if isinstance(stream, Positive) else (None, stream)
+    silent = Detector(model, **{**settings, "threshold": 1.0, "patience": 10_000})
+    silent.prime()
+    steps = list(silent.steps(audio))
     outcomes = {}
-    quiet = Detector(model, **{**settings, "threshold": 1.0, "patience": 10_000})
-    quiet.prime()
-    highest = max((step.posterior for step in quiet.steps(audio)), default=0.0)
     for threshold in THRESHOLDS:
-        times: list[float] = []
-        if highest >= threshold:
-            detector = Detector(model, **{**settings, "threshold": threshold})
+        detector = Detector(model, **{**settings, "threshold": threshold})
+        first = _first_trigger(steps, detector.settings)
+        if first is None or (positive and first >= positive.start):
+            times = [] if first is None else [first]
+        else:
             detector.prime()
             times = [trigger.stream_time for trigger in detector.feed(audio)]
         hits = [t for t in times if positive and positive.start <= t <= positive.end + GRACE]
         latencies = [hits[0] - positive.end] if positive and hits else []
         outcomes[threshold] = Outcome(latencies, 0 if positive else len(times))
     return outcomes
+
+
+def _first_trigger(steps: list[Step], settings: Settings) -> float | None:
+    """When these steps of a stream would first fire, stream time in seconds."""
+    debouncer = Debouncer(settings.threshold, settings.patience, settings.release, settings.refractory)
+    fired = (step.time for step in steps if debouncer.push(step.posterior, step.time, step.warm))
+    return next(fired, None)
 
 
 def curve(

@@ -70,6 +70,26 @@ def test_latency_counts_from_the_words_end(model: Model) -> None:
     assert positive.start < positive.end < positive.start + 1
 
 
+@pytest.mark.parametrize("patience", [1, 3])
+def test_every_threshold_is_as_the_detector_alone_has_it(model: Model, patience: int) -> None:
+    random = np.random.default_rng(0)
+    context = [np.concatenate([burst(level) for level in (0.001, 0.2, 0.004)])]  # it may fire in the context
+    positives = [place(burst(level), context, QUIET, random) for level in (0.001, 0.004, 0.02, 0.2) * 2]
+    negatives = [np.concatenate([burst(level) for level in (0.002, 0.1, 0.01, 0.1)])]
+    for point in curve(model, positives, negatives, {"patience": patience}):
+        detector = Detector(model, threshold=point.threshold, patience=patience)
+        latencies, false_alarms = [], 0
+        for positive in positives:
+            detector.prime()
+            times = [trigger.stream_time for trigger in detector.feed(positive.audio)]
+            hits = [t for t in times if positive.start <= t <= positive.end + field.GRACE]
+            latencies += [hits[0] - positive.end] if hits else []
+        for negative in negatives:
+            detector.prime()
+            false_alarms += len(detector.feed(negative))
+        assert (point.latencies, point.false_alarms) == (latencies, false_alarms)
+
+
 def test_processes_change_nothing(model: Model) -> None:
     streams = [placed(level) for level in (0.2, 0.05, 0.01, 0.001)]
     negatives = [burst(0.05), burst(0.002)]
