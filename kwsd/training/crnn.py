@@ -6,12 +6,17 @@ from torch.nn import functional
 
 from kwsd.runtime.model import Architecture
 
+CARRIED = 0.75  # of the sequences of a training batch start in the states in which others ended
+
 
 class CRNN(nn.Module):
     """Convolution, two GRU layers, soft attention over a sliding window of steps, two logits a step.
 
     The layers only hold the weights: the computation takes what ``weights()`` gives, so that training can
     make the network compute with other values than it keeps (kwsd.training.quantize).
+
+    A microphone's stream has no beginning: while the network trains, most sequences of a batch start in the
+    GRU states in which the last batch ended, so that it does not learn that words come soon after silence.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -23,6 +28,11 @@ class CRNN(nn.Module):
         self.attention = nn.Linear(a.hidden, a.hidden)
         self.energy = nn.Linear(a.hidden, 1)
         self.output = nn.Linear(a.hidden, 2)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let the next batch of training start anew."""
+        self._ended: Tensor | None = None
 
     def weights(self) -> dict[str, Tensor]:
         """The weights to compute with, by torch's names."""
@@ -45,13 +55,23 @@ class CRNN(nn.Module):
         columns = functional.conv2d(image, w["conv.weight"], w["conv.bias"], (sf, step or st))
         inputs = columns.flatten(1, 2).transpose(1, 2)
         layers = [w[f"gru.{kind}_l{layer}"] for layer in (0, 1) for kind in _GRU_WEIGHTS]
-        start = inputs.new_zeros(2, len(inputs), self.architecture.hidden)
-        states = torch.gru(inputs, start, layers, True, 2, 0.0, self.training, False, True)[0]
+        start = self._start(inputs)
+        states, ended = torch.gru(inputs, start, layers, True, 2, 0.0, self.training, False, True)
+        if self.training:
+            self._ended = ended.detach()
         hidden = torch.tanh(functional.linear(states, w["attention.weight"], w["attention.bias"]))
         energy = functional.linear(hidden, w["energy.weight"], w["energy.bias"]).squeeze(2)
         # the output of a mean is the mean of the outputs, and two numbers a step are cheaper to average
         outputs = functional.linear(states, w["output.weight"], w["output.bias"])
         return sliding_attention(energy, outputs, window), energy, states
+
+    def _start(self, inputs: Tensor) -> Tensor:
+        """The GRU states to start from, (layers, batch, hidden): zeros, but for CARRIED while training."""
+        start = inputs.new_zeros(2, len(inputs), self.architecture.hidden)
+        if self.training and self._ended is not None and self._ended.shape == start.shape:
+            carried = torch.rand(len(inputs), 1) < CARRIED
+            start = torch.where(carried, self._ended[:, torch.randperm(len(inputs))], start)
+        return start
 
 
 _GRU_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

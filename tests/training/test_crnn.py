@@ -41,3 +41,18 @@ def test_posteriors_equal_the_runtime(architecture: Architecture) -> None:
     with torch.inference_mode():
         whole = crnn(torch.from_numpy(frames)[None], 20).softmax(dim=2)[0, :, 1]
     np.testing.assert_allclose(streamed, whole.numpy(), atol=1e-5)
+
+
+def test_training_goes_on_from_the_states_that_others_ended_in() -> None:
+    torch.manual_seed(0)
+    crnn = CRNN(STUDENT)
+    frames = torch.randn(64, 100, 40)
+    anew = crnn.eval()(frames, 20)
+    crnn.train()
+    torch.testing.assert_close(crnn(frames, 20), anew)  # the first batch starts from nothing
+    changed = ((crnn(frames, 20) - anew)[:, 0].abs().amax(dim=1) > 1e-6).float().mean().item()
+    assert 0.5 < changed < 0.95  # most, not all
+    crnn.forget()
+    torch.testing.assert_close(crnn(frames, 20), anew)
+    crnn(frames, 20)
+    torch.testing.assert_close(crnn.eval()(frames, 20), anew)  # what it is once trained has no memory of it
