@@ -76,39 +76,44 @@ def command(
     It trains twice: what the first model takes for the keyword in the speech, the second learns to refuse.
     """
     needs_torch()
-    from kwsd.runtime.model import BASELINE
+    from kwsd.runtime.model import BASELINE, Model, Settings
     from kwsd.runtime.modelfile import read_model
     from kwsd.training.dataset import files_of
     from kwsd.training.field import streams_of
     from kwsd.training.mining import mine
     from kwsd.training.recordings import Recordings
     from kwsd.training.train import Recipe
-    from kwsd.training.tuning import tune, write_settings
+    from kwsd.training.tuning import tune
 
     folder = work or out.with_suffix(".speech")
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
     speak(keyword, folder, counts, kokoro, jobs, seed)
     recipe = Recipe(BASELINE, epochs=epochs, seed=seed)
+    details = {"scenes": CHUNKS * 1024, "head_batches": HEAD_BATCHES, "mined_from": MINE_FROM}
     first, mined = folder / "first.pt", folder / "mined"
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, hard)
     if not (resume and first.exists()):
         again = resume and first.with_suffix(".ckpt").exists()
-        train_and_ship(taught(recordings, recipe, first), recordings, first, "new", resume=again)
+        train_and_ship(taught(recordings, recipe, first), recordings, first, "new", details, resume=again)
         shutil.rmtree(mined, ignore_errors=True)  # what another model was wrong about
     files = [path for each in recordings.speech for path in files_of(each, "training")]
     with console.status("looking for what the first model takes for the keyword"):
         mine(read_model(first), files, mined, MINE_FROM, lambda *_: None)
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, (*hard, mined))
+
+    def choose(model: Model) -> Settings:
+        with console.status("choosing threshold, patience, window and step"):
+            streams = streams_of(recordings, "validation", snr=10)
+            settings, point = tune(model, *streams, fa_per_hour, jobs, lambda *_: None)
+        console.print(
+            f"threshold {settings.threshold:g}, patience {settings.patience}, window {settings.window}, step "
+            f"{settings.step}: misses {point.frr:.1%} of validation voices at {point.fa_per_hour:.2f} FA/h"
+        )
+        return settings
+
     again = resume and out.with_suffix(".ckpt").exists()
-    train_and_ship(taught(recordings, recipe, out), recordings, out, "new", resume=again)
-    with console.status("choosing threshold, patience, window and step"):
-        streams = streams_of(recordings, "validation", snr=10)
-        settings, point = tune(read_model(out), *streams, fa_per_hour, jobs, lambda *_: None)
-    write_settings(out, settings, out)
-    console.print(
-        f"{out}: threshold {settings.threshold:g}, patience {settings.patience}, window {settings.window}, "
-        f"step {settings.step}; misses {point.frr:.1%} of validation voices at {point.fa_per_hour:.2f} FA/h"
-    )
+    trainer = taught(recordings, recipe, out)
+    train_and_ship(trainer, recordings, out, "new", details, resume=again, choose=choose)
     console.print(f"now: kwsd listen --model {out}")
 
 

@@ -25,7 +25,7 @@ from rich.progress import (
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
-    from kwsd.runtime.model import Model
+    from kwsd.runtime.model import Model, Settings
     from kwsd.training.crnn import CRNN
     from kwsd.training.recordings import Recordings
     from kwsd.training.train import Epoch, Trainer
@@ -74,11 +74,16 @@ def train_and_ship(
     details: dict[str, Any] | None = None,
     record: Path | None = None,
     resume: bool = False,
+    choose: "Callable[[Model], Settings] | None" = None,
 ) -> None:
     """Train to the end, write the model with its card, and record the run.
 
     kind: what sort of run it is. details: what the recipe does not say (teachers, temperature, bits).
+    choose: how the trained model is to be run; without, `ship` decides.
     """
+    from kwsd.runtime.model import Settings
+    from kwsd.training.modelfile import from_torch
+
     checkpoint = out.with_suffix(".ckpt")
     if resume:
         trainer.resume(checkpoint)
@@ -89,7 +94,12 @@ def train_and_ship(
     settings = {name: value for name, value in asdict(recipe).items() if name != "architecture"}
     ran = {"history": trainer.history, "seconds": round(time.monotonic() - started, 1)}
     crnn = trainer.best_crnn()
-    ship_and_record(crnn, recipe.window, recordings, out, kind, settings | (details or {}), record, ran)
+    chosen = None
+    if choose:
+        as_trained = Settings(window=recipe.window, step=recipe.architecture.stride[1])
+        chosen = choose(from_torch(crnn, recordings.keyword, as_trained))
+    details = settings | (details or {})
+    ship_and_record(crnn, recipe.window, recordings, out, kind, details, record, ran, chosen)
     checkpoint.unlink()
 
 
@@ -102,8 +112,12 @@ def ship_and_record(
     details: dict[str, Any],
     record: Path | None,
     ran: dict[str, Any] | None = None,
+    settings: "Settings | None" = None,
 ) -> None:
-    """Write the model with its card, print how good it is, and record the run. ran: history and seconds."""
+    """Write the model with its card, print how good it is, and record the run.
+
+    ran: history and seconds. settings: as `ship` takes them.
+    """
     from kwsd.training.accounting import cost
     from kwsd.training.runs import record as add_record
     from kwsd.training.ship import interval, ship
@@ -114,7 +128,7 @@ def ship_and_record(
         "command": shlex.join(["kwsd", *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
     }
-    metrics = ship(crnn, window, recordings, facts, out)
+    metrics = ship(crnn, window, recordings, facts, out, settings)
     if record:
         run = {
             "kind": kind,

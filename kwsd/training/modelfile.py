@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from kwsd.runtime.frontend import SAMPLE_RATE
-from kwsd.runtime.model import Model
+from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END
 from kwsd.training.crnn import CRNN
 from kwsd.training.torchfile import write_torch
@@ -30,6 +30,12 @@ def save_model(model: Model, path: Path, entries: dict[str, Any] | None = None) 
         "facts": model.facts,
     }
     write_torch(record, path)
+
+
+def from_torch(crnn: CRNN, keyword: str, settings: Settings, facts: dict[str, Any] | None = None) -> Model:
+    """A network as the runtime has it: with the weights that it computes with, in float32."""
+    weights = {name: value.numpy() for name, value in weights_of(crnn).items()}
+    return Model(keyword, crnn.architecture, weights, settings, facts or {})
 
 
 def to_torch(model: Model) -> CRNN:

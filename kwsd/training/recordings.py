@@ -126,6 +126,7 @@ class Recordings:
             "noise": [folder.name for folder in (self.background, *self.noise) if folder],
             "speech": [folder.name for folder in self.speech],
             "hard": len(self.hard),
+            "synthetic": self.revoiced > 0,
         }
 
 

@@ -1,11 +1,12 @@
 """Finishing a trained network: its threshold, its metrics on held-out speakers, the file and its card."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kwsd.runtime.model import Model, Settings
+from kwsd.runtime.model import Settings
 from kwsd.training.accounting import cost
 from kwsd.training.crnn import CRNN
 from kwsd.training.metrics import (
@@ -17,7 +18,7 @@ from kwsd.training.metrics import (
     frr_at_fa,
     one_minus_auroc,
 )
-from kwsd.training.modelfile import save_model, weights_of
+from kwsd.training.modelfile import from_torch, save_model
 from kwsd.training.quantize import Quantized
 from kwsd.training.recordings import Recordings
 from kwsd.training.scoring import clip_frames, clip_scores
@@ -59,16 +60,26 @@ def threshold_from(keyword: Scores, others: Scores) -> float:
     return round(float(np.clip(1 / (1 + np.exp(-log_odds)), 0.5, 0.95)), 3)
 
 
-def ship(crnn: CRNN, window: int, recordings: Recordings, facts: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Write the model and, beside it, its card. Returns its metrics by split."""
-    step = crnn.architecture.stride[1]
-    scores = {split: split_scores(crnn, recordings, split, window, step) for split in JUDGED}
+def ship(
+    crnn: CRNN,
+    window: int,
+    recordings: Recordings,
+    facts: dict[str, Any],
+    out: Path,
+    settings: Settings | None = None,
+) -> dict[str, Any]:
+    """Write the model and, beside it, its card. Returns its metrics by split.
+
+    settings: how it is run; without, at its stride and `window`, its threshold from validation clips.
+    """
+    chosen = settings or Settings(window=window, step=crnn.architecture.stride[1])
+    scores = {s: split_scores(crnn, recordings, s, chosen.window, chosen.step) for s in JUDGED}
     metrics = {split: clip_metrics(*pair) for split, pair in scores.items()}
-    settings = Settings(window=window, step=step, threshold=threshold_from(*scores["validation"]))
-    weights = {name: value.numpy() for name, value in weights_of(crnn).items()}
+    if not settings:
+        chosen = replace(chosen, threshold=threshold_from(*scores["validation"]))
     entries = crnn.packed() if isinstance(crnn, Quantized) else None
     kept = facts | {"one_minus_auroc": {split: m["one_minus_auroc"] for split, m in metrics.items()}}
-    save_model(Model(recordings.keyword, crnn.architecture, weights, settings, kept), out, entries)
+    save_model(from_torch(crnn, recordings.keyword, chosen, kept), out, entries)
     out.with_suffix(".md").write_text(card(out, metrics, facts))
     return metrics
 
@@ -87,6 +98,13 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     data = facts["data"]
     clips = "; ".join(f"{split} {n['keyword']} + {n['others']}" for split, n in data["clips"].items())
     recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts["recipe"].items())
+    judged = (
+        f"(`kwsd evaluate --model {path.stem} --data DIR --split dev-test`). No speaker is in two splits;"
+    )
+    source = "Speech Commands v0.01"
+    if data.get("synthetic"):
+        judged = "(these clips are of synthetic voices). No voice is in two splits;"
+        source = "synthesized keyword and near misses, other words of Speech Commands v0.01"
     lines = [
         f'# {path.name}: "{model.keyword}"',
         "",
@@ -107,10 +125,10 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         *rows,
         "",
         "A clip's score is its highest posterior, heard after silence, as the runtime hears it",
-        f"(`kwsd evaluate --model {path.stem} --data DIR --split dev-test`). No speaker is in two splits;",
+        judged,
         "validation chose the epoch and the threshold.",
         "",
-        f"Data: Speech Commands v0.01, clips with the keyword + others: {clips}; noise: "
+        f"Data: {source}, clips with the keyword + others: {clips}; noise: "
         f"{', '.join(data['noise'])}; running speech: {', '.join(data['speech']) or 'none'}.",
         f"Recipe: {recipe}.",
         "",
