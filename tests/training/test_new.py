@@ -12,6 +12,7 @@ from kwsd.runtime.model import STUDENT
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.dataset import read_audio
 from kwsd.training.field import streams_of
+from kwsd.training.heads import FromHeads
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
 
@@ -26,8 +27,9 @@ def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScenePool.__init__, "__defaults__", (None, 1, 2, 256))
         patch.setattr("kwsd.runtime.model.BASELINE", STUDENT)
-        patch.setattr("kwsd.cli.new.HEAD_BATCHES", 300)
+        patch.setattr("kwsd.cli.new.HEAD_BATCHES", 100)
         patch.setattr("kwsd.training.heads.HEADS", 1)
+        patch.setattr(FromHeads.__init__, "__defaults__", (0.3, 0.1, 1.0, 2.0))  # labels are quicker learned
         patch.setattr("kwsd.training.tuning.settings_to_try", lambda _: [{"patience": 1}])
         patch.setattr("kwsd.training.synthesis.voices.shutil.which", lambda _: None)  # no flite
         yield
@@ -38,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The model, and the folder of what was spoken for it."""
     folder = tmp_path_factory.mktemp("new")
     out, work = folder / "hey.pt", folder / "speech"
-    counts = ["--count", "100", "--near-misses", "250", "--sentences", "20", "--epochs", "9", "--jobs", "1"]
+    counts = ["--count", "100", "--near-misses", "250", "--sentences", "20", "--epochs", "6", "--jobs", "1"]
     arguments = ["new", KEYWORD, "--out", str(out), "--work", str(work), *counts, "--fa-per-hour", "1000"]
     result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
