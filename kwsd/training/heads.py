@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kwsd.runtime.frontend import HOP, SAMPLE_RATE
 from kwsd.training.crnn import CRNN
 from kwsd.training.distill import at, odds_divergence
 from kwsd.training.embedding import SIZE, SpeechEmbedding, ends
@@ -114,7 +115,7 @@ class FromHeads(nn.Module):
         free = scenes.keyword[:, None] & (at_step > scenes.end[:, None] + _LATE)
         soft = (odds_divergence(taught, odds, self.temperature) * (heard & ~free)).sum(dim=1).mean()
         far = (self.projection(states) - wanted)[:, heard].square().mean()
-        seconds = step / 100
+        seconds = step * HOP / SAMPLE_RATE
         hard = scene_loss(logits, at_step, scenes, recipe)
         loss: Tensor = self.soft * seconds * soft + self.heard * far + self.hard * hard
         return loss

@@ -1,5 +1,6 @@
 """`kwsd new`: from a keyword's text to a model that listens."""
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from kwsd.cli import cli
+from kwsd.errors import UsageError
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import STUDENT
 from kwsd.runtime.modelfile import read_model
@@ -40,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The model, and the folder of what was spoken for it."""
     folder = tmp_path_factory.mktemp("new")
     out, work = folder / "hey.pt", folder / "speech"
-    counts = ["--count", "100", "--near-misses", "250", "--sentences", "20", "--epochs", "6", "--jobs", "1"]
+    counts = ["--count", "100", "--near-misses", "250", "--sentences", "20", "--epochs", "14", "--jobs", "1"]
     arguments = ["new", KEYWORD, "--out", str(out), "--work", str(work), *counts, "--fa-per-hour", "1000"]
     result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -75,3 +77,13 @@ def test_streams_hold_every_word_once_in_quiet(made: tuple[Path, Path]) -> None:
     recordings = Recordings.spoken(made[1], KEYWORD, None, (), ())
     positives, _ = streams_of(recordings, "validation", snr=10)
     assert len(positives) == len(recordings.words("validation")[0])
+
+
+def test_without_its_teacher_nothing_is_spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "parselmouth" else find(name)
+    )
+    with pytest.raises(UsageError, match=r"pip install 'kwsd\[train,synth\]'"):
+        CliRunner().invoke(cli, ["new", KEYWORD, "--out", str(tmp_path / "a.pt")], catch_exceptions=False)
+    assert not list(tmp_path.iterdir())
