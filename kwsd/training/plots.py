@@ -72,7 +72,10 @@ def search_plot(trials: list[tuple[float, float]], path: Path) -> None:
     quality, macs = zip(*trials, strict=True)
     axes.scatter(macs, quality)
     axes.set(
-        xlabel="multiply-adds per second of audio", ylabel="validation 1 - AUROC", xscale="log", yscale="log"
+        xlabel="multiply-adds per second of audio",
+        ylabel="1 - AUROC, validation as is and in noise",
+        xscale="log",
+        yscale="log",
     )
     axes.grid(alpha=0.3)
     save(figure, path)

@@ -45,6 +45,10 @@ def write_report(runs: list[Run], path: Path, teacher: str = "teacher") -> None:
         plots.grid_plot(cells, figures / "grid.png")
         parts += ["## Temperature and alpha", "", f"![The grid]({figures.name}/grid.png)", ""]
         parts += [f"{len(trials)} students of {trials[0]['epochs']} epochs each.", ""]
+    if trials := [run for run in runs if run["kind"] == "search"]:
+        plots.search_plot([(t["values"][0], t["values"][1]) for t in trials], figures / "search.png")
+        parts += ["## Architectures", "", f"![The search]({figures.name}/search.png)", ""]
+        parts += [f"{len(trials)} architectures, chosen by Optuna, of {trials[0]['epochs']} epochs each.", ""]
     plots.macs_plot(figures / "macs.png")
     parts += ["## Multiply-adds over hidden size and channels", ""]
     parts += [f"![Multiply-adds]({figures.name}/macs.png)", ""]
@@ -181,7 +185,9 @@ MODELS_NOTE = """\
 Multiply-adds (MACs) are those of the network at its own step; `kwsd info` adds the front end's. Bytes are
 those of the weights as stored, scales included. With 238 clips of the keyword on dev-test, one clip that
 scores below all others costs 4.2e-3 alone, and a few clips are cut off or buried in noise: the intervals in
-the models' cards are wide, and differences below a factor of two between rows are within them."""
+the models' cards are wide, and differences below a factor of two between rows are within them.
+`pruned` and `student-long` (the student with 320 epochs instead of 80: no better than it) were made after
+training had learned to go on from other scenes' states (CARRIED in `crnn.py`), the other rows before."""
 
 ELSEWHERE_NOTE = """\
 The others' figures are for `sheila` on the official testing speakers, ours for `happy` on dev-test: the

@@ -176,11 +176,15 @@ def test_report_tells_what_was_recorded(tree: Path, teacher: Path, tmp_path: Pat
     runs = tmp_path / "runs.jsonl"
     runs.write_text(teacher.with_name("runs.jsonl").read_text())
     kwsd("quantize", "--model", teacher, "--data", tree, "--out", tmp_path / "int8.pt", "--record", runs)
+    with runs.open("a") as record:
+        for quality, macs in ((0.05, 9e4), (0.04, 1.2e5)):
+            record.write(json.dumps({"kind": "search", "epochs": 10, "values": [quality, macs]}) + "\n")
     page = tmp_path / "docs" / "report.md"
     kwsd("report", "--runs", runs, "--out", page)
     text = page.read_text()
     assert "| teacher | train | 32 | 6,967 | 117,400 | 1.0 |" in text
     assert "| int8 | quantize | 8 | 6,967 | 117,400 | 1.0 |" in text
     drawn = {figure.name for figure in (tmp_path / "docs" / "report").iterdir()}
-    assert drawn == {"quality.png", "macs.png", "curves.png"}
+    assert drawn == {"quality.png", "macs.png", "curves.png", "search.png"}
+    assert "2 architectures" in text
     assert all(f"report/{name}" in text for name in drawn)
