@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from kwsd.cli import streams
 from kwsd.cli.number import Number
 from kwsd.cli.workshop import PATH, console, needs_torch
 
@@ -21,8 +22,20 @@ from kwsd.cli.workshop import PATH, console, needs_torch
     show_default=True,
     help="Posterior from which a mistake is worth keeping; below the model's own.",
 )
-def command(model: str, negatives: tuple[Path, ...], out: Path, threshold: float) -> None:
-    """Stream the training side of the folders through MODEL and keep 2.5 s around each false alarm."""
+@streams.NOISE
+@streams.SNR
+def command(
+    model: str,
+    negatives: tuple[Path, ...],
+    out: Path,
+    threshold: float,
+    noise: tuple[Path, ...],
+    snr: float | None,
+) -> None:
+    """Stream the training side of the folders through MODEL and keep 2.5 s around each false alarm.
+
+    Recordings that say the keyword must not be among them: a model learns to refuse what is mined.
+    """
     needs_torch()
     from rich.progress import track
 
@@ -30,8 +43,9 @@ def command(model: str, negatives: tuple[Path, ...], out: Path, threshold: float
     from kwsd.training.dataset import files_of
     from kwsd.training.mining import mine
 
+    around = streams.surroundings(noise, snr, (), "training")
     files = [path for folder in negatives for path in files_of(folder, "training")]
     found = []
     shown = track(files, "mining", console=console)
-    mine(read_model(find_model(model)), shown, out, threshold, lambda _, count: found.append(count))
+    mine(read_model(find_model(model)), shown, out, threshold, lambda _, count: found.append(count), around)
     console.print(f"{sum(found)} false alarms in {len(found)} files, in {out}")

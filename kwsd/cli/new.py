@@ -82,7 +82,7 @@ def command(
     from kwsd.runtime.model import BASELINE, Model, Settings
     from kwsd.runtime.modelfile import read_model
     from kwsd.training.dataset import files_of
-    from kwsd.training.field import streams_of
+    from kwsd.training.field import conditions, streams_of
     from kwsd.training.mining import mine
     from kwsd.training.recordings import Recordings
     from kwsd.training.train import Recipe
@@ -101,7 +101,8 @@ def command(
         shutil.rmtree(mined, ignore_errors=True)  # what another model was wrong about
     files = [path for each in recordings.speech for path in files_of(each, "training")]
     with console.status("looking for what the first model takes for the keyword"):
-        mine(read_model(first), files, mined, MINE_FROM, lambda *_: None)
+        for around in conditions(recordings, "training", snr=10):
+            mine(read_model(first), files, mined, MINE_FROM, lambda *_: None, around)
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, (*hard, mined))
 
     def choose(model: Model) -> Settings:

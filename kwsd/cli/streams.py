@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from kwsd.training.field import Point, Positive
+    from kwsd.training.field import Point, Positive, Surroundings
 
 POSITIVES = click.option(
     "--positives", type=PATH, multiple=True, help="Folder of recordings of the keyword. Repeatable."
@@ -39,8 +39,21 @@ def read(
     rir: tuple[Path, ...],
 ) -> "tuple[list[Positive], list[npt.NDArray[np.int16]]]":
     """The streams of the folders. Raises UsageError where there are none."""
+    from kwsd.training.field import read_streams
+
+    streams = read_streams(positives, negatives, split, surroundings(noise, snr, rir, split))
+    for kind, found in zip(("--positives", "--negatives"), streams, strict=True):
+        if not found:
+            raise UsageError(f"{kind}: no recordings there" + (f" in the {split} split" if split else ""))
+    return streams
+
+
+def surroundings(
+    noise: tuple[Path, ...], snr: float | None, rir: tuple[Path, ...], split: str | None
+) -> "Surroundings":
+    """Noise of this split's side, and rooms. Raises UsageError for a ratio to noise without noise."""
     from kwsd.training.dataset import files_of, read_audio
-    from kwsd.training.field import Surroundings, read_streams
+    from kwsd.training.field import Surroundings
 
     sounds, rooms = (
         [read_audio(path) for folder in folders for path in files_of(folder, part)]
@@ -48,11 +61,7 @@ def read(
     )
     if snr is not None and not sounds:
         raise UsageError("--snr needs noise to mix in: give --noise DIR")
-    streams = read_streams(positives, negatives, split, Surroundings(sounds, snr, rooms))
-    for kind, found in zip(("--positives", "--negatives"), streams, strict=True):
-        if not found:
-            raise UsageError(f"{kind}: no recordings there" + (f" in the {split} split" if split else ""))
-    return streams
+    return Surroundings(sounds, snr, rooms)
 
 
 def evaluate(

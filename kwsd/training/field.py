@@ -134,15 +134,20 @@ def read_streams(
     return placed, [around_negative(stretch, around, random) for stretch in stretches(others)]
 
 
+def conditions(recordings: Recordings, split: str, snr: float) -> list[Surroundings]:
+    """As recorded and, where there is noise of this split, in it."""
+    noise = recordings.noise_of(split)
+    return [Surroundings([], None, []), *([Surroundings(noise, snr, [])] if noise else [])]
+
+
 def streams_of(recordings: Recordings, split: str, snr: float) -> tuple[list[Positive], list[Audio]]:
     """A run's own clips of a split, as they are and once more in noise, and its running speech."""
     random = np.random.default_rng(0)
     others = [read_audio(path) for folder in recordings.speech for path in files_of(folder, split)]
     words, _ = recordings.words(split)
-    noise = recordings.noise_of(split)
     positives = [
         place(read_audio(clip.path), others, around, random)
-        for around in (Surroundings([], None, []), *([Surroundings(noise, snr, [])] if noise else []))
+        for around in conditions(recordings, split, snr)
         for clip in words
     ]
     return positives, stretches(others)

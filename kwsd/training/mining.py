@@ -9,18 +9,24 @@ from kwsd.runtime.detector import Detector
 from kwsd.runtime.frontend import SAMPLE_RATE
 from kwsd.runtime.model import Model
 from kwsd.training.dataset import read_audio
+from kwsd.training.field import Surroundings, around_negative
 
 BEFORE, AFTER = 2.0, 0.5  # seconds kept around a false alarm
 MINED = "mined.txt"  # in the output folder: the files gone through
 
 
 def mine(
-    model: Model, files: Iterable[Path], out: Path, threshold: float, on_file: Callable[[Path, int], None]
+    model: Model,
+    files: Iterable[Path],
+    out: Path,
+    threshold: float,
+    on_file: Callable[[Path, int], None],
+    around: Surroundings | None = None,
 ) -> None:
-    """Stream each file and write what fires, 2.5 s around it, to `out`/STEM@SECONDS.flac.
+    """Stream each file and write what fires, 2.5 s around it, to `out`/STEM@SECONDS[-SNRdB].flac.
 
     Files gone through before, by their names in `out`/mined.txt, are passed over. on_file: called after each
-    with the number of clips it gave.
+    with the number of clips it gave. around: noise and rooms that the files are heard in, as are the clips.
     """
     import soundfile
 
@@ -28,11 +34,15 @@ def mine(
     done = out / MINED
     known = set(done.read_text().splitlines()) if done.exists() else set()
     detector = Detector(model, threshold=threshold, patience=1)
+    random = np.random.default_rng(0)
+    noise = f"-{around.snr:g}dB" if around and around.snr is not None else ""
     with done.open("a") as log:
         for path in files:
-            if str(path) in known:
+            if f"{path}{noise}" in known:
                 continue
             audio = read_audio(path)
+            if around:
+                audio = around_negative(audio, around, random)
             padded = np.pad(audio, (round(BEFORE * SAMPLE_RATE), round(AFTER * SAMPLE_RATE)))
             detector.prime()
             triggers = detector.feed(audio)
@@ -41,7 +51,8 @@ def mine(
                     trigger.stream_time * SAMPLE_RATE
                 )  # in `padded`, BEFORE earlier than the trigger
                 clip = padded[start : start + round((BEFORE + AFTER) * SAMPLE_RATE)]
-                soundfile.write(out / f"{path.stem}@{trigger.stream_time:.2f}.flac", clip, SAMPLE_RATE)
-            log.write(f"{path}\n")
+                name = f"{path.stem}@{trigger.stream_time:.2f}{noise}.flac"
+                soundfile.write(out / name, clip, SAMPLE_RATE)
+            log.write(f"{path}{noise}\n")
             log.flush()
             on_file(path, len(triggers))

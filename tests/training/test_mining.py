@@ -10,6 +10,7 @@ from kwsd.runtime.modelfile import read_model
 
 pytest.importorskip("torch")
 
+from kwsd.training.field import Surroundings
 from kwsd.training.mining import mine
 
 LOUD = Path(__file__).parent.parent / "loud.pt"
@@ -40,3 +41,12 @@ def test_false_alarms_are_kept_and_files_gone_through_once(tmp_path: Path) -> No
 
     mine(read_model(LOUD), files, out, 0.5, on_file)
     assert len(found) == 2
+
+    hiss = np.random.default_rng(1).integers(-9_000, 9_000, 80_000).astype(np.int16)
+    mine(read_model(LOUD), files, out, 0.5, on_file, Surroundings([hiss], 20.0, []))
+    assert [stem for stem, _ in found[2:]] == ["loud", "quiet"]
+    [noisy] = out.glob("loud@*-20dB.flac")
+    audio, _ = soundfile.read(noisy)
+    fired = float(noisy.stem.removeprefix("loud@").removesuffix("-20dB"))
+    assert fired < 2.4  # this model fires at any sound, and the burst comes at 3 s
+    assert np.abs(audio[32_000:]).mean() > 1e-4
