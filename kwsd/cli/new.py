@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CHUNKS = 14  # of a thousand scenes
 HEAD_BATCHES = 700
 MINE_FROM = 0.2  # posterior
+SNR = 10  # dB: mined and tuned in noise, too
 
 
 @click.command(name="new")
@@ -92,7 +93,12 @@ def command(
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
     speak(keyword, folder, counts, kokoro, jobs, seed)
     recipe = Recipe(BASELINE, epochs=epochs, seed=seed)
-    details = {"scenes": CHUNKS * 1024, "head_batches": HEAD_BATCHES, "mined_from": MINE_FROM}
+    details = {
+        "scenes": CHUNKS * 1024,
+        "head_batches": HEAD_BATCHES,
+        "mined_from": MINE_FROM,
+        "mined_snr": SNR,
+    }
     first, mined = folder / "first.pt", folder / "mined"
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, hard)
     if not (resume and first.exists()):
@@ -101,13 +107,13 @@ def command(
         shutil.rmtree(mined, ignore_errors=True)  # what another model was wrong about
     files = [path for each in recordings.speech for path in files_of(each, "training")]
     with console.status("looking for what the first model takes for the keyword"):
-        for around in conditions(recordings, "training", snr=10):
+        for around in conditions(recordings, "training", SNR):
             mine(read_model(first), files, mined, MINE_FROM, lambda *_: None, around)
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, (*hard, mined))
 
     def choose(model: Model) -> Settings:
         with console.status("choosing threshold, patience, window and step"):
-            streams = streams_of(recordings, "validation", snr=10)
+            streams = streams_of(recordings, "validation", SNR)
             settings, point = tune(model, *streams, fa_per_hour, jobs, lambda *_: None)
         console.print(
             f"threshold {settings.threshold:g}, patience {settings.patience}, window {settings.window}, step "
