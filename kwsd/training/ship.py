@@ -110,7 +110,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         "",
         f"Attention CRNN: channels {a.channels}, kernel {a.kernel}, stride {a.stride} (bands, frames), "
         f"hidden {a.hidden}.",
-        f"Best run with window {s.window}, step {s.step}, threshold {s.threshold}.",
+        f"Best run with window {s.window}, step {s.step}, threshold {s.threshold}, patience {s.patience}.",
         f"Made on {facts['date']} by",
         "",
         f"    {facts['command']}",
