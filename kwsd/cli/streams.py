@@ -51,10 +51,12 @@ def read(
 def surroundings(
     noise: tuple[Path, ...], snr: float | None, rir: tuple[Path, ...], split: str | None
 ) -> "Surroundings":
-    """Noise of this split's side, and rooms. Raises UsageError for a ratio to noise without noise."""
+    """Noise of this split's side, and rooms. Raises UsageError for noise without a ratio, or the reverse."""
     from kwsd.training.dataset import files_of, read_audio
     from kwsd.training.field import Surroundings
 
+    if noise and snr is None:
+        raise UsageError("--noise needs a level to mix it in at: give --snr DB")
     sounds, rooms = (
         [read_audio(path) for folder in folders for path in files_of(folder, part)]
         for folders, part in ((noise, split), (rir, None))

@@ -168,6 +168,11 @@ def test_what_cannot_be_is_said(tree: Path, teacher: Path) -> None:
         kwsd("distill", *data, "--search", "--out", teacher)
     with pytest.raises(UsageError, match="no more than"):
         kwsd("prune", "--model", teacher, *data, "--channels", 9, "--hidden", 9, "--out", teacher)
+    mine = ("mine", "--model", teacher, "--negatives", tree, "--out", teacher.with_name("mined"))
+    with pytest.raises(UsageError, match="give --snr"):
+        kwsd(*mine, "--noise", tree)
+    with pytest.raises(UsageError, match="give --noise"):
+        kwsd(*mine, "--snr", 10)
     with pytest.raises(UsageError, match="no clips of 'happy'"):
         kwsd("train", "--data", tree, "--out", teacher.with_name("x.pt"))
 
