@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kwsd.training.recordings import Recordings
     from kwsd.training.train import Recipe, Trainer
 
-CHUNKS = 14  # of a thousand scenes
+CHUNKS = 14  # of a thousand scenes, to begin with; one more comes with each epoch
 HEAD_BATCHES = 700
 MINE_FROM = 0.2  # posterior
 SNR = 10  # dB: mined and tuned in noise, too
@@ -94,7 +94,7 @@ def command(
     speak(keyword, folder, counts, kokoro, jobs, seed)
     recipe = Recipe(BASELINE, epochs=epochs, seed=seed)
     details = {
-        "scenes": CHUNKS * 1024,
+        "scenes": (CHUNKS + epochs - 1) * 1024,
         "head_batches": HEAD_BATCHES,
         "mined_from": MINE_FROM,
         "mined_snr": SNR,
@@ -137,10 +137,10 @@ def taught(recordings: "Recordings", recipe: "Recipe", out: Path) -> "Trainer":
     """A trainer whose objective is heads, trained here, on what the speech embedding hears in the scenes."""
     from kwsd.training.embedding import SpeechEmbedding
     from kwsd.training.heads import FromHeads, hearing, train_heads
-    from kwsd.training.pool import StillPool
+    from kwsd.training.pool import ScenePool
     from kwsd.training.train import Trainer
 
-    pool = StillPool(recordings.scenes(), recipe.seed, hearing(SpeechEmbedding()), first=CHUNKS)
+    pool = ScenePool(recordings.scenes(), recipe.seed, hearing(SpeechEmbedding()), first=CHUNKS)
     with console.status("drawing scenes"):
         pool.move(0)
     with console.status("teaching the teacher"):

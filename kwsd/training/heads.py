@@ -22,6 +22,7 @@ from kwsd.training.train import Recipe, scene_loss, step_ends
 
 HEADS = 3  # their mean is a better teacher than any of them
 _CONTEXT = 10  # embeddings that a head sees: the last 1.5 s
+_SPREAD = 1.0  # of noise, in standard deviations, on what heads learn from: synthetic voices are few
 _LATE = 0.35  # seconds after the word's end: embeddings see it later than frames
 
 
@@ -38,7 +39,10 @@ class Head(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """(batch, count, SIZE) to logits (batch, count, 2)."""
-        each = self.drop(self.each(self.normalized(embeddings).transpose(1, 2)).relu())
+        normal = self.normalized(embeddings)
+        if self.training:
+            normal = normal + _SPREAD * torch.randn_like(normal)
+        each = self.drop(self.each(normal.transpose(1, 2)).relu())
         together = self.drop(self.together(functional.pad(each, (_CONTEXT - 1, 0))).relu())
         logits: Tensor = self.output(together).transpose(1, 2)
         return logits

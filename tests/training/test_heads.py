@@ -60,3 +60,12 @@ def test_a_head_answers_for_what_it_has_heard_so_far() -> None:
     torch.testing.assert_close(head(embeddings[:, :12]), whole[:, :12])
     assert whole.shape == (2, 30, 2)
     assert ends(1).item() < 0.8
+
+
+def test_a_head_hears_noise_while_it_learns_and_none_afterwards() -> None:
+    head = Head()
+    head.drop.p = 0.0
+    embeddings = torch.randn(4, 30, SIZE)
+    assert not torch.equal(head(embeddings), head(embeddings))
+    head.eval()
+    assert torch.equal(head(embeddings), head(embeddings))
