@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.training.band import narrowed
 from kwsd.training.revoice import revoiced
 from kwsd.training.rooms import random_room, reverberated
 
@@ -17,6 +18,7 @@ _ROOM = int(1.5 * SAMPLE_RATE)  # samples of a scene beyond the longest clip, at
 KEYWORD_SHARE = 0.4  # of scenes
 HARD_SHARE = 0.2  # of scenes without the keyword, where there are hard clips
 REVERBERANT = 0.25  # share of scenes in a room
+NARROW = 0.3  # share of scenes whose microphone hears no high frequencies
 
 Audio = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
@@ -93,6 +95,8 @@ class SceneMaker:
             self._add_noise(scene, random)
             if random.random() < REVERBERANT:
                 scene[:] = reverberated(scene, random_room(random))
+            if random.random() < NARROW:
+                scene[:] = narrowed(scene, random)
             scene *= 10 ** (random.uniform(-18, 6) / 20)
         return SceneBatch(np.clip(audio, -1, 1), keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
 

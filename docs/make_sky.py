@@ -1,0 +1,109 @@
+"""Write the spoken lines of "Beneath a Steel Sky" (Debian's package of that name) as FLAC files.
+
+    python docs/make_sky.py /usr/share/scummvm/beneath-a-steel-sky data/sky
+
+`sky.dnr` tells where in `sky.dsk` a file lies. From number 50,000 on they are speech: a header, then unsigned
+8-bit samples at 11,025 Hz, packed by Rob Northen's method 1 (Huffman codes for how many bytes follow as they
+are, and for copies of earlier ones).
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+SPEECH, RATE = range(50_000, 60_000), 11_025
+HEADER, PACKED_HEADER = 22, 18  # bytes
+CODES, LENGTH, COUNT = 5, 4, 16  # bits that tell how many codes, how long one is, how many runs
+
+
+class Bits:
+    """Bits of 16-bit words from their low end; bytes as they are lie behind the word that was begun."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at, self.word, self.left = data, 0, 0, 0
+
+    def bit(self) -> int:
+        if not self.left:
+            self.word, self.left = int.from_bytes(self.data[self.at : self.at + 2], "little"), 16
+            self.at += 2
+        bit = self.word & 1
+        self.word >>= 1
+        self.left -= 1
+        return bit
+
+    def number(self, bits: int) -> int:
+        return sum(self.bit() << place for place in range(bits))
+
+    def raw(self, count: int) -> bytes:
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def table(self) -> dict[tuple[int, int], int]:
+        """(length, code) to what it stands for: canonical Huffman codes, shortest first."""
+        lengths = [self.number(LENGTH) for _ in range(self.number(CODES))]
+        table, code = {}, 0
+        for length in range(1, 1 << LENGTH):
+            for value, its in enumerate(lengths):
+                if its == length:
+                    table[length, code] = value
+                    code += 1
+            code <<= 1
+        return table
+
+    def value(self, table: dict[tuple[int, int], int]) -> int:
+        length, code = 1, self.bit()
+        while (length, code) not in table:
+            length, code = length + 1, code << 1 | self.bit()
+            if length > 1 << LENGTH:
+                raise ValueError("no such code")
+        bits = table[length, code]
+        return bits if bits < 2 else self.number(bits - 1) | 1 << (bits - 1)
+
+
+def unpacked(packed: bytes) -> bytes:
+    """What a packed file holds: blocks of runs, bytes as they are and, but for the last, a copy."""
+    blocks = packed[PACKED_HEADER - 1]
+    bits, out = Bits(packed[PACKED_HEADER:]), bytearray()
+    bits.number(2)
+    for _ in range(blocks):
+        raw, distance, length = bits.table(), bits.table(), bits.table()
+        runs = bits.number(COUNT)
+        for run in range(runs):
+            out += bits.raw(bits.value(raw))
+            if run < runs - 1:
+                back = bits.value(distance) + 1
+                for _ in range(bits.value(length) + 2):
+                    out.append(out[-back])
+    return bytes(out)
+
+
+def files(folder: Path) -> dict[int, bytes]:
+    """Every file of the game by its number."""
+    index, disk = (folder / "sky.dnr").read_bytes(), (folder / "sky.dsk").read_bytes()
+    found = {}
+    for entry in range(4, len(index), 8):
+        number, place, size = (
+            int.from_bytes(index[entry + lo : entry + hi], "little") for lo, hi in ((0, 2), (2, 5), (5, 8))
+        )
+        start = (place & 0x7FFFFF) << (4 if place & 0x800000 else 0)
+        found[number] = disk[start : start + (size & 0x3FFFFF)]
+    return found
+
+
+def is_speech(number: int, data: bytes) -> bool:
+    """Pictures lie among the lines, with a header that begins with zeros."""
+    return number in SPEECH and data[HEADER:].startswith(b"RNC") and any(data[2:8])
+
+
+def main(folder: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    lines = {number: data for number, data in files(folder).items() if is_speech(number, data)}
+    for number, data in lines.items():
+        samples = np.frombuffer(unpacked(data[HEADER:]), np.uint8).astype(np.int16) - 128
+        soundfile.write(out / f"{number}.flac", samples << 8, RATE)
+    print(f"{len(lines)} lines in {out}")
+
+
+main(*map(Path, sys.argv[1:]))
