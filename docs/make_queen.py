@@ -31,18 +31,18 @@ def lines(talkie: bytes) -> dict[str, bytes]:
 
 def main(talkie: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    seen = set()
-    for name, mp3 in lines(talkie.read_bytes()).items():
-        if mp3 in seen:
-            continue
-        seen.add(mp3)
+    once = {mp3: name for name, mp3 in reversed(lines(talkie.read_bytes()).items())}  # by its first name
+    written = 0
+    for mp3, name in once.items():
         try:
             samples, rate = soundfile.read(io.BytesIO(mp3), dtype="int16")
         except soundfile.SoundFileError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
         soundfile.write(out / f"{name}.flac", samples, rate)
-    print(f"{len(list(out.glob('*.flac')))} lines in {out}")
+        written += 1
+    print(f"{written} lines in {out}")
 
 
-main(*map(Path, sys.argv[1:]))
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

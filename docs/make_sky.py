@@ -106,4 +106,5 @@ def main(folder: Path, out: Path) -> None:
     print(f"{len(lines)} lines in {out}")
 
 
-main(*map(Path, sys.argv[1:]))
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

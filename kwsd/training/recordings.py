@@ -17,7 +17,9 @@ from kwsd.training.synthesis.generate import MANIFEST
 Audio = npt.NDArray[np.int16]
 
 NEAREST = 1.5  # phonemes that a near miss must differ by, at least
-REVOICED = 0.7  # share of the words, where the voices are synthetic and few
+# where the voices are synthetic, and so few and clear at high frequencies as no people are:
+REVOICED = 0.7  # share of the words that another speaker says
+NARROW = 0.3  # share of the scenes whose microphone hears no high frequencies
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Recordings:
     noise: tuple[Path, ...]
     speech: tuple[Path, ...]
     hard: tuple[Path, ...] = ()  # files
-    revoiced: float = 0.0  # share of the words that another speaker says
+    synthetic: bool = False
 
     @classmethod
     def read(
@@ -72,7 +74,7 @@ class Recordings:
         tree += [clip for clip in clips_of(data) if clip.word != keyword] if data else []
         mined = tuple(path for each in hard for path in files_of(each))
         background = _background(data) if data else None
-        return cls(keyword, tree, background, noise, (folder / "sentences", *speech), near + mined, REVOICED)
+        return cls(keyword, tree, background, noise, (folder / "sentences", *speech), near + mined, True)
 
     def clips(self, split: str) -> tuple[Audio, Audio]:
         """Audio of the clips with and without the keyword, each (clips, samples)."""
@@ -115,7 +117,8 @@ class Recordings:
         keyword, others = ([read_audio(clip.path) for clip in words] for words in self.words("training"))
         speech = [read_audio(path) for folder in self.speech for path in files_of(folder, "training")]
         hard = [read_audio(path) for path in self.hard]
-        return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, self.revoiced)
+        revoiced, narrow = (REVOICED, NARROW) if self.synthetic else (0.0, 0.0)
+        return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, revoiced, narrow)
 
     def facts(self) -> dict[str, Any]:
         """What the run used, for the model's card."""
@@ -126,7 +129,7 @@ class Recordings:
             "noise": [folder.name for folder in (self.background, *self.noise) if folder],
             "speech": [folder.name for folder in self.speech],
             "hard": len(self.hard),
-            "synthetic": self.revoiced > 0,
+            "synthetic": self.synthetic,
         }
 
 

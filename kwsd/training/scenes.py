@@ -18,7 +18,6 @@ _ROOM = int(1.5 * SAMPLE_RATE)  # samples of a scene beyond the longest clip, at
 KEYWORD_SHARE = 0.4  # of scenes
 HARD_SHARE = 0.2  # of scenes without the keyword, where there are hard clips
 REVERBERANT = 0.25  # share of scenes in a room
-NARROW = 0.3  # share of scenes whose microphone hears no high frequencies
 
 Audio = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
@@ -52,6 +51,7 @@ class SceneMaker:
     All audio is int16, mono, 16 kHz. keyword, others: clips of a word each. speech: recordings without the
     keyword; pieces of them are negatives, and context around words. hard: clips that a model took for the
     keyword (kwsd.training.mining). revoiced: share of the words and hard clips that another speaker says.
+    narrow: share of the scenes whose microphone hears no high frequencies.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class SceneMaker:
         speech: Sequence[Audio],
         hard: Sequence[Audio] = (),
         revoiced: float = 0.0,
+        narrow: float = 0.0,
     ) -> None:
         self.keyword, self.others, self.noise, self.hard = keyword, others, noise, hard
-        self.revoiced = revoiced
+        self.revoiced, self.narrow = revoiced, narrow
         self.speech = np.concatenate([np.empty(0, np.int16), *speech])
         self.length = max(SCENE, max(map(len, keyword)) + _ROOM)  # samples of a scene
         self._ends = np.array([word_end(clip) for clip in keyword], np.float32)
@@ -95,7 +96,7 @@ class SceneMaker:
             self._add_noise(scene, random)
             if random.random() < REVERBERANT:
                 scene[:] = reverberated(scene, random_room(random))
-            if random.random() < NARROW:
+            if random.random() < self.narrow:
                 scene[:] = narrowed(scene, random)
             scene *= 10 ** (random.uniform(-18, 6) / 20)
         return SceneBatch(np.clip(audio, -1, 1), keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
