@@ -82,7 +82,10 @@ def command(
     details = {"bits": int(bits), "from": model}
     window = read.settings.window
     if not qat:
-        ship_and_record(network, window, recordings, out, "quantize", details, record)
+        kept = read.settings if read.verifier else None  # a verifier's threshold is not the posterior's
+        ship_and_record(
+            network, window, recordings, out, "quantize", details, record, None, kept, read.verifier
+        )
         return
     answers, objective = None, None
     if teacher:

@@ -6,6 +6,7 @@ import click
 
 from kwsd.cli.workshop import (
     DATA,
+    FA_PER_HOUR,
     HARD,
     NOISE,
     OUT,
@@ -13,10 +14,16 @@ from kwsd.cli.workshop import (
     RESUME,
     SEED,
     SPEECH,
+    UNSEEN,
+    choosing,
     download_with_progress,
+    needs_teacher,
     needs_torch,
+    taught,
+    teacher_details,
     train_and_ship,
 )
+from kwsd.errors import UsageError
 
 
 @click.command(name="train")
@@ -26,7 +33,9 @@ from kwsd.cli.workshop import (
 @click.option("--student", is_flag=True, help="The small architecture (6,967 parameters).")
 @NOISE
 @SPEECH
+@UNSEEN
 @HARD
+@click.option("--embedding", is_flag=True, help="Learn from Google's speech embedding, too (needs [synth]).")
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
 @SEED
 @RESUME
@@ -39,7 +48,9 @@ def command(
     student: bool,
     noise: tuple[Path, ...],
     speech: tuple[Path, ...],
+    unseen: tuple[Path, ...],
     hard: tuple[Path, ...],
+    embedding: bool,
     epochs: int,
     seed: int,
     resume: bool,
@@ -48,6 +59,10 @@ def command(
 ) -> None:
     """Train a model and write it with a card (OUT with .md) that says what it is and how good."""
     needs_torch()
+    if embedding:
+        needs_teacher()
+        if not speech:
+            raise UsageError("--embedding chooses a threshold in running speech: give --speech DIR")
     from kwsd.runtime.model import BASELINE, STUDENT
     from kwsd.training.pool import ScenePool
     from kwsd.training.recordings import Recordings
@@ -58,6 +73,10 @@ def command(
     out.parent.mkdir(parents=True, exist_ok=True)
     recordings = Recordings.read(data, keyword, noise, speech, hard)
     recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed)
-    pool = ScenePool(recordings.scenes(), seed)
-    trainer = Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"))
-    train_and_ship(trainer, recordings, out, "train", record=record, resume=resume)
+    if embedding:
+        trainer, details = taught(recordings, recipe, out), teacher_details(recipe)
+        choose = choosing(recordings, unseen, FA_PER_HOUR, jobs=1)
+    else:
+        pool, details, choose = ScenePool(recordings.scenes(), seed), {}, None
+        trainer = Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"))
+    train_and_ship(trainer, recordings, out, "train", details, record, resume, choose)

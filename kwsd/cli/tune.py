@@ -47,10 +47,10 @@ def command(
     path = find_model(model)
     heard = streams.read(positives, negatives, split, noise, snr, ())
 
-    def report(choice: dict[str, int], point: Point) -> None:
+    def report(choice: dict[str, float], point: Point) -> None:
         console.print(
-            "window {window}, step {step}, patience {patience}, ".format(**choice)
-            + f"threshold {point.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
+            ", ".join(f"{name} {value}" for name, value in choice.items())
+            + f", threshold {point.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
         )
 
     settings, _ = tune(read_model(path), *heard, fa_per_hour, jobs, report)

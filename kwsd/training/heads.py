@@ -2,18 +2,22 @@
 
 A CRNN trained on synthetic voices learns those voices; the embedding has heard real ones. So heads learn the
 keyword from embeddings, and the CRNN learns the heads' answers at every step, what they heard (FitNets,
-Romero et al. 2015, arXiv 1412.6550) and the labels. Neither heads nor embedding are needed afterwards.
+Romero et al. 2015, arXiv 1412.6550) and the labels. Afterwards heads and embedding are what the CRNN's
+candidates are verified by (kwsd.runtime.verifier).
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.runtime.verifier import CONTEXT, HIDDEN
 from kwsd.training.crnn import CRNN
 from kwsd.training.distill import at, odds_divergence
 from kwsd.training.embedding import SIZE, SpeechEmbedding, ends
@@ -21,7 +25,6 @@ from kwsd.training.pool import Annotate, ScenePool, Scenes
 from kwsd.training.train import Recipe, scene_loss, step_ends
 
 HEADS = 3  # their mean is a better teacher than any of them
-_CONTEXT = 10  # embeddings that a head sees: the last 1.5 s
 _SPREAD = 1.0  # of noise, in standard deviations, on what heads learn from: synthetic voices are few
 _LATE = 0.35  # seconds after the word's end: embeddings see it later than frames
 
@@ -29,11 +32,11 @@ _LATE = 0.35  # seconds after the word's end: embeddings see it later than frame
 class Head(nn.Module):
     """Embeddings of a scene to logits at each of them."""
 
-    def __init__(self, hidden: int = 64) -> None:
+    def __init__(self, hidden: int = HIDDEN) -> None:
         super().__init__()
         self.normal = nn.BatchNorm1d(SIZE, affine=False)
         self.each = nn.Conv1d(SIZE, hidden, 1)
-        self.together = nn.Conv1d(hidden, hidden, _CONTEXT)
+        self.together = nn.Conv1d(hidden, hidden, CONTEXT)
         self.output = nn.Conv1d(hidden, 2, 1)
         self.drop = nn.Dropout(0.2)
 
@@ -43,7 +46,7 @@ class Head(nn.Module):
         if self.training:
             normal = normal + _SPREAD * torch.randn_like(normal)
         each = self.drop(self.each(normal.transpose(1, 2)).relu())
-        together = self.drop(self.together(functional.pad(each, (_CONTEXT - 1, 0))).relu())
+        together = self.drop(self.together(functional.pad(each, (CONTEXT - 1, 0))).relu())
         logits: Tensor = self.output(together).transpose(1, 2)
         return logits
 
@@ -51,6 +54,28 @@ class Head(nn.Module):
         """The embeddings, each number of mean 0 and variance 1 over the scenes."""
         normal: Tensor = self.normal(embeddings.transpose(1, 2)).transpose(1, 2)
         return normal
+
+
+def verifier_of(heads: list[Head], embedding: SpeechEmbedding) -> dict[str, NDArray[Any]]:
+    """The arrays of kwsd.runtime.verifier, float16; the heads' normalization is made part of them."""
+    arrays = embedding.arrays()
+    parts: dict[str, list[Tensor]] = {}
+    for head in heads:
+        mean, variance = head.normal.get_buffer("running_mean"), head.normal.get_buffer("running_var")
+        each = head.each.weight[:, :, 0] / (variance + head.normal.eps).sqrt()
+        output = head.output.weight[1] - head.output.weight[0]
+        part = {
+            "each.weight": each.T,
+            "each.bias": (head.each.get_parameter("bias") - each @ mean)[None],
+            "together.weight": head.together.weight.permute(2, 1, 0).flatten(0, 1),
+            "together.bias": head.together.get_parameter("bias")[None],
+            "output.weight": output,
+            "output.bias": head.output.get_parameter("bias").diff()[None],
+        }
+        for name, value in part.items():
+            parts.setdefault(name, []).append(value)
+    arrays |= {name: torch.stack(values).detach().numpy() for name, values in parts.items()}
+    return {name: np.ascontiguousarray(array, np.float16) for name, array in arrays.items()}
 
 
 def hearing(embedding: SpeechEmbedding) -> Annotate:
@@ -123,6 +148,10 @@ class FromHeads(nn.Module):
         hard = scene_loss(logits, at_step, scenes, recipe)
         loss: Tensor = self.soft * seconds * soft + self.heard * far + self.hard * hard
         return loss
+
+    def verifier(self) -> dict[str, NDArray[Any]]:
+        """The heads and the embedding, as the model file keeps them."""
+        return verifier_of(list(self.heads), SpeechEmbedding())  # type: ignore[arg-type]
 
     def train(self, mode: bool = True) -> "FromHeads":
         """The projection learns, the heads stay as they are."""

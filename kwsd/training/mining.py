@@ -1,6 +1,7 @@
 """Hard negatives: what a model mistakes for its keyword in recordings that do not hold it."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +26,16 @@ def mine(
 ) -> None:
     """Stream each file and write what fires, 2.5 s around it, to `out`/STEM@SECONDS[-SNRdB].flac.
 
-    Files gone through before, by their names in `out`/mined.txt, are passed over. on_file: called after each
-    with the number of clips it gave. around: noise and rooms that the files are heard in, as are the clips.
+    A verifier is not asked: it has to learn to refuse these, too. Files gone through before, by their names
+    in `out`/mined.txt, are passed over. on_file: called after each with the number of clips it gave. around:
+    noise and rooms that the files are heard in, as are the clips.
     """
     import soundfile
 
     out.mkdir(parents=True, exist_ok=True)
     done = out / MINED
     known = set(done.read_text().splitlines()) if done.exists() else set()
-    detector = Detector(model, threshold=threshold, patience=1)
+    detector = Detector(replace(model, verifier=None), threshold=threshold, patience=1)
     random = np.random.default_rng(0)
     noise = f"-{around.snr:g}dB" if around and around.snr is not None else ""
     with done.open("a") as log:

@@ -4,10 +4,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from kwsd.runtime.frontend import SAMPLE_RATE
-from kwsd.runtime.model import Model, Settings
+from kwsd.runtime.model import Array, Model, Settings
 from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END
 from kwsd.training.crnn import CRNN
 from kwsd.training.torchfile import write_torch
@@ -29,13 +30,21 @@ def save_model(model: Model, path: Path, entries: dict[str, Any] | None = None) 
         "weights": entries or model.weights,
         "facts": model.facts,
     }
+    if model.verifier:
+        record["verifier"] = {name: array.astype(np.float16) for name, array in model.verifier.items()}
     write_torch(record, path)
 
 
-def from_torch(crnn: CRNN, keyword: str, settings: Settings, facts: dict[str, Any] | None = None) -> Model:
+def from_torch(
+    crnn: CRNN,
+    keyword: str,
+    settings: Settings,
+    facts: dict[str, Any] | None = None,
+    verifier: dict[str, Array] | None = None,
+) -> Model:
     """A network as the runtime has it: with the weights that it computes with, in float32."""
     weights = {name: value.numpy() for name, value in weights_of(crnn).items()}
-    return Model(keyword, crnn.architecture, weights, settings, facts or {})
+    return Model(keyword, crnn.architecture, weights, settings, facts or {}, verifier=verifier)
 
 
 def to_torch(model: Model) -> CRNN:

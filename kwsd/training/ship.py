@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kwsd.runtime.model import Settings
+from kwsd.runtime.model import Array, Settings
 from kwsd.training.accounting import cost
 from kwsd.training.crnn import CRNN
 from kwsd.training.metrics import (
@@ -67,10 +67,12 @@ def ship(
     facts: dict[str, Any],
     out: Path,
     settings: Settings | None = None,
+    verifier: dict[str, Array] | None = None,
 ) -> dict[str, Any]:
     """Write the model and, beside it, its card. Returns its metrics by split.
 
     settings: how it is run; without, at its stride and `window`, its threshold from validation clips.
+    verifier: what its candidates are verified by.
     """
     chosen = settings or Settings(window=window, step=crnn.architecture.stride[1])
     scores = {s: split_scores(crnn, recordings, s, chosen.window, chosen.step) for s in JUDGED}
@@ -79,7 +81,7 @@ def ship(
         chosen = replace(chosen, threshold=threshold_from(*scores["validation"]))
     entries = crnn.packed() if isinstance(crnn, Quantized) else None
     kept = facts | {"one_minus_auroc": {split: m["one_minus_auroc"] for split, m in metrics.items()}}
-    save_model(from_torch(crnn, recordings.keyword, chosen, kept), out, entries)
+    save_model(from_torch(crnn, recordings.keyword, chosen, kept, verifier), out, entries)
     out.with_suffix(".md").write_text(card(out, metrics, facts))
     return metrics
 

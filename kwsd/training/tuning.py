@@ -15,12 +15,19 @@ from kwsd.runtime.model import Model, Settings
 from kwsd.training.field import Point, Positive, curve
 from kwsd.training.torchfile import write_torch
 
+GATES = (0.2, 0.3, 0.5)
+
 
 def settings_to_try(model: Model) -> list[dict[str, Any]]:
-    """Windows and steps around the model's own, each with one to three steps of patience."""
+    """Windows and steps around the model's own, each with one to three steps of patience.
+
+    With a verifier: steps and gates, for it is the verifier that waits.
+    """
     own = model.settings
     windows = (own.window, own.window * 3 // 4)
     steps = (own.step, max(1, own.step - 2))
+    if model.verifier:
+        return [{"step": step, "gate": gate} for step, gate in itertools.product(steps, GATES)]
     return [
         {"window": window, "step": step, "patience": patience}
         for window, step, patience in itertools.product(windows, steps, (1, 2, 3))

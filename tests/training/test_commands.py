@@ -14,6 +14,7 @@ from kwsd.errors import UsageError
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.dataset import read_audio, read_tree
+from kwsd.training.heads import FromHeads
 from kwsd.training.modelfile import to_torch
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
@@ -83,6 +84,20 @@ def test_train_learns_and_ships_a_model_with_a_card(tree: Path, teacher: Path) -
     [run] = recorded(teacher.with_name("runs.jsonl"))
     assert (run["kind"], run["name"], run["config"]["seed"]) == ("train", "teacher", 0)
     assert len(run["history"]) == 4
+
+
+def test_train_learns_from_the_embedding(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("livekit.wakeword")
+    monkeypatch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
+    monkeypatch.setattr("kwsd.training.heads.HEADS", 1)
+    monkeypatch.setattr("kwsd.cli.workshop.CHUNKS", 1)
+    monkeypatch.setattr(FromHeads.__init__, "__defaults__", (1.0, 0.1, 0.0, 2.0))  # no labels: the heads know
+    out = tmp_path / "taught.pt"
+    kwsd("train", "--student", "--embedding", "--data", tree, "--keyword", "rise", "--epochs", 6, "--out", out)
+    assert one_minus_auroc(out, tree) < 0.2
+    assert "head batches 100" in out.with_suffix(".md").read_text()
 
 
 def test_clips_score_as_the_runtime_hears_them(tree: Path, teacher: Path) -> None:

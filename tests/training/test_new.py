@@ -29,7 +29,7 @@ def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScenePool.__init__, "__defaults__", (None, 1, 2, 256))
         patch.setattr("kwsd.runtime.model.BASELINE", STUDENT)
-        patch.setattr("kwsd.cli.new.HEAD_BATCHES", 100)
+        patch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
         patch.setattr("kwsd.training.heads.HEADS", 1)
         patch.setattr(FromHeads.__init__, "__defaults__", (0.3, 0.1, 1.0, 2.0))  # labels are quicker learned
         patch.setattr("kwsd.training.tuning.settings_to_try", lambda _: [{"patience": 1}])
