@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from kwsd.cli import streams
+from kwsd.cli.number import Number
 from kwsd.cli.workshop import PATH, console, load_crnn, needs_torch
 from kwsd.errors import UsageError
 
@@ -27,6 +28,9 @@ from kwsd.errors import UsageError
 @click.option("--window", type=click.IntRange(1), help="Steps the attention sees.  [default: the model's]")
 @click.option("--step", type=click.IntRange(1), help="Frames between two steps.  [default: the model's]")
 @click.option("--patience", type=click.IntRange(1), help="Steps on end, of streams.  [default: the model's]")
+@click.option(
+    "--gate", type=Number(0, 1), help="Posterior that has the verifier asked.  [default: the model's]"
+)
 @streams.JOBS
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--plot", type=PATH, help="Draw the curve to this file.")
@@ -42,6 +46,7 @@ def command(
     window: int | None,
     step: int | None,
     patience: int | None,
+    gate: float | None,
     jobs: int,
     as_json: bool,
     plot: Path | None,
@@ -58,7 +63,7 @@ def command(
         _clips(model, data, split or "dev-test", window, step, as_json, plot)
         return
     heard = streams.read(positives, negatives, split, noise, snr, rir)
-    settings = {"window": window, "step": step, "patience": patience}
+    settings = {"window": window, "step": step, "patience": patience, "gate": gate}
     points = streams.evaluate(model, heard, settings, jobs)
     curve = [point.record() for point in points]
     if plot:

@@ -13,7 +13,7 @@ import click
 def command(model: str, against: str | None, as_json: bool) -> None:
     """Count MODEL's parameters, multiply-adds and bytes. MODEL is a file or the name of a shipped model."""
     from kwsd.runtime.modelfile import find_model
-    from kwsd.training.accounting import cost
+    from kwsd.training.accounting import cost, verifier_cost
 
     path = find_model(model)
     found, mine = cost(path)
@@ -22,6 +22,7 @@ def command(model: str, against: str | None, as_json: bool) -> None:
         "architecture": asdict(found.architecture),
         "settings": asdict(found.settings),
         "cost": asdict(mine),
+        "verifier": verifier_cost(found),
     }
     ratios = mine.over(cost(find_model(against))[1]) if against else {}
     if as_json:
@@ -34,6 +35,8 @@ def command(model: str, against: str | None, as_json: bool) -> None:
     for name, value in asdict(mine).items():
         ratio = [f"{ratios[name]:.2f} x"] if against else []
         table.add_row(name.replace("_", " "), f"{value:,.0f}", *ratio)
+    for name, value in (verifier_cost(found) or {}).items():
+        table.add_row(f"verifier {name.replace('_', ' ')}", f"{value:,}")
     a, s = found.architecture, found.settings
     console = Console()
     console.print(

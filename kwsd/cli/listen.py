@@ -34,6 +34,7 @@ MODELS_OWN = "[default: the model's]"
 @click.option("--window", type=click.IntRange(min=1), help=f"Steps the attention sees.  {MODELS_OWN}")
 @click.option("--step", type=click.IntRange(min=1), help=f"Frames of 10 ms between steps.  {MODELS_OWN}")
 @click.option("--threshold", type=Number(0, 1), help=f"Posterior that triggers.  {MODELS_OWN}")
+@click.option("--gate", type=Number(0, 1), help=f"Posterior that has the verifier asked.  {MODELS_OWN}")
 @click.option("--patience", type=click.IntRange(min=1), help=f"Steps on end it takes.  {MODELS_OWN}")
 @click.option("--release", type=Number(0, 1), help=f"Posterior that rearms.  {MODELS_OWN}")
 @click.option("--refractory", type=Number(min=0), help=f"Seconds between triggers.  {MODELS_OWN}")
@@ -126,7 +127,7 @@ def command(
 
             terminal = Terminal()
         if meter:
-            on_audio.append(stack.enter_context(terminal.meter(detector.settings.threshold)).on_audio)
+            on_audio.append(stack.enter_context(terminal.meter(detector.gate)).on_audio)
         print_event = terminal.on_trigger if text else print_json
         on_trigger.append(unless_full(print_event) if source.live else print_event)
 

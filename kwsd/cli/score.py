@@ -12,6 +12,8 @@ import click
 from kwsd.cli.number import Number
 from kwsd.errors import UsageError
 
+FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
+
 
 @click.command(name="score")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
@@ -36,7 +38,10 @@ def command(
     plot: Path | None,
     beside: tuple[tuple[int, int], ...],
 ) -> None:
-    """Print time, posterior and trigger of every step; several FILEs are heard as one, joined in order."""
+    """Print time, posterior and trigger of every step; several FILEs are heard as one, joined in order.
+
+    `verified` is the posterior of the model's verifier, where it has one and a candidate had it asked.
+    """
     import numpy as np
 
     from kwsd.audio.file import FileSource
@@ -66,6 +71,7 @@ def command(
             "stream_time": round(one.time, 3),
             "posterior": round(one.posterior, 6),
             "warm": one.warm,
+            "verified": None if one.verified is None else round(one.verified, 6),
             "trigger": one.trigger is not None,
         }
         for one in tracks[0][1]
@@ -74,9 +80,7 @@ def command(
         for row in rows:
             print(json.dumps(row))
     elif form == "csv" or plot is None:
-        writer = csv.DictWriter(
-            sys.stdout, ["stream_time", "posterior", "warm", "trigger"], lineterminator="\n"
-        )
+        writer = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     if plot is not None:
@@ -84,7 +88,5 @@ def command(
 
         ends = np.cumsum([len(recording) for recording in recordings]) / SAMPLE_RATE
         words = list(zip((0.0, *ends), (file.parent.name or file.stem for file in files), strict=False))
-        drawn = [
-            Track(f"window {d.window}, step {d.step}", d.settings.threshold, steps) for d, steps in tracks
-        ]
+        drawn = [Track(f"window {d.window}, step {d.step}", d.gate, steps) for d, steps in tracks]
         draw_timeline(samples, words, drawn, plot)

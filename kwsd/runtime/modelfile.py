@@ -86,7 +86,7 @@ def _model(record: object, path: Path) -> Model:
     entries = _part(record, "weights", dict)
     needed = architecture.shapes()
     if entries.keys() != needed.keys():
-        odd = ", ".join(sorted(str(name)[:40] for name in entries.keys() ^ needed.keys()))
+        odd = ", ".join(sorted(_printable(name) for name in entries.keys() ^ needed.keys()))
         raise ModelError(f"weights missing or in excess: {odd[:200]}")
     return Model(
         keyword=keyword,
@@ -97,6 +97,10 @@ def _model(record: object, path: Path) -> Model:
         path=path,
         verifier=_verifier(_part(record, "verifier", dict)) if "verifier" in record else None,
     )
+
+
+def _printable(name: object) -> str:
+    return str(name)[:40].encode("unicode_escape").decode()
 
 
 def _verifier(entries: dict[Any, Any]) -> dict[str, Array]:

@@ -24,21 +24,21 @@ LARGEST_ODDS = 30.0  # beyond, a posterior would round to 1
 
 # Convolutions of three taps: their output channels, along frequency ("f") or time ("t"). After each group the
 # largest of so many neighbours in time and frequency is kept. The first sees three bands and three frames.
-_GROUPS: tuple[tuple[int, str, tuple[int, int]], ...] = (
+GROUPS: tuple[tuple[int, str, tuple[int, int]], ...] = (
     (24, "tft", (2, 2)),
     (48, "ftft", (1, 2)),
     (72, "ftft", (2, 2)),
     (96, "ftft", (1, 2)),
     (96, "ftft", (2, 2)),
 )
-_LAST = sum(len(directions) for _, directions, _ in _GROUPS)  # along time, linear: the embedding
+_LAST = sum(len(directions) for _, directions, _ in GROUPS)  # along time, linear: the embedding
 
 
 def shapes(heads: int) -> dict[str, tuple[int, ...]]:
     """The arrays of a verifier, by name. Convolutions: (taps, in, out)."""
     arrays: dict[str, tuple[int, ...]] = {"mel": (N_FFT // 2 + 1, N_MELS)}
     inputs, layer = 3, 0
-    for outputs, directions, _ in _GROUPS:
+    for outputs, directions, _ in GROUPS:
         for _ in directions:
             arrays[f"conv{layer}.weight"] = (3, inputs, outputs)
             arrays[f"conv{layer}.bias"] = (outputs,)
@@ -81,7 +81,7 @@ class Verifier:
         padded = np.pad(mels, ((0, 0), (1, 1)))
         x = np.stack([padded[:, band : band + N_MELS] for band in range(3)], axis=2)  # time, band, channel
         layer = 0
-        for _, directions, pool in _GROUPS:
+        for _, directions, pool in GROUPS:
             for direction in directions:
                 weight, bias = self.weights[f"conv{layer}.weight"], self.weights[f"conv{layer}.bias"]
                 x = _over_time(x, weight) if direction == "t" else _over_bands(x, weight)

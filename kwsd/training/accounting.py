@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kwsd.runtime import verifier
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, SAMPLE_RATE
 from kwsd.runtime.model import Architecture, Model
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.torchfile import Tensor, read_torch
+from kwsd.runtime.verifier import ANSWERS, CONTEXT, EMBEDDING, FRAMES, GROUPS, HIDDEN, STRIDE
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,12 @@ def macs_per_second(architecture: Architecture, step: int) -> float:
 
 def front_end_macs_per_frame() -> int:
     """Multiply-adds of one frame: window, real FFT (as N log2 N), power, mel filters (a dense product)."""
-    bins = N_FFT // 2 + 1
-    return N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * bins + bins * N_MELS
+    return _macs_per_frame(N_FFT, N_MELS)
+
+
+def _macs_per_frame(n_fft: int, bands: int) -> int:
+    bins = n_fft // 2 + 1
+    return n_fft + round(n_fft * math.log2(n_fft)) + 2 * bins + bins * bands
 
 
 def state_bytes(architecture: Architecture, window: int) -> int:
@@ -69,6 +75,33 @@ def _bytes(entry: Any) -> int:
     if isinstance(entry, Tensor):
         return math.prod(entry.shape) * entry.dtype.itemsize
     return sum(map(_bytes, entry.values()))
+
+
+def inquiry_macs(heads: int) -> int:
+    """Multiply-adds of asking a verifier once: front end, embeddings, heads."""
+    n, bands, inputs = FRAMES + STRIDE * (CONTEXT + ANSWERS - 2), verifier.N_MELS, 3
+    macs = n * _macs_per_frame(verifier.N_FFT, bands)
+    for outputs, directions, (time, frequency) in GROUPS:
+        for direction in directions:
+            n -= 2 * (direction == "t")
+            macs += 3 * inputs * outputs * n * bands
+            inputs = outputs
+        n, bands = n // time, bands // frequency
+    n -= 2
+    macs += 3 * inputs * EMBEDDING * n * bands
+    return macs + heads * (n * EMBEDDING * HIDDEN + ANSWERS * (CONTEXT * HIDDEN + 1) * HIDDEN)
+
+
+def verifier_cost(model: Model) -> dict[str, int] | None:
+    """What a model's verifier holds and takes, where it has one."""
+    if not model.verifier:
+        return None
+    parameters = sum(weight.size for weight in model.verifier.values())
+    return {
+        "parameters": parameters,
+        "bytes": 2 * parameters,  # float16
+        "macs_per_inquiry": inquiry_macs(len(model.verifier["output.bias"])),
+    }
 
 
 def cost(path: Path) -> tuple[Model, Cost]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kwsd.runtime.model import Array, Settings
-from kwsd.training.accounting import cost
+from kwsd.training.accounting import cost, verifier_cost
 from kwsd.training.crnn import CRNN
 from kwsd.training.metrics import (
     SPEECH_COMMANDS_BALANCE,
@@ -107,6 +107,15 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     if data.get("synthetic"):
         judged = "(these clips are of synthetic voices). No voice is in two splits;"
         source = "synthesized keyword and near misses, other words of Speech Commands v0.01"
+    verified = []
+    if asked := verifier_cost(model):
+        verified = [
+            "",
+            f"Candidates (posterior {s.gate} or more) are verified by heads on Google's speech embedding "
+            "(Apache-2.0;",
+            f"{asked['parameters']:,} parameters, {asked['macs_per_inquiry']:,} multiply-adds an inquiry); "
+            "the threshold is what they must reach.",
+        ]
     lines = [
         f'# {path.name}: "{model.keyword}"',
         "",
@@ -120,13 +129,14 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         f"{spent.parameters:,} parameters, {spent.macs_per_second:,.0f} multiply-adds per second of audio "
         f"(front end apart),",
         f"{spent.weight_bytes:,} bytes of weights, {spent.file_bytes:,} of file (`kwsd info {path.stem}`).",
+        *verified,
         "",
         "| split | clips (keyword + others) | 1 - AUROC (95 % interval) | au_fa_fr | at 1,734 of 64,721 "
         "| FRR at FA 1 % | at 0.1 % |",
         "|---|---|---|---|---|---|---|",
         *rows,
         "",
-        "A clip's score is its highest posterior, heard after silence, as the runtime hears it",
+        "A clip's score is the CRNN's highest posterior, heard after silence, as the runtime hears it",
         judged,
         "validation chose the epoch and the threshold.",
         "",

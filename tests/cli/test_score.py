@@ -18,7 +18,7 @@ def test_steps_and_triggers_agree_with_listen(spoken: Spoken) -> None:
     scored = run(spoken.path, "--model", spoken.model, "--format", "jsonl")
     assert scored.returncode == 0, scored.stderr
     rows = [json.loads(line) for line in scored.stdout.splitlines()]
-    triggers = [(row["stream_time"], row["posterior"]) for row in rows if row["trigger"]]
+    triggers = [(row["stream_time"], row["verified"] or row["posterior"]) for row in rows if row["trigger"]]
     listened = subprocess.run(
         [KWSD, "listen", "--model", spoken.model, "--input", spoken.path, "--format", "json"],
         capture_output=True,

@@ -1,5 +1,6 @@
 """The reader of model files: it takes what torch writes, and nothing that is damaged or hostile."""
 
+import dataclasses
 import io
 import os
 import pickle
@@ -24,6 +25,7 @@ from kwsd.errors import ModelError
 from kwsd.runtime import modelfile
 from kwsd.runtime.model import BASELINE, STUDENT, Architecture, Model
 from kwsd.runtime.modelfile import find_model, read_model
+from kwsd.runtime.verifier import shapes as verifier_shapes
 
 torch = pytest.importorskip("torch")
 
@@ -161,6 +163,36 @@ def test_reads_what_kwsd_saves(random_model: Callable[..., Model], file: Path) -
     model = random_model(STUDENT)
     training.save_model(model, file)
     assert_same(read_model(file), model)
+
+
+def test_reads_a_verifier(random_model: Callable[..., Model], file: Path) -> None:
+    training = pytest.importorskip("kwsd.training.modelfile")
+    verifier = {name: np.full(shape, 0.5, np.float32) for name, shape in verifier_shapes(3).items()}
+    training.save_model(dataclasses.replace(random_model(STUDENT), verifier=verifier), file)
+    read = read_model(file).verifier
+    assert read is not None
+    assert read.keys() == verifier.keys()
+    for name, array in read.items():
+        np.testing.assert_array_equal(array, verifier[name])
+    torch.load(file, weights_only=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"output.bias": None}, "its verifier has no heads"),
+        ({"mel": None}, "its verifier is not that of a kwsd model"),
+        ({"more": torch.zeros(1)}, "its verifier is not that of a kwsd model"),
+        ({"mel": torch.zeros(3)}, "weight verifier mel has shape (3,)"),
+        ({"conv0.bias": torch.full((24,), torch.nan)}, "weight verifier conv0.bias holds a NaN"),
+    ],
+)
+def test_a_wrong_verifier_is_refused(
+    small: dict[str, Any], file: Path, change: dict[str, Any], said: str
+) -> None:
+    verifier = {name: torch.zeros(shape) for name, shape in verifier_shapes(1).items()} | change
+    small["verifier"] = {name: tensor for name, tensor in verifier.items() if tensor is not None}
+    assert said in refused(file, saved(small))
 
 
 def test_reads_views_halves_and_state_dicts(random_model: Callable[..., Model], file: Path) -> None:

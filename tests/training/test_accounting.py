@@ -1,10 +1,16 @@
+import math
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import BASELINE, STUDENT, Architecture
-from kwsd.training.accounting import macs_per_step
+from kwsd.runtime.verifier import N_FFT, SPAN, Verifier, shapes
+from kwsd.training.accounting import inquiry_macs, macs_per_step
 from kwsd.training.crnn import CRNN
 
 ODD = Architecture(channels=3, kernel=(7, 11), stride=(3, 6), hidden=9)
@@ -48,3 +54,25 @@ def test_macs_equal_thops_count() -> None:
         2 * 13 * BASELINE.hidden
     )  # thop adds 13 operations of gates and biases for a unit of a layer
     assert counted == STEPS * (macs_per_step(BASELINE) + elementwise)
+
+
+def test_an_inquirys_macs_are_those_of_its_products() -> None:
+    """Counted where numpy multiplies, but for the front end's transform."""
+    counted = 0
+
+    class Counting(np.ndarray):
+        def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+            nonlocal counted
+            plain = [np.asarray(x) if isinstance(x, np.ndarray) else x for x in inputs]
+            out = tuple(np.asarray(x) for x in options.pop("out", ()) if x is not None)
+            result = getattr(ufunc, method)(*plain, **options, **({"out": out} if out else {}))
+            if ufunc is np.matmul:
+                counted += result.size * plain[0].shape[-1]
+            return result
+
+    heads = 2
+    weights = {name: np.ones(shape, np.float32).view(Counting) for name, shape in shapes(heads).items()}
+    Verifier(weights).posterior(np.zeros(SPAN, np.float32))
+    frames, bins = (SPAN - N_FFT) // HOP + 1, N_FFT // 2 + 1
+    transform = frames * (N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * bins)
+    assert inquiry_macs(heads) == counted + transform

@@ -86,16 +86,16 @@ def test_train_learns_and_ships_a_model_with_a_card(tree: Path, teacher: Path) -
     assert len(run["history"]) == 4
 
 
-def test_train_learns_from_the_embedding(
-    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_train_learns_from_the_embedding(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("livekit.wakeword")
     monkeypatch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
     monkeypatch.setattr("kwsd.training.heads.HEADS", 1)
     monkeypatch.setattr("kwsd.cli.workshop.CHUNKS", 1)
     monkeypatch.setattr(FromHeads.__init__, "__defaults__", (1.0, 0.1, 0.0, 2.0))  # no labels: the heads know
     out = tmp_path / "taught.pt"
-    kwsd("train", "--student", "--embedding", "--data", tree, "--keyword", "rise", "--epochs", 6, "--out", out)
+    kwsd(
+        "train", "--student", "--embedding", "--data", tree, "--keyword", "rise", "--epochs", 6, "--out", out
+    )
     assert one_minus_auroc(out, tree) < 0.2
     assert "head batches 100" in out.with_suffix(".md").read_text()
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from kwsd.runtime.frontend import SAMPLE_RATE
+from kwsd.runtime.verifier import ANSWERS, SPAN, Verifier, shapes
 from kwsd.training.embedding import SIZE, SpeechEmbedding, ends
+from kwsd.training.heads import Head, verifier_of
 
 pytest.importorskip("livekit.wakeword")
 pytest.importorskip("onnx")
@@ -23,3 +25,24 @@ def test_an_embedding_is_of_its_own_stretch_of_audio_only() -> None:
         last = round(float(at[number]) * SAMPLE_RATE)
         piece = embed(audio[:, number * 1280 : last])
         torch.testing.assert_close(piece[:, 0], whole[:, number], atol=1e-2, rtol=1e-3)
+
+
+def test_the_runtimes_verifier_is_the_embedding_and_the_heads() -> None:
+    torch.manual_seed(0)
+    embed = SpeechEmbedding()
+    audio = 0.1 * torch.randn(1, SPAN) * torch.linspace(0, 1, SPAN)
+    embeddings = embed(audio)
+    heads = [Head(), Head()]
+    for head in heads:
+        head(embeddings.repeat(8, 1, 1))  # the normalization learns
+        head.eval()
+    arrays = verifier_of(heads, embed)
+    assert {name: array.shape for name, array in arrays.items()} == shapes(len(heads))
+    verifier = Verifier({name: array.astype("float32") for name, array in arrays.items()})
+    ours = verifier.embeddings(verifier.mels(audio[0].numpy()))
+    assert float((torch.from_numpy(ours) - embeddings[0]).abs().max()) < 0.01 * float(embeddings.abs().max())
+    with torch.no_grad():
+        logits = torch.stack([head(embeddings) for head in heads]).mean(dim=0)[0, -ANSWERS:]
+    torch.testing.assert_close(
+        torch.from_numpy(verifier.odds(ours)), logits[:, 1] - logits[:, 0], atol=0.03, rtol=0.03
+    )

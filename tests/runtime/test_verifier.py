@@ -1,0 +1,142 @@
+"""The second stage: what it is asked, when, and what comes of its answer."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kwsd.runtime.detector import BLOCK, Detector, Past, Step
+from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.runtime.model import Array, Model
+from kwsd.runtime.verifier import SPAN, Verifier, shapes
+
+HEADS = 2
+
+
+def weights(bias: float = 0.0, scale: float = 1.0) -> dict[str, Array]:
+    """Random ones, in sizes that let sound through; the heads' log-odds are moved by `bias`."""
+    random = np.random.default_rng(0)
+    made = {}
+    for name, shape in shapes(HEADS).items():
+        inputs = shape[0] * shape[1] if name.startswith("conv") and len(shape) == 3 else shape[-2:][0]
+        made[name] = (random.normal(0, scale * inputs**-0.5, shape)).astype(np.float32)
+    made["mel"] = np.abs(made["mel"])
+    made["output.bias"] = np.full((HEADS, 1, 1), bias, np.float32)
+    return made
+
+
+@pytest.fixture
+def verified(loudness: Model) -> Model:
+    """Hears loudness, with a verifier that answers by chance."""
+    return dataclasses.replace(loudness, verifier=weights())
+
+
+def noise(seconds: float, seed: int = 0) -> np.ndarray:
+    sound = np.random.default_rng(seed).normal(0, 0.2, round(seconds * SAMPLE_RATE))
+    return sound.clip(-1, 1).astype(np.float32)
+
+
+def quiet(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * SAMPLE_RATE), np.float32)
+
+
+SAID = np.concatenate((quiet(1), noise(0.5), quiet(1.5), noise(0.5, 1), quiet(1)))
+
+
+def asked(steps: list[Step]) -> list[float]:
+    return [step.time for step in steps if step.verified is not None]
+
+
+def test_what_it_is_sure_of_triggers_with_its_posterior(verified: Model) -> None:
+    sure = dataclasses.replace(verified, verifier=weights(bias=40, scale=0.1))
+    triggers = Detector(sure).feed(SAID)
+    alone = Detector(dataclasses.replace(sure, verifier=None), threshold=sure.settings.gate).feed(SAID)
+    assert [t.stream_time for t in triggers] == [t.stream_time for t in alone]
+    assert len(triggers) == 2
+    assert all(0.999 < t.posterior < 1 for t in triggers)
+
+
+def test_what_it_refuses_never_triggers_and_it_is_asked_no_more(verified: Model) -> None:
+    unsure = dataclasses.replace(verified, verifier=weights(bias=-40, scale=0.1))
+    steps = list(Detector(unsure).steps(SAID))
+    assert not any(step.trigger for step in steps)
+    assert all(step.warm for step in steps[3:])  # nothing reset the engine
+    times = asked(steps)
+    assert len(times) == 6  # three times a candidate
+    assert times[2] - times[0] == pytest.approx(times[5] - times[3]) == pytest.approx(0.4)
+
+
+def test_it_is_not_asked_without_a_candidate(verified: Model) -> None:
+    assert asked(list(Detector(verified).steps(quiet(5)))) == []
+    assert asked(list(Detector(verified, gate=1).steps(SAID))) == []
+
+
+def test_it_hears_what_came_right_before(verified: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[np.ndarray] = []
+    monkeypatch.setattr(Verifier, "posterior", lambda _, audio: heard.append(audio) or 0.0)
+    steps = list(Detector(verified).steps(SAID))
+    before = np.concatenate((np.zeros(SPAN, np.float32), SAID))
+    for time, audio in zip(asked(steps), heard, strict=True):
+        end = SPAN + round(time * SAMPLE_RATE)
+        np.testing.assert_array_equal(audio, before[end - SPAN : end])
+
+
+@settings(deadline=None, max_examples=20)
+@given(sizes=st.lists(st.integers(0, 20_000), min_size=1, max_size=5).filter(any), bias=st.floats(-2, 2))
+def test_any_chunking_gives_the_same_answers(loudness: Model, sizes: list[int], bias: float) -> None:
+    model = dataclasses.replace(loudness, verifier=weights(bias))
+    expected = list(Detector(model).steps(SAID))
+    assert asked(expected)
+    detector, steps, start = Detector(model), [], 0
+    while start < len(SAID):
+        for size in sizes:
+            steps += detector.steps(SAID[start : start + size])
+            start += size
+    assert asked(steps) == asked(expected)
+    np.testing.assert_allclose(
+        [step.verified for step in steps if step.verified is not None],
+        [step.verified for step in expected if step.verified is not None],
+        atol=1e-5,
+    )
+
+
+def test_a_gap_ends_a_candidate(verified: Model) -> None:
+    unsure = dataclasses.replace(verified, verifier=weights(bias=-40, scale=0.1))
+    whole = list(Detector(unsure).steps(SAID))
+    cut = round(asked(whole)[0] * SAMPLE_RATE) + HOP  # it was asked once
+    detector = Detector(unsure)
+    steps = list(detector.steps(SAID[:cut]))
+    detector.gap(0.1)
+    after = list(detector.steps(quiet(0.6)))
+    assert len(asked(steps)) == 1
+    assert asked(after) == []
+
+
+@given(
+    sizes=st.lists(st.integers(0, 400), max_size=20), later=st.integers(0, 300), length=st.integers(1, 500)
+)
+def test_the_past_is_the_last_samples(sizes: list[int], later: int, length: int) -> None:
+    past, stream = Past(length), np.arange(1, sum(sizes) + 1, dtype=np.float32)
+    start = 0
+    for size in sizes:
+        past.push(stream[start : start + size])
+        start += size
+    later = min(later, len(stream))
+    wanted = np.concatenate((np.zeros(length, np.float32), stream))
+    end = len(wanted) - later
+    np.testing.assert_array_equal(past.until(later), wanted[end - length : end])
+
+
+def test_the_past_forgets_what_nobody_will_ask_for() -> None:
+    past = Past(1000)
+    for _ in range(100):
+        past.push(np.zeros(BLOCK // 4, np.float32))
+    assert past._held <= 1000 + BLOCK + BLOCK // 4
+
+
+def test_what_it_makes_of_silence_and_of_the_loudest_sound_is_finite() -> None:
+    verifier = Verifier(weights())
+    for audio in (np.zeros(SPAN, np.float32), np.full(SPAN, 1e4, np.float32), noise(SPAN / SAMPLE_RATE)):
+        assert 0 < verifier.posterior(audio) < 1
