@@ -24,6 +24,7 @@ from kwsd.runtime.frontend import N_MELS, SAMPLE_RATE, FrontEnd
 from kwsd.runtime.model import STUDENT, Model
 from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.runtime.trigger import Debouncer
+from kwsd.runtime.verifier import SPAN, Verifier
 
 SECONDS = 10  # of audio in a repetition
 WINDOW, STEP = 20, 10
@@ -61,7 +62,8 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=30)
     options = parser.parse_args()
     model = load(options.model)
-    detector = Detector(model, WINDOW, STEP, threshold=1)  # never resets, so that every step is paid for
+    # neither resets nor asks a verifier, so that every step is paid for, and nothing else
+    detector = Detector(model, WINDOW, STEP, threshold=1, gate=1)
     detector.feed(np.zeros(SAMPLE_RATE, np.float32))
     print(f"Resident memory with the detector running: {resident_mb():.1f} MB")
 
@@ -81,6 +83,11 @@ def main() -> None:
     report("front end alone, 100 ms chunks", lambda: [front_end.push(chunk) for chunk in tenths])
     report("engine alone, 100 ms chunks", lambda: [engine.advance(chunk) for chunk in frames])
     report("trigger alone", lambda: [debouncer.push(0.4, i / 10) for i in range(len(tenths))])
+
+    if model.verifier:
+        verifier, heard = Verifier(model.verifier), noise[:SPAN]
+        best, median = cpu_ms(lambda: verifier.posterior(heard), options.repetitions)
+        print(f"\nCPU ms each time the verifier is asked {best:16.2f}{median:9.2f}")
 
     print("\nA step's cost by the window")
     many = np.random.default_rng(0).normal(-4, 3, (4000 * STEP, N_MELS)).astype(np.float32)

@@ -1,5 +1,6 @@
 """Judging on streams: hits, misses and false alarms are those of the detector itself."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from kwsd.runtime.detector import Detector
 from kwsd.runtime.frontend import SAMPLE_RATE
 from kwsd.runtime.model import Model
 from kwsd.runtime.modelfile import read_model
+from kwsd.runtime.verifier import Verifier, shapes
 
 pytest.importorskip("torch")
 pytest.importorskip("scipy")
@@ -71,7 +73,15 @@ def test_latency_counts_from_the_words_end(model: Model) -> None:
 
 
 @pytest.mark.parametrize("patience", [1, 3])
-def test_every_threshold_is_as_the_detector_alone_has_it(model: Model, patience: int) -> None:
+@pytest.mark.parametrize("verified", [False, True])
+def test_every_threshold_is_as_the_detector_alone_has_it(
+    model: Model, patience: int, verified: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if verified:  # by loudness, which grows as the word goes on
+        model = replace(
+            model, verifier={name: np.zeros(shape, np.float32) for name, shape in shapes(1).items()}
+        )
+        monkeypatch.setattr(Verifier, "posterior", lambda _, audio: float(np.tanh(30 * audio.std())))
     random = np.random.default_rng(0)
     context = [np.concatenate([burst(level) for level in (0.001, 0.2, 0.004)])]  # it may fire in the context
     positives = [place(burst(level), context, QUIET, random) for level in (0.001, 0.004, 0.02, 0.2) * 2]
