@@ -118,7 +118,7 @@ def command(
             "attention": attention,
             "teachers": len(teacher),
         }
-        train_and_ship(trainer, recordings, out, "distill", details, record, resume)
+        train_and_ship(trainer, recordings, out, "distill", details, record, resume, heir_of=first)
         return
     evaluate = evaluator(recordings, StillPool(recordings.scenes(), seed, answers), epochs, seed)
     kind = "search" if search else "grid"

@@ -91,7 +91,7 @@ def command(
         trainer = Trainer(recipe, pool, validation, checkpoint, objective, crnn)
         if last:
             details = {"from": model, "rounds": rounds, "epochs between": epochs, "teachers": len(teacher)}
-            train_and_ship(trainer, recordings, out, "prune", details, record)
+            train_and_ship(trainer, recordings, out, "prune", details, record, heir_of=read)
         else:
             with epoch_progress(0, epochs, recipe.batches) as (on_epoch, on_batch):
                 trainer.run(on_epoch, on_batch)

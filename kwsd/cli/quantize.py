@@ -82,9 +82,11 @@ def command(
     details = {"bits": int(bits), "from": model}
     window = read.settings.window
     if not qat:
-        kept = read.settings if read.verifier else None  # a verifier's threshold is not the posterior's
+        settings = (
+            read.settings if read.verifier else None
+        )  # its threshold is the verifier's: clips tell nothing
         ship_and_record(
-            network, window, recordings, out, "quantize", details, record, None, kept, read.verifier
+            network, window, recordings, out, "quantize", details, record, None, settings, read.verifier
         )
         return
     answers, objective = None, None
@@ -97,7 +99,7 @@ def command(
     pool = ScenePool(recordings.scenes(), seed, answers)
     validation = recordings.validation()
     trainer = Trainer(recipe, pool, validation, out.with_suffix(".ckpt"), objective, network)
-    train_and_ship(trainer, recordings, out, "qat", details, record, resume)
+    train_and_ship(trainer, recordings, out, "qat", details, record, resume, heir_of=read)
 
 
 def comparison(crnn: "CRNN", read: "Model", recordings: "Recordings", record: Path | None) -> "Table":

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,11 +135,13 @@ def train_and_ship(
     record: Path | None = None,
     resume: bool = False,
     choose: "Callable[[Model], Settings] | None" = None,
+    heir_of: "Model | None" = None,
 ) -> None:
     """Train to the end, write the model with its card, and record the run.
 
     kind: what sort of run it is. details: what the recipe does not say (teachers, temperature, bits).
-    choose: how the trained model is to be run; without, `ship` decides.
+    choose: how the trained model is to be run; without, `ship` decides. heir_of: a model whose verifier,
+    and how it is asked, are handed down.
     """
     from kwsd.runtime.model import Settings
     from kwsd.training.heads import FromHeads
@@ -157,9 +159,12 @@ def train_and_ship(
     crnn = trainer.best_crnn()
     verifier = trainer.objective.verifier() if isinstance(trainer.objective, FromHeads) else None
     chosen = None
+    as_trained = Settings(window=recipe.window, step=recipe.architecture.stride[1])
     if choose:
-        as_trained = Settings(window=recipe.window, step=recipe.architecture.stride[1])
         chosen = choose(from_torch(crnn, recordings.keyword, as_trained, verifier=verifier))
+    elif heir_of and heir_of.verifier:
+        verifier = heir_of.verifier
+        chosen = replace(heir_of.settings, window=as_trained.window, step=as_trained.step)
     details = settings | (details or {})
     ship_and_record(crnn, recipe.window, recordings, out, kind, details, record, ran, chosen, verifier)
     checkpoint.unlink()

