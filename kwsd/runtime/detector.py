@@ -1,6 +1,5 @@
 """The detector: samples in, triggers out. Front end, engine and debouncer in one stream."""
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +10,13 @@ import numpy.typing as npt
 
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, SAMPLE_RATE, FrontEnd, Samples
-from kwsd.runtime.model import Model, Settings
+from kwsd.runtime.inquiry import BLOCK, Inquiry
+from kwsd.runtime.model import Model
 from kwsd.runtime.trigger import Debouncer, Trigger
-from kwsd.runtime.verifier import SPAN, Verifier
+from kwsd.runtime.verifier import Verifier
 
-BLOCK = SAMPLE_RATE  # samples taken at a time, so that a long recording needs no more memory than a second
 TAIL = SAMPLE_RATE // 2  # samples of silence to feed after a recording: its last word is decided in them
 LOUDEST = 1e4  # full scale is 1; far above it, powers overflow float32
-ASK_EVERY, ASK_FOR = 16 * HOP, 40 * HOP  # samples: a candidate is verified this often, for this long
 
 
 class Step(NamedTuple):
@@ -65,8 +63,11 @@ class Detector:
         self.settings = settings
         self._front_end = FrontEnd()
         self._engine = Engine(model, settings.window, settings.step)
-        self._debouncer = debouncer(model, settings)
-        self._verifier = Verifier(model.verifier) if model.verifier else None
+        # before a verifier, what fires is a candidate
+        self.gate = settings.gate if model.verifier else settings.threshold
+        release = min(self.gate, settings.release)
+        self._debouncer = Debouncer(self.gate, settings.patience, release, settings.refractory)
+        self._inquiry = Inquiry(Verifier(model.verifier)) if model.verifier else None
         self.reset()
 
     @classmethod
@@ -91,18 +92,14 @@ class Detector:
         """Frames (10 ms) between two steps."""
         return self.settings.step
 
-    @property
-    def gate(self) -> float:
-        """Posterior at or above which a step counts: the threshold's or, before a verifier, the gate's."""
-        return gate(self.model, self.settings)
-
     def reset(self) -> None:
         """Return to the exact initial state: nothing heard, stream time 0."""
         self._front_end.reset()
         self._engine.reset()
         self._debouncer.reset()
         self._heard = N_FFT - HOP  # samples to the end of the last frame; the first ends at N_FFT
-        self._forget()
+        if self._inquiry:
+            self._inquiry.forget()
         self.posterior = 0.0  # of the last step
 
     def gap(self, seconds: float) -> None:
@@ -110,7 +107,8 @@ class Detector:
         self._front_end.reset()
         self._engine.reset()
         self._heard += round(seconds * SAMPLE_RATE) + N_FFT - HOP
-        self._forget()
+        if self._inquiry:
+            self._inquiry.forget()
         self.posterior = 0.0
 
     def join(self, other: "Detector") -> None:
@@ -147,8 +145,8 @@ class Detector:
         for start in range(0, len(samples), BLOCK):
             cleaned = _clean(samples[start : start + BLOCK])
             frames = self._front_end.push(cleaned)
-            if self._verifier:
-                self._past.push(cleaned)
+            if self._inquiry:
+                self._inquiry.hear(cleaned)
             while len(frames):
                 taken, frames = frames[: engine.due], frames[engine.due :]
                 posterior = engine.take(taken)
@@ -161,58 +159,18 @@ class Detector:
         self.posterior = posterior
         warm = self._engine.warm
         fires, sure, verified = self._debouncer.push(posterior, time, warm), posterior, None
-        if self._verifier:
+        if self._inquiry:
             if fires:
-                self._ask_at, self._ask_until = self._heard, self._heard + ASK_FOR
-            fires = False
-            if self._ask_at <= self._heard <= self._ask_until:
-                later = ahead + self._front_end.held - (N_FFT - HOP)
-                verified = sure = self._verifier.posterior(self._past.until(later))
-                self._ask_at = self._heard + ASK_EVERY
-                fires = verified >= self.settings.threshold
+                self._inquiry.begin(self._heard)
+            verified = self._inquiry.answer(self._heard, ahead + self._front_end.held - (N_FFT - HOP))
+            fires = verified is not None and verified >= self.settings.threshold
+            sure = verified or 0.0
         if not fires:
             return Step(time, posterior, warm, None, verified)
-        self._ask_until = 0
         self._engine.reset()
+        if self._inquiry:
+            self._inquiry.end()
         return Step(time, posterior, warm, Trigger(self.keyword, sure, time), verified)
-
-    def _forget(self) -> None:
-        """No audio is left for the verifier, and no candidate."""
-        self._past = Past(SPAN)
-        self._ask_at, self._ask_until = 0, -1  # where in the stream, in samples
-
-
-class Past:
-    """The last samples of a stream, as chunks: they are joined only where they are asked for."""
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-        self._chunks: deque[Samples] = deque()
-        self._held = 0
-
-    def push(self, samples: Samples) -> None:
-        """Add samples; those beyond a BLOCK more than `length` may go."""
-        self._chunks.append(samples.copy())
-        self._held += len(samples)
-        while self._held - len(self._chunks[0]) >= self.length + BLOCK:
-            self._held -= len(self._chunks.popleft())
-
-    def until(self, later: int) -> Samples:
-        """The `length` samples before the last `later`; silence where there were none."""
-        joined = np.concatenate((np.zeros(self.length, np.float32), *self._chunks))
-        end = len(joined) - later
-        return joined[end - self.length : end]
-
-
-def gate(model: Model, settings: Settings) -> float:
-    """Posterior at or above which a step counts towards a trigger or, before a verifier, a candidate."""
-    return settings.gate if model.verifier else settings.threshold
-
-
-def debouncer(model: Model, settings: Settings) -> Debouncer:
-    """What makes triggers, or candidates, of the model's posteriors."""
-    at = gate(model, settings)
-    return Debouncer(at, settings.patience, min(at, settings.release), settings.refractory)
 
 
 def _clean(samples: npt.NDArray[Any]) -> Samples:

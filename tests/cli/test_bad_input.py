@@ -224,6 +224,7 @@ BAD_OPTIONS = [
     ("--threshold nan", "nan is not a finite number"),
     ("--threshold 0", "threshold must be a number from 0.001 to 1"),
     ("--threshold high", "'high' is not a valid float"),
+    ("--gate 0", "gate must be a number from 0.001 to 1"),
     ("--release nan", "nan is not a finite number"),
     ("--release 0.9 --threshold 0.5", "release 0.9 must not be above threshold 0.5"),
     ("--patience 0", "--patience"),

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kwsd.runtime.detector import BLOCK, Detector, Past, Step
+from kwsd.runtime.detector import Detector, Step
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.runtime.inquiry import BLOCK, Past
 from kwsd.runtime.model import Array, Model
 from kwsd.runtime.verifier import SPAN, Verifier, shapes
 
