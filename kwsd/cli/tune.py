@@ -7,6 +7,7 @@ import click
 from kwsd.cli import streams
 from kwsd.cli.number import Number
 from kwsd.cli.workshop import OUT, console, needs_torch
+from kwsd.errors import KwsdError
 
 
 @click.command(name="tune")
@@ -53,6 +54,11 @@ def command(
             + f", threshold {point.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
         )
 
-    settings, _ = tune(read_model(path), *heard, fa_per_hour, jobs, report)
+    settings, point = tune(read_model(path), *heard, fa_per_hour, jobs, report)
+    if point.fa_per_hour > fa_per_hour:
+        raise KwsdError(
+            f"no threshold hears the keyword at {fa_per_hour:g} false alarms an hour; "
+            f"allow {point.fa_per_hour:.2g}, or train on negatives like these"
+        )
     write_settings(path, settings, out)
     console.print(f"{out}: {settings}")

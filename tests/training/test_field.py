@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from click.testing import CliRunner
 
+from kwsd.cli import cli
 from kwsd.errors import KwsdError
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.frontend import SAMPLE_RATE
@@ -147,6 +150,18 @@ def test_tuning_finds_settings_within_the_false_alarms_allowed(model: Model, tmp
     assert all(np.array_equal(tuned.weights[name], weight) for name, weight in model.weights.items())
 
 
-def test_tuning_says_when_nothing_will_do(model: Model) -> None:
-    with pytest.raises(KwsdError, match="allow more"):
-        tune(model, [placed(0.01)], [burst(0.5)], 0.0, 1, lambda *_: None)
+def test_tuning_is_as_quiet_as_it_can_be_where_that_is_not_quiet_enough(model: Model) -> None:
+    _, point = tune(model, [placed(0.01)], [burst(0.5)], 0.0, 1, lambda *_: None)
+    assert (point.missed, point.false_alarms) == (0, 1)
+
+
+def test_the_tune_command_then_writes_nothing(tmp_path: Path) -> None:
+    command = ["tune", "--model", str(LOUD), "--fa-per-hour", "1", "--out", str(tmp_path / "tuned.pt")]
+    for option, level in (("--positives", 0.01), ("--negatives", 0.5)):
+        folder = tmp_path / option
+        folder.mkdir()
+        soundfile.write(folder / "a.wav", burst(level), SAMPLE_RATE)
+        command += [option, str(folder)]
+    with pytest.raises(KwsdError, match=r"at 1 false alarms an hour; allow 3.6e\+03"):
+        CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert not (tmp_path / "tuned.pt").exists()
