@@ -43,7 +43,7 @@ def command(
     needs_torch()
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.field import Point
-    from kwsd.training.tuning import tune, write_settings
+    from kwsd.training.tuning import allowed, tune, write_settings
 
     path = find_model(model)
     heard = streams.read(positives, negatives, split, noise, snr, ())
@@ -55,7 +55,7 @@ def command(
         )
 
     settings, point = tune(read_model(path), *heard, fa_per_hour, jobs, report)
-    if point.fa_per_hour > fa_per_hour:
+    if point.false_alarms > allowed(fa_per_hour, point.hours):
         raise KwsdError(
             f"no threshold hears the keyword at {fa_per_hour:g} false alarms an hour; "
             f"allow {point.fa_per_hour:.2g}, or train on negatives like these"

@@ -34,6 +34,11 @@ def settings_to_try(model: Model) -> list[dict[str, Any]]:
     ]
 
 
+def allowed(fa_per_hour: float, hours: float) -> int:
+    """False alarms that are no more than so many an hour make one expect, to the nearest whole one."""
+    return round(fa_per_hour * hours)
+
+
 def tune(
     model: Model,
     positives: list[Positive],
@@ -52,7 +57,8 @@ def tune(
         for point in curve(model, positives, negatives, choice, jobs):
             if not point.latencies:
                 continue
-            rank = (max(fa_per_hour, point.fa_per_hour), point.frr, float(np.median(point.latencies)))
+            alarms = max(allowed(fa_per_hour, point.hours), point.false_alarms)
+            rank = (alarms, point.frr, float(np.median(point.latencies)))
             if best is None or rank < best[0]:
                 settings = dataclasses.replace(
                     model.settings,
