@@ -9,7 +9,8 @@ FOLDER = Path(__file__).with_name("field")
 STEPS = {
     "scenes": "trained on scenes",
     "speech": "and 4 hours of other speech, in rooms",
-    "happy": "and what it had mistaken for the word",
+    "mined": "and what it had mistaken for the word",
+    "happy": "taught by the embedding, and verified by it",
 }
 
 if __name__ == "__main__":
