@@ -144,17 +144,15 @@ def conditions(recordings: Recordings, split: str, snr: float) -> list[Surroundi
 def streams_of(
     recordings: Recordings, split: str, snr: float, unseen: tuple[Path, ...] = ()
 ) -> tuple[list[Positive], list[Audio]]:
-    """A run's own clips of a split, as they are and again in noise; its running speech and all `unseen`."""
+    """A run's own clips of a split, its running speech and all `unseen`; as they are and again in noise."""
     random = np.random.default_rng(0)
     others = [read_audio(path) for folder in recordings.speech for path in files_of(folder, split)]
     others += [read_audio(path) for folder in unseen for path in files_of(folder)]
     words, _ = recordings.words(split)
-    positives = [
-        place(read_audio(clip.path), others, around, random)
-        for around in conditions(recordings, split, snr)
-        for clip in words
-    ]
-    return positives, stretches(others)
+    around = conditions(recordings, split, snr)
+    positives = [place(read_audio(clip.path), others, each, random) for each in around for clip in words]
+    negatives = stretches(others)
+    return positives, [around_negative(stretch, each, random) for each in around for stretch in negatives]
 
 
 def _positives_of(folder: Path, split: str | None) -> list[Path]:
