@@ -63,10 +63,15 @@ class Detector:
         self.settings = settings
         self._front_end = FrontEnd()
         self._engine = Engine(model, settings.window, settings.step)
-        # before a verifier, what fires is a candidate
-        self.gate = settings.gate if model.verifier else settings.threshold
-        release = min(self.gate, settings.release)
-        self._debouncer = Debouncer(self.gate, settings.patience, release, settings.refractory)
+        self.gate, releases = settings.threshold, {settings.threshold: settings.release}
+        if model.verifier:
+            # what fires is a candidate: at the gate, where no noise holds the posterior, or far above it
+            self.gate = settings.gate
+            releases = {level: level / 2 for level in (self.gate, (1 + self.gate) / 2)}
+        self._debouncers = [
+            Debouncer(level, settings.patience, release, settings.refractory)
+            for level, release in releases.items()
+        ]
         self._inquiry = Inquiry(Verifier(model.verifier)) if model.verifier else None
         self.reset()
 
@@ -96,7 +101,8 @@ class Detector:
         """Return to the exact initial state: nothing heard, stream time 0."""
         self._front_end.reset()
         self._engine.reset()
-        self._debouncer.reset()
+        for debouncer in self._debouncers:
+            debouncer.reset()
         self._heard = N_FFT - HOP  # samples to the end of the last frame; the first ends at N_FFT
         if self._inquiry:
             self._inquiry.forget()
@@ -158,7 +164,8 @@ class Detector:
         """The step of this posterior; a trigger resets the engine. ahead: samples in frames still to come."""
         self.posterior = posterior
         warm = self._engine.warm
-        fires, sure, verified = self._debouncer.push(posterior, time, warm), posterior, None
+        fires = True in [each.push(posterior, time, warm) for each in self._debouncers]
+        sure, verified = posterior, None
         if self._inquiry:
             if fires:
                 self._inquiry.begin(self._heard)
@@ -168,6 +175,8 @@ class Detector:
         if not fires:
             return Step(time, posterior, warm, None, verified)
         self._engine.reset()
+        for debouncer in self._debouncers:
+            debouncer.fire(time)
         if self._inquiry:
             self._inquiry.end()
         return Step(time, posterior, warm, Trigger(self.keyword, sure, time), verified)

@@ -21,7 +21,7 @@ class Inquiry:
     def forget(self) -> None:
         """There is no audio before this, and no candidate."""
         self._past = Past(SPAN)
-        self.end()
+        self._next, self._last = 0, -1
 
     def hear(self, samples: Samples) -> None:
         """Take the samples that the next steps are made of."""
@@ -29,11 +29,11 @@ class Inquiry:
 
     def begin(self, place: int) -> None:
         """There is a candidate here."""
-        self._next, self._last = place, place + LONGEST
+        self._next, self._last = max(place, self._next), place + LONGEST
 
     def end(self) -> None:
         """There is none any more."""
-        self._next, self._last = 0, -1
+        self._last = -1
 
     def answer(self, place: int, later: int) -> float | None:
         """The verifier's posterior, where it is to be asked now. later: samples heard that lie beyond."""

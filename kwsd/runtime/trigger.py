@@ -46,5 +46,9 @@ class Debouncer:
         rested = time - self._fired >= settings.refractory
         if self._held < settings.patience or not self._released or not rested:
             return False
-        self._released, self._fired = False, time
+        self.fire(time)
         return True
+
+    def fire(self, time: float) -> None:
+        """There is a trigger at this stream time, from here or elsewhere."""
+        self._released, self._fired = False, time

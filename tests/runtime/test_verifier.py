@@ -1,6 +1,7 @@
 """The second stage: what it is asked, when, and what comes of its answer."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kwsd.runtime.detector import Detector, Step
+from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
 from kwsd.runtime.inquiry import BLOCK, Past
 from kwsd.runtime.model import Array, Model
@@ -72,6 +74,26 @@ def test_what_it_refuses_never_triggers_and_it_is_asked_no_more(verified: Model)
 def test_it_is_not_asked_without_a_candidate(verified: Model) -> None:
     assert asked(list(Detector(verified).steps(quiet(5)))) == []
     assert asked(list(Detector(verified, gate=1).steps(SAID))) == []
+
+
+def test_noise_that_holds_the_posterior_at_the_gate_is_asked_about_once(
+    verified: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsure = dataclasses.replace(verified, verifier=weights(bias=-40, scale=0.1))
+    detector = Detector(unsure, gate=0.2)
+    noise, word = [0.19, 0.24, 0.15, 0.12] * 100, [0.95]
+    posteriors = itertools.chain(noise, word, noise, word, itertools.repeat(0.15))
+    monkeypatch.setattr(Engine, "warm", True)
+    monkeypatch.setattr(detector._engine, "take", lambda _: next(posteriors))
+    steps = list(detector.steps(quiet(20)))
+    times = [step.time for step in steps if step.posterior == word[0]]
+    assert len(times) == 2
+    found = np.digitize(asked(steps), times)
+    assert np.bincount(found, minlength=3).tolist() == [
+        3,
+        3,
+        3,
+    ]  # once in the noise, and at each word above it
 
 
 def test_it_hears_what_came_right_before(verified: Model, monkeypatch: pytest.MonkeyPatch) -> None:
