@@ -82,9 +82,8 @@ def command(
     details = {"bits": int(bits), "from": model}
     window = read.settings.window
     if not qat:
-        settings = (
-            read.settings if read.verifier else None
-        )  # its threshold is the verifier's: clips tell nothing
+        # with a verifier, clips tell nothing of the threshold
+        settings = read.settings if read.verifier else None
         ship_and_record(
             network, window, recordings, out, "quantize", details, record, None, settings, read.verifier
         )

@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kwsd.runtime.verifier import FRAMES, STRIDE
+from kwsd.runtime.verifier import EMBEDDING, FRAMES, STRIDE
 
-SIZE = 96  # numbers an embedding
-MELS, EMBEDDING = "melspectrogram.onnx", "embedding_model.onnx"
+MELS_FILE, EMBEDDING_FILE = "melspectrogram.onnx", "embedding_model.onnx"
 _BATCH = 16  # recordings at once
 
 
@@ -37,13 +36,13 @@ class SpeechEmbedding:
         self._mels, self._embeddings = (
             onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
             for source in (
-                (folder / MELS).read_bytes(),
-                _of_any_length(folder / EMBEDDING),
+                (folder / MELS_FILE).read_bytes(),
+                _of_any_length(folder / EMBEDDING_FILE),
             )
         )
 
     def __call__(self, audio: Tensor) -> Tensor:
-        """Audio (n, samples), float32 in [-1, 1], to embeddings (n, count, SIZE), one each 80 ms."""
+        """Audio (n, samples), float32 in [-1, 1], to embeddings (n, count, EMBEDDING), one each 80 ms."""
         found = []
         for recordings in torch.split(audio * 32768, _BATCH):
             mels = self._mels.run(None, {self._mels.get_inputs()[0].name: recordings.numpy()})[0]
@@ -59,10 +58,10 @@ class SpeechEmbedding:
         folder = _folder()
         [mel] = (
             onnx.numpy_helper.to_array(x)
-            for x in onnx.load(folder / MELS).graph.initializer
+            for x in onnx.load(folder / MELS_FILE).graph.initializer
             if "mel" in x.name
         )
-        graph = onnx.load(folder / EMBEDDING).graph
+        graph = onnx.load(folder / EMBEDDING_FILE).graph
         values = {x.name: onnx.numpy_helper.to_array(x) for x in graph.initializer}
         found = {"mel": mel}
         for number, node in enumerate(node for node in graph.node if node.op_type == "Conv"):
@@ -90,7 +89,7 @@ def _of_any_length(file: Path) -> bytes:
     graph = model.graph
     graph.input[0].type.tensor_type.shape.dim[1].dim_param = "frames"
     graph.output[0].type.tensor_type.shape.ClearField("dim")
-    shapes = {graph.node[0].input[1]: (0, 1, -1, 32), graph.node[-1].input[1]: (0, SIZE, -1, 1)}
+    shapes = {graph.node[0].input[1]: (0, 1, -1, 32), graph.node[-1].input[1]: (0, EMBEDDING, -1, 1)}
     for constant in graph.initializer:
         if constant.name in shapes:
             shape = np.array(shapes[constant.name], np.int64)

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
-from kwsd.runtime.verifier import CONTEXT, HIDDEN
+from kwsd.runtime.verifier import CONTEXT, EMBEDDING, HIDDEN
 from kwsd.training.crnn import CRNN
 from kwsd.training.distill import at, odds_divergence
-from kwsd.training.embedding import SIZE, SpeechEmbedding, ends
+from kwsd.training.embedding import SpeechEmbedding, ends
 from kwsd.training.pool import Annotate, ScenePool, Scenes
 from kwsd.training.train import Recipe, scene_loss, step_ends
 
@@ -32,16 +32,16 @@ _LATE = 0.35  # seconds after the word's end: embeddings see it later than frame
 class Head(nn.Module):
     """Embeddings of a scene to logits at each of them."""
 
-    def __init__(self, hidden: int = HIDDEN) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.normal = nn.BatchNorm1d(SIZE, affine=False)
-        self.each = nn.Conv1d(SIZE, hidden, 1)
-        self.together = nn.Conv1d(hidden, hidden, CONTEXT)
-        self.output = nn.Conv1d(hidden, 2, 1)
+        self.normal = nn.BatchNorm1d(EMBEDDING, affine=False)
+        self.each = nn.Conv1d(EMBEDDING, HIDDEN, 1)
+        self.together = nn.Conv1d(HIDDEN, HIDDEN, CONTEXT)
+        self.output = nn.Conv1d(HIDDEN, 2, 1)
         self.drop = nn.Dropout(0.2)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """(batch, count, SIZE) to logits (batch, count, 2)."""
+        """(batch, count, EMBEDDING) to logits (batch, count, 2)."""
         normal = self.normalized(embeddings)
         if self.training:
             normal = normal + _SPREAD * torch.randn_like(normal)
@@ -126,7 +126,7 @@ class FromHeads(nn.Module):
     ) -> None:
         super().__init__()
         self.heads = nn.ModuleList(heads).requires_grad_(False)
-        self.projection = nn.Linear(hidden, SIZE)
+        self.projection = nn.Linear(hidden, EMBEDDING)
         self.soft, self.heard, self.hard, self.temperature = soft, heard, hard, temperature
 
     def forward(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:

