@@ -20,10 +20,10 @@ def test_integers_are_the_nearest_and_no_worse_than_the_full_range(
     whole, step = integers(weight, bits)
     assert whole.abs().max() <= top
     torch.testing.assert_close(whole, (weight / step).round().clamp(-top, top))
-    plain = weight.abs().amax(dim=1, keepdim=True) / top
+    plain = (weight.abs().amax(dim=1, keepdim=True) / top).half().float()  # as a file holds it
     error = (whole * step - weight).square().sum(dim=1)
-    of_plain = ((weight / plain).round() * plain - weight).square().sum(dim=1)
-    assert (error <= of_plain * 1.15).all()  # float16 moves the step a little
+    of_plain = ((weight / plain).round().clamp(-top, top) * plain - weight).square().sum(dim=1)
+    assert (error <= of_plain).all()
 
 
 @given(st.lists(st.integers(-8, 7), min_size=1, max_size=30))
