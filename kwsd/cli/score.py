@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Print time, posterior and trigger of every step; several FILEs are heard as one, joined in order.
 
-    `verified` is the posterior of the model's verifier, where it has one and a candidate had it asked.
+    `verified` is the posterior of both stages, where the model has a verifier and a candidate had it asked.
     """
     import numpy as np
 

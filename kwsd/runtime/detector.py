@@ -26,7 +26,7 @@ class Step(NamedTuple):
     posterior: float
     warm: bool  # the attention had seen a whole window
     trigger: Trigger | None
-    verified: float | None = None  # the verifier's posterior, where it was asked
+    verified: float | None = None  # the posterior of both stages, where the verifier was asked
 
 
 class Detector:
@@ -169,7 +169,8 @@ class Detector:
         if self._inquiry:
             if fires:
                 self._inquiry.begin(self._heard)
-            verified = self._inquiry.answer(self._heard, ahead + self._front_end.held - (N_FFT - HOP))
+            later = ahead + self._front_end.held - (N_FFT - HOP)
+            verified = self._inquiry.answer(self._heard, later, posterior)
             fires = verified is not None and verified >= self.settings.threshold
             sure = verified or 0.0
         if not fires:

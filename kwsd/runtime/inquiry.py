@@ -1,5 +1,10 @@
-"""When a verifier is asked: at a candidate and, for it has to hear the word's end, again shortly after."""
+"""When a verifier is asked, and what is made of its answer.
 
+It is asked at a candidate and, for it has to hear the word's end, again shortly after. What it answers is
+weighed with how sure the first stage was: they err in different places.
+"""
+
+import math
 from collections import deque
 
 import numpy as np
@@ -9,6 +14,8 @@ from kwsd.runtime.verifier import SPAN, Verifier
 
 BLOCK = SAMPLE_RATE  # samples, at most, that are taken before the steps in them are made
 EVERY, LONGEST = 16 * HOP, 40 * HOP  # samples from one inquiry about a candidate to the next, and to the last
+FIRST_STAGE = 1 / 3  # of the log-odds: the share of the surest posterior since the candidate began
+LARGEST_ODDS = 30.0  # beyond, a posterior would round to 1
 
 
 class Inquiry:
@@ -22,6 +29,7 @@ class Inquiry:
         """There is no audio before this, and no candidate."""
         self._past = Past(SPAN)
         self._next, self._last = 0, -1
+        self._surest = 0.0  # posterior of the first stage
 
     def hear(self, samples: Samples) -> None:
         """Take the samples that the next steps are made of."""
@@ -29,18 +37,34 @@ class Inquiry:
 
     def begin(self, place: int) -> None:
         """There is a candidate here."""
+        if place > self._last:
+            self._surest = 0.0
         self._next, self._last = max(place, self._next), place + LONGEST
 
     def end(self) -> None:
         """There is none any more."""
         self._last = -1
 
-    def answer(self, place: int, later: int) -> float | None:
-        """The verifier's posterior, where it is to be asked now. later: samples heard that lie beyond."""
-        if not self._next <= place <= self._last:
+    def answer(self, place: int, later: int, posterior: float) -> float | None:
+        """The posterior of both stages, where the verifier is to be asked now.
+
+        later: samples heard that lie beyond. posterior: the first stage's at this step.
+        """
+        if place > self._last:
+            return None
+        self._surest = max(self._surest, posterior)
+        if place < self._next:
             return None
         self._next = place + EVERY
-        return self._verifier.posterior(self._past.until(later))
+        second = self._verifier.log_odds(self._past.until(later))
+        odds = FIRST_STAGE * log_odds(self._surest) + (1 - FIRST_STAGE) * second
+        return 1 / (1 + math.exp(-min(max(odds, -LARGEST_ODDS), LARGEST_ODDS)))
+
+
+def log_odds(posterior: float) -> float:
+    """Of a posterior, which may have rounded to 0 or 1."""
+    certain = min(max(posterior, 1e-6), 1 - 1e-6)
+    return math.log(certain / (1 - certain))
 
 
 class Past:

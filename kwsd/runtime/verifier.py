@@ -20,7 +20,7 @@ N_FFT, N_MELS = 512, 32
 WINDOW = 400  # samples
 SPAN = (FRAMES + STRIDE * (CONTEXT + ANSWERS - 2) - 1) * HOP + N_FFT  # samples that an inquiry hears
 HIDDEN = 64  # units of a head
-LARGEST_ODDS = 30.0  # beyond, a posterior would round to 1
+LEVEL = 0.05  # of the loudest sample, full scale 1: however loud a word is said, it is heard like this
 
 # Convolutions of three taps: their output channels, along frequency ("f") or time ("t"). After each group the
 # largest of so many neighbours in time and frequency is kept. The first sees three bands and three frames.
@@ -60,10 +60,9 @@ class Verifier:
 
     weights: dict[str, Array]
 
-    def posterior(self, audio: Samples) -> float:
-        """How sure it is that the keyword has just been said, of the last SPAN samples, full scale 1."""
-        odds = self.odds(self.embeddings(self.mels(audio)))
-        return float(1 / (1 + np.exp(-np.clip(odds.max(), -LARGEST_ODDS, LARGEST_ODDS, dtype=np.float64))))
+    def log_odds(self, audio: Samples) -> float:
+        """How sure it is that the keyword has just been said, of the last SPAN samples."""
+        return float(self.odds(self.embeddings(self.mels(levelled(audio)))).max())
 
     def mels(self, audio: Samples) -> Array:
         """Log-mel frames (n, N_MELS) of samples, as the embedding was trained on: decibels, a floor of 80."""
@@ -100,6 +99,13 @@ class Verifier:
         together = np.maximum(seen @ w["together.weight"] + w["together.bias"], 0)
         odds: Array = (together @ w["output.weight"] + w["output.bias"]).mean(axis=0)[:, 0]
         return odds
+
+
+def levelled(audio: Samples) -> Samples:
+    """The audio (..., samples) with its loudest sample at LEVEL."""
+    loudest = np.abs(audio).max(axis=-1, keepdims=True)
+    level: Samples = audio * (np.float32(LEVEL) / np.maximum(loudest, np.float32(1e-6)))
+    return level
 
 
 def _over_time(x: Array, weight: Array) -> Array:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
-from kwsd.runtime.verifier import CONTEXT, EMBEDDING, HIDDEN
+from kwsd.runtime.verifier import CONTEXT, EMBEDDING, HIDDEN, levelled
 from kwsd.training.crnn import CRNN
 from kwsd.training.distill import at, odds_divergence
 from kwsd.training.embedding import SpeechEmbedding, ends
@@ -79,8 +79,8 @@ def verifier_of(heads: list[Head], embedding: SpeechEmbedding) -> dict[str, NDAr
 
 
 def hearing(embedding: SpeechEmbedding) -> Annotate:
-    """Notes of scenes: what the embedding makes of them, in float16."""
-    return lambda audio, _: {"embedding": embedding(audio).half()}
+    """Notes of scenes: what the embedding makes of them, in float16, at the level of an inquiry."""
+    return lambda audio, _: {"embedding": embedding(torch.from_numpy(levelled(audio.numpy()))).half()}
 
 
 def train_heads(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kwsd.runtime.detector import Detector, Step
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, SAMPLE_RATE
-from kwsd.runtime.inquiry import BLOCK, Past
+from kwsd.runtime.inquiry import BLOCK, FIRST_STAGE, Past
 from kwsd.runtime.model import Array, Model
 from kwsd.runtime.verifier import SPAN, Verifier, shapes
 
@@ -98,7 +98,7 @@ def test_noise_that_holds_the_posterior_at_the_gate_is_asked_about_once(
 
 def test_it_hears_what_came_right_before(verified: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[np.ndarray] = []
-    monkeypatch.setattr(Verifier, "posterior", lambda _, audio: heard.append(audio) or 0.0)
+    monkeypatch.setattr(Verifier, "log_odds", lambda _, audio: heard.append(audio) or 0.0)
     steps = list(Detector(verified).steps(SAID))
     before = np.concatenate((np.zeros(SPAN, np.float32), SAID))
     for time, audio in zip(asked(steps), heard, strict=True):
@@ -162,4 +162,23 @@ def test_the_past_forgets_what_nobody_will_ask_for() -> None:
 def test_what_it_makes_of_silence_and_of_the_loudest_sound_is_finite() -> None:
     verifier = Verifier(weights())
     for audio in (np.zeros(SPAN, np.float32), np.full(SPAN, 1e4, np.float32), noise(SPAN / SAMPLE_RATE)):
-        assert 0 < verifier.posterior(audio) < 1
+        assert np.isfinite(verifier.log_odds(audio))
+
+
+@pytest.mark.parametrize("gain", [1e-3, 0.1, 30])
+def test_how_loud_it_is_does_not_matter(gain: float) -> None:
+    verifier, audio = Verifier(weights()), noise(SPAN / SAMPLE_RATE)
+    assert verifier.log_odds(audio * np.float32(gain)) == pytest.approx(verifier.log_odds(audio), abs=1e-3)
+
+
+def test_its_answer_is_weighed_with_the_surest_posterior_of_the_candidate(verified: Model) -> None:
+    undecided = dataclasses.replace(verified, verifier=weights(scale=0))
+    detector = Detector(undecided, threshold=1)
+    surest, seen = 0.0, 0
+    for step in detector.steps(SAID):
+        surest = max(surest, step.posterior) if step.posterior >= detector.gate else 0.0
+        if step.verified is not None and surest:
+            odds = [np.log(p / (1 - p)) for p in (step.verified, min(surest, 1 - 1e-6))]
+            assert odds[0] == pytest.approx(FIRST_STAGE * odds[1], abs=1e-3)
+            seen += 1
+    assert seen >= 2

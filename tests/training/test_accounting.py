@@ -72,7 +72,7 @@ def test_an_inquirys_macs_are_those_of_its_products() -> None:
 
     heads = 2
     weights = {name: np.ones(shape, np.float32).view(Counting) for name, shape in shapes(heads).items()}
-    Verifier(weights).posterior(np.zeros(SPAN, np.float32))
+    Verifier(weights).log_odds(np.zeros(SPAN, np.float32))
     frames, bins = (SPAN - N_FFT) // HOP + 1, N_FFT // 2 + 1
     transform = frames * (N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * bins)
     assert inquiry_macs(heads) == counted + transform

@@ -84,7 +84,7 @@ def test_every_threshold_is_as_the_detector_alone_has_it(
         model = replace(
             model, verifier={name: np.zeros(shape, np.float32) for name, shape in shapes(1).items()}
         )
-        monkeypatch.setattr(Verifier, "posterior", lambda _, audio: float(np.tanh(30 * audio.std())))
+        monkeypatch.setattr(Verifier, "log_odds", lambda _, audio: float(np.log(audio.std()) + 4))
     random = np.random.default_rng(0)
     context = [np.concatenate([burst(level) for level in (0.001, 0.2, 0.004)])]  # it may fire in the context
     positives = [place(burst(level), context, QUIET, random) for level in (0.001, 0.004, 0.02, 0.2) * 2]
