@@ -88,5 +88,6 @@ def command(
 
         ends = np.cumsum([len(recording) for recording in recordings]) / SAMPLE_RATE
         words = list(zip((0.0, *ends), (file.parent.name or file.stem for file in files), strict=False))
-        drawn = [Track(f"window {d.window}, step {d.step}", d.gate, steps) for d, steps in tracks]
+        named = "gate" if loaded.verifier else "threshold"
+        drawn = [Track(f"window {d.window}, step {d.step}", d.gate, named, steps) for d, steps in tracks]
         draw_timeline(samples, words, drawn, plot)

@@ -14,10 +14,11 @@ from kwsd.training.plots import save
 
 @dataclass(frozen=True)
 class Track:
-    """The steps of one pass over the recording."""
+    """The steps of one pass over the recording, and the level from which a posterior counts."""
 
     label: str
-    threshold: float
+    level: float
+    named: str  # the level: threshold or, where a verifier decides, gate
     steps: list[Step]
 
 
@@ -39,7 +40,7 @@ def draw_timeline(
         panel.step(
             times, [step.posterior for step in track.steps], where="post", linewidth=1, label="posterior"
         )
-        panel.axhline(track.threshold, color="tab:red", linestyle="--", linewidth=0.8, label="threshold")
+        panel.axhline(track.level, color="tab:red", linestyle="--", linewidth=0.8, label=track.named)
         fired = [step for step in track.steps if step.trigger]
         panel.plot(
             [step.time for step in fired],
