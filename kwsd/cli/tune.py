@@ -43,7 +43,7 @@ def command(
     needs_torch()
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.field import Point
-    from kwsd.training.tuning import allowed, tune, write_settings
+    from kwsd.training.tuning import allowed, settings_to_try, tune, write_settings
 
     path = find_model(model)
     heard = streams.read(positives, negatives, split, noise, snr, ())
@@ -54,7 +54,8 @@ def command(
             + f", threshold {point.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
         )
 
-    settings, point = tune(read_model(path), *heard, fa_per_hour, jobs, report)
+    loaded = read_model(path)
+    settings, point = tune(loaded, *heard, settings_to_try(loaded), fa_per_hour, jobs, report)
     if point.false_alarms > allowed(fa_per_hour, point.hours):
         raise KwsdError(
             f"no threshold hears the keyword at {fa_per_hour:g} false alarms an hour; "

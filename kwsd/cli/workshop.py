@@ -97,11 +97,12 @@ def choosing(
 
     def choose(model: "Model") -> "Settings":
         from kwsd.training.field import streams_of
-        from kwsd.training.tuning import tune
+        from kwsd.training.tuning import settings_to_try, tune
 
         with console.status("choosing how it is run"):
             streams = streams_of(recordings, "validation", SNR, unseen)
-            settings, point = tune(model, *streams, fa_per_hour, jobs, lambda *_: None)
+            choices = settings_to_try(model, recordings.synthetic)
+            settings, point = tune(model, *streams, choices, fa_per_hour, jobs, lambda *_: None)
         console.print(
             f"threshold {settings.threshold:g}, gate {settings.gate:g}, patience {settings.patience}, window "
             f"{settings.window}, step {settings.step}: misses {point.frr:.1%} of validation voices "

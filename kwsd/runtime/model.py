@@ -98,7 +98,7 @@ class Settings:
     window: int = 20  # steps the attention sees
     step: int = 8  # frames (10 ms each) between two steps
     threshold: float = 0.5  # posterior at or above which a step counts towards a trigger
-    gate: float = 0.3  # the same where there is a verifier: `threshold` is what that must then reach
+    gate: float = 0.2  # the same where there is a verifier: `threshold` is what that must then reach
     patience: int = 1  # steps on end at or above the threshold that make a trigger
     release: float = 0.3  # posterior below which it must fall before it may fire again; not for candidates
     refractory: float = 1.0  # seconds after a trigger in which none fires

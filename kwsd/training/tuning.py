@@ -15,19 +15,18 @@ from kwsd.runtime.model import Model, Settings
 from kwsd.training.field import Point, Positive, curve
 from kwsd.training.torchfile import write_torch
 
-GATES = (0.2, 0.3, 0.5)
 
-
-def settings_to_try(model: Model) -> list[dict[str, Any]]:
+def settings_to_try(model: Model, synthetic: bool = False) -> list[dict[str, Any]]:
     """Windows and steps around the model's own, each with one to three steps of patience.
 
-    With a verifier: steps and gates, for it is the verifier that waits.
+    With a verifier: steps alone, for it is the verifier that waits, and a gate has to miss nothing.
+    synthetic: its voices are, and so do not show how many real ones the first stage misses at wide steps.
     """
     own = model.settings
     windows = (own.window, own.window * 3 // 4)
     steps = (own.step, max(1, own.step - 2))
     if model.verifier:
-        return [{"step": step, "gate": gate} for step, gate in itertools.product(steps, GATES)]
+        return [{"step": step} for step in steps[synthetic:]]
     return [
         {"window": window, "step": step, "patience": patience}
         for window, step, patience in itertools.product(windows, steps, (1, 2, 3))
@@ -43,17 +42,18 @@ def tune(
     model: Model,
     positives: list[Positive],
     negatives: list[npt.NDArray[np.int16]],
+    choices: list[dict[str, Any]],
     fa_per_hour: float,
     jobs: int,
     on_settings: Callable[[dict[str, Any], Point], None],
 ) -> tuple[Settings, Point]:
     """The settings with the lowest FRR at no more than `fa_per_hour`; of equals, the quickest.
 
-    Where none is so quiet, the quietest. on_settings: called with each choice and its best point. Raises
-    KwsdError where none hears the keyword.
+    Where none is so quiet, the quietest. choices: settings to try, each at every threshold. on_settings:
+    called with each choice and its best point. Raises KwsdError where none hears the keyword.
     """
     best: tuple[tuple[float, float, float], Settings, Point] | None = None
-    for choice in settings_to_try(model):
+    for choice in choices:
         for point in curve(model, positives, negatives, choice, jobs):
             if not point.latencies:
                 continue

@@ -22,7 +22,7 @@ pytest.importorskip("scipy")
 from kwsd.training import field
 from kwsd.training.field import Point, Surroundings, curve, place, stretches
 from kwsd.training.rooms import random_room, reverberated
-from kwsd.training.tuning import tune, write_settings
+from kwsd.training.tuning import settings_to_try, tune, write_settings
 
 LOUD = Path(__file__).parent.parent / "loud.pt"
 QUIET = Surroundings([], None, [])
@@ -140,7 +140,7 @@ def test_a_room_keeps_level_length_and_time() -> None:
 def test_tuning_finds_settings_within_the_false_alarms_allowed(model: Model, tmp_path: Path) -> None:
     positives = [placed(level) for level in (0.1, 0.2, 0.3)]
     negatives = [burst(0.002)] * 3
-    settings, point = tune(model, positives, negatives, 0.0, 1, lambda *_: None)
+    settings, point = tune(model, positives, negatives, settings_to_try(model), 0.0, 1, lambda *_: None)
     assert point.missed == 0
     assert point.false_alarms == 0
     out = tmp_path / "tuned.pt"
@@ -150,8 +150,15 @@ def test_tuning_finds_settings_within_the_false_alarms_allowed(model: Model, tmp
     assert all(np.array_equal(tuned.weights[name], weight) for name, weight in model.weights.items())
 
 
+def test_with_a_verifier_only_steps_are_tried_and_with_synthetic_voices_the_closer_one(model: Model) -> None:
+    verified = replace(model, verifier={"mel": np.zeros(1, np.float32)})
+    step = model.settings.step
+    assert settings_to_try(verified) == [{"step": step}, {"step": step - 2}]
+    assert settings_to_try(verified, synthetic=True) == [{"step": step - 2}]
+
+
 def test_tuning_is_as_quiet_as_it_can_be_where_that_is_not_quiet_enough(model: Model) -> None:
-    _, point = tune(model, [placed(0.01)], [burst(0.5)], 0.0, 1, lambda *_: None)
+    _, point = tune(model, [placed(0.01)], [burst(0.5)], settings_to_try(model), 0.0, 1, lambda *_: None)
     assert (point.missed, point.false_alarms) == (0, 1)
 
 

@@ -33,7 +33,6 @@ def _small() -> Iterator[None]:
         patch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
         patch.setattr("kwsd.training.heads.HEADS", 1)
         patch.setattr(FromHeads.__init__, "__defaults__", (0.3, 0.1, 1.0, 2.0))  # labels are quicker learned
-        patch.setattr("kwsd.training.tuning.settings_to_try", lambda _: [{"gate": 0.3}])
         patch.setattr("kwsd.training.synthesis.voices.shutil.which", lambda _: None)  # no flite
         yield
 
