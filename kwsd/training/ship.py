@@ -114,7 +114,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
             f"Candidates (posterior {s.gate} or more) are verified by heads on Google's speech embedding "
             "(Apache-2.0;",
             f"{asked['parameters']:,} parameters, {asked['macs_per_inquiry']:,} multiply-adds an inquiry); "
-            "the threshold is what they must reach.",
+            "the threshold is what both stages must reach together.",
         ]
     lines = [
         f'# {path.name}: "{model.keyword}"',
