@@ -42,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The model, and the folder of what was spoken for it."""
     folder = tmp_path_factory.mktemp("new")
     out, work = folder / "hey.pt", folder / "speech"
-    counts = ["--count", "100", "--near-misses", "250", "--sentences", "20", "--epochs", "14", "--jobs", "1"]
+    counts = ["--count", "100", "--near-misses", "250", "--sentences", "20", "--epochs", "11", "--jobs", "1"]
     arguments = ["new", KEYWORD, "--out", str(out), "--work", str(work), *counts, "--fa-per-hour", "1000"]
     result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
