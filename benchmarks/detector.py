@@ -86,7 +86,7 @@ def main() -> None:
 
     if model.verifier:
         verifier, heard = Verifier(model.verifier), noise[:SPAN]
-        best, median = cpu_ms(lambda: verifier.posterior(heard), options.repetitions)
+        best, median = cpu_ms(lambda: verifier.log_odds(heard), options.repetitions)
         print(f"\nCPU ms each time the verifier is asked {best:16.2f}{median:9.2f}")
 
     print("\nA step's cost by the window")
