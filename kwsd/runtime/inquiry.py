@@ -57,12 +57,12 @@ class Inquiry:
             return None
         self._next = place + EVERY
         second = self._verifier.log_odds(self._past.until(later))
-        odds = FIRST_STAGE * log_odds(self._surest) + (1 - FIRST_STAGE) * second
+        odds = FIRST_STAGE * logit(self._surest) + (1 - FIRST_STAGE) * second
         return 1 / (1 + math.exp(-min(max(odds, -LARGEST_ODDS), LARGEST_ODDS)))
 
 
-def log_odds(posterior: float) -> float:
-    """Of a posterior, which may have rounded to 0 or 1."""
+def logit(posterior: float) -> float:
+    """The log-odds of a posterior, which may have rounded to 0 or 1."""
     certain = min(max(posterior, 1e-6), 1 - 1e-6)
     return math.log(certain / (1 - certain))
 

@@ -24,9 +24,10 @@ def settings_to_try(model: Model, synthetic: bool = False) -> list[dict[str, Any
     """
     own = model.settings
     windows = (own.window, own.window * 3 // 4)
-    steps = (own.step, max(1, own.step - 2))
+    closer = max(1, own.step - 2)
+    steps = (closer,) if synthetic else (own.step, closer)
     if model.verifier:
-        return [{"step": step} for step in steps[synthetic:]]
+        return [{"step": step} for step in steps]
     return [
         {"window": window, "step": step, "patience": patience}
         for window, step, patience in itertools.product(windows, steps, (1, 2, 3))
