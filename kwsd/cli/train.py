@@ -36,6 +36,12 @@ from kwsd.errors import UsageError
 @UNSEEN
 @HARD
 @click.option("--embedding", is_flag=True, help="Learn from Google's speech embedding, too (needs [synth]).")
+@click.option(
+    "--verifier/--no-verifier",
+    default=True,
+    show_default=True,
+    help="With --embedding: keep it in the model, to verify what the network takes for the word.",
+)
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
 @SEED
 @RESUME
@@ -51,6 +57,7 @@ def command(
     unseen: tuple[Path, ...],
     hard: tuple[Path, ...],
     embedding: bool,
+    verifier: bool,
     epochs: int,
     seed: int,
     resume: bool,
@@ -61,8 +68,10 @@ def command(
     needs_torch()
     if embedding:
         needs_teacher()
-        if not speech:
-            raise UsageError("--embedding chooses a threshold in running speech: give --speech DIR")
+        if verifier and not speech:
+            raise UsageError(
+                "a verified model's threshold is chosen on running speech: give --speech or --no-verifier"
+            )
     from kwsd.runtime.model import BASELINE, STUDENT
     from kwsd.training.pool import ScenePool
     from kwsd.training.recordings import Recordings
@@ -75,8 +84,8 @@ def command(
     recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed)
     if embedding:
         trainer, details = taught(recordings, recipe, out), teacher_details(recipe)
-        choose = choosing(recordings, unseen, FA_PER_HOUR, jobs=1)
     else:
-        pool, details, choose = ScenePool(recordings.scenes(), seed), {}, None
+        pool, details = ScenePool(recordings.scenes(), seed), {}
         trainer = Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"))
+    choose = choosing(recordings, unseen, FA_PER_HOUR, jobs=1) if embedding and verifier else None
     train_and_ship(trainer, recordings, out, "train", details, record, resume, choose)

@@ -141,8 +141,8 @@ def train_and_ship(
     """Train to the end, write the model with its card, and record the run.
 
     kind: what sort of run it is. details: what the recipe does not say (teachers, temperature, bits).
-    choose: how the trained model is to be run; without, `ship` decides. heir_of: a model whose verifier,
-    and how it is asked, are handed down.
+    choose: how the trained model is to be run, verified by the heads that taught it; without, no verifier is
+    kept, and `ship` decides. heir_of: a model whose verifier, and how it is asked, are handed down.
     """
     from kwsd.runtime.model import Settings
     from kwsd.training.heads import FromHeads
@@ -158,10 +158,11 @@ def train_and_ship(
     settings = {name: value for name, value in asdict(recipe).items() if name != "architecture"}
     ran = {"history": trainer.history, "seconds": round(time.monotonic() - started, 1)}
     crnn = trainer.best_crnn()
-    verifier = trainer.objective.verifier() if isinstance(trainer.objective, FromHeads) else None
-    chosen = None
+    verifier, chosen = None, None
     as_trained = Settings(window=recipe.window, step=recipe.architecture.stride[1])
     if choose:
+        assert isinstance(trainer.objective, FromHeads)
+        verifier = trainer.objective.verifier()
         chosen = choose(from_torch(crnn, recordings.keyword, as_trained, verifier=verifier))
     elif heir_of and heir_of.verifier:
         verifier = heir_of.verifier

@@ -109,6 +109,12 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
     assert heard["rise"] > 5 * heard["fall"]
     assert "head batches 100" in out.with_suffix(".md").read_text()
 
+    monkeypatch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 1)
+    bare = tmp_path / "bare.pt"
+    kwsd("train", "--student", "--embedding", "--no-verifier", *data[:4], "--epochs", 1, "--out", bare)
+    assert read_model(bare).verifier is None
+    assert "head batches" in bare.with_suffix(".md").read_text()
+
     small, packed = tmp_path / "small.pt", tmp_path / "packed.pt"
     kwsd("distill", "--teacher", out, "--data", tree, "--epochs", 1, *SMALL, "--out", small)
     kwsd("quantize", "--model", out, "--data", tree, "--out", packed)
