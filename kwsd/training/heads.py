@@ -119,9 +119,9 @@ class FromHeads(nn.Module):
         self,
         heads: list[Head],
         hidden: int,
-        soft: float = 1.0,
-        heard: float = 0.3,
-        hard: float = 0.3,
+        soft: float,
+        heard: float,
+        hard: float,
         temperature: float = 2.0,
     ) -> None:
         super().__init__()

@@ -14,7 +14,6 @@ from kwsd.errors import UsageError
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.dataset import read_audio, read_tree
-from kwsd.training.heads import FromHeads
 from kwsd.training.modelfile import to_torch
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
@@ -93,7 +92,8 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
     monkeypatch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
     monkeypatch.setattr("kwsd.training.heads.HEADS", 1)
     monkeypatch.setattr("kwsd.cli.workshop.CHUNKS", 1)
-    monkeypatch.setattr(FromHeads.__init__, "__defaults__", (1.0, 0.1, 0.0, 2.0))  # no labels: the heads know
+    no_labels = {"soft": 1.0, "heard": 0.1, "hard": 0.0}  # the heads know
+    monkeypatch.setattr("kwsd.cli.workshop.WEIGHTS", no_labels)
     out = tmp_path / "taught.pt"
     data = ("--data", tree, "--keyword", "rise", "--speech", tree / "fall")
     kwsd("train", "--student", "--embedding", *data, "--epochs", 5, "--out", out)

@@ -15,7 +15,6 @@ from kwsd.runtime.model import STUDENT
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.dataset import read_audio
 from kwsd.training.field import streams_of
-from kwsd.training.heads import FromHeads
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
 
@@ -32,7 +31,8 @@ def _small() -> Iterator[None]:
         patch.setattr("kwsd.runtime.model.BASELINE", STUDENT)
         patch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
         patch.setattr("kwsd.training.heads.HEADS", 1)
-        patch.setattr(FromHeads.__init__, "__defaults__", (0.3, 0.1, 1.0, 2.0))  # labels are quicker learned
+        labels = {"soft": 0.3, "heard": 0.1, "hard": 1.0}  # they are quicker learned
+        patch.setattr("kwsd.cli.workshop.SYNTHETIC_WEIGHTS", labels)
         patch.setattr("kwsd.training.synthesis.voices.shutil.which", lambda _: None)  # no flite
         yield
 
