@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import click
+import numpy as np
 
 from kwsd.cli import streams
 from kwsd.cli.number import Number
@@ -32,6 +33,7 @@ from kwsd.errors import UsageError
     "--gate", type=Number(0, 1), help="Posterior that has the verifier asked.  [default: the model's]"
 )
 @streams.JOBS
+@click.option("--worst", type=click.IntRange(1), help="Of clips: name so many that cost the most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--plot", type=PATH, help="Draw the curve to this file.")
 def command(
@@ -48,6 +50,7 @@ def command(
     patience: int | None,
     gate: float | None,
     jobs: int,
+    worst: int | None,
     as_json: bool,
     plot: Path | None,
 ) -> None:
@@ -60,8 +63,14 @@ def command(
     if bool(data) == bool(positives and negatives):
         raise UsageError("give --data, or both --positives and --negatives")
     if data:
-        _clips(model, data, split or "dev-test", window, step, as_json, plot)
+        if noise or rir or (snr, patience, gate) != (None, None, None):
+            raise UsageError(
+                "--noise, --snr, --rir, --patience and --gate go with --positives and --negatives, not --data"
+            )
+        _clips(model, data, split or "dev-test", window, step, worst, as_json, plot)
         return
+    if worst:
+        raise UsageError("--worst is for --data")
     heard = streams.read(positives, negatives, split, noise, snr, rir)
     settings = {"window": window, "step": step, "patience": patience, "gate": gate}
     points = streams.evaluate(model, heard, settings, jobs)
@@ -82,18 +91,29 @@ def _clips(
     split: str,
     window: int | None,
     step: int | None,
+    worst: int | None,
     as_json: bool,
     plot: Path | None,
 ) -> None:
     from rich.table import Table
 
+    from kwsd.training.metrics import misranked
     from kwsd.training.recordings import Recordings
     from kwsd.training.ship import clip_metrics, interval, split_scores
 
     crnn, read = load_crnn(model)
     window, step = window or read.settings.window, step or read.settings.step
-    scores = split_scores(crnn, Recordings.read(data, read.keyword, (), ()), split, window, step)
+    recordings = Recordings.read(data, read.keyword, (), ())
+    scores = split_scores(crnn, recordings, split, window, step)
     metrics = clip_metrics(*scores)
+    if worst:
+        shares = misranked(*scores)
+        order = np.argsort(-shares)
+        said, _ = recordings.words(split)
+        if worst >= len(said):
+            raise UsageError(f"--worst {worst}: there are {len(said)} clips of the keyword")
+        metrics["worst"] = {str(said[i].path.relative_to(data)): shares[i] for i in order[:worst]}
+        metrics["one_minus_auroc_without"] = shares[order[worst:]].mean()
     if plot:
         from kwsd.training.plots import det_plot
 
@@ -108,4 +128,8 @@ def _clips(
     table.add_row("au_fa_fr at 1,734 of 64,721", f"{metrics['au_fa_fr_speech_commands']:.2e}")
     table.add_row("FRR at FA 1 %", f"{metrics['frr_at_fa_1_percent']:.2%}")
     table.add_row("FRR at FA 0.1 %", f"{metrics['frr_at_fa_0.1_percent']:.2%}")
+    if worst:
+        table.add_row(f"1 - AUROC without {worst} clips", f"{metrics['one_minus_auroc_without']:.2e}")
+        for clip, share in metrics["worst"].items():
+            table.add_row(f"  {clip}", f"{share:.1%} of the others score higher")
     console.print(table)

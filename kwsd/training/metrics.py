@@ -8,17 +8,20 @@ Scores = npt.NDArray[np.floating]
 SPEECH_COMMANDS_BALANCE = (1_734, 64_721)  # clips of the keyword, and of all, in the seed's experiment
 
 
+def misranked(positives: Scores, negatives: Scores) -> npt.NDArray[np.float64]:
+    """The share of the negatives that score above each positive, ties half. (n,) and (m,) to (n,)."""
+    ordered = np.sort(negatives)
+    low, high = (np.searchsorted(ordered, positives, side=side) for side in ("left", "right"))
+    shares: npt.NDArray[np.float64] = 1 - (low + high) / (2 * len(ordered))
+    return shares
+
+
 def one_minus_auroc(positives: Scores, negatives: Scores) -> float:
     """P(a negative scores above a positive) + P(tie) / 2: the Mann-Whitney statistic, by sorting.
 
     positives, negatives: scores of the clips with and without the keyword, any shape (n,).
     """
-    ordered = np.sort(negatives)
-    above = len(ordered) - np.searchsorted(ordered, positives, side="right")
-    ties = np.searchsorted(ordered, positives, side="right") - np.searchsorted(
-        ordered, positives, side="left"
-    )
-    return float((above + ties / 2).sum() / (len(positives) * len(negatives)))
+    return float(misranked(positives, negatives).mean())
 
 
 def au_fa_fr(positives: Scores, negatives: Scores, balance: tuple[int, int] | None = None) -> float:

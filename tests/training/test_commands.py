@@ -127,6 +127,22 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
         )
 
 
+def test_the_clips_that_cost_the_most_are_named(tree: Path, teacher: Path) -> None:
+    judged = ("evaluate", "--model", teacher, "--data", tree, "--split", "validation")
+    found = json.loads(kwsd(*judged, "--worst", 3, "--json"))
+    keyword = [clip for clip in read_tree(tree, "rise") if (clip.word, clip.split) == ("rise", "validation")]
+    assert set(found["worst"]) < {str(clip.path.relative_to(tree)) for clip in keyword}
+    shares = list(found["worst"].values())
+    assert shares == sorted(shares, reverse=True)
+    rest = found["one_minus_auroc"] * len(keyword) - sum(shares)
+    assert found["one_minus_auroc_without"] == pytest.approx(rest / (len(keyword) - 3))
+    assert "of the others score higher" in kwsd(*judged, "--worst", 3)
+    with pytest.raises(UsageError, match="there are"):
+        kwsd(*judged, "--worst", len(keyword))
+    with pytest.raises(UsageError, match="--snr"):
+        kwsd(*judged, "--snr", 10)
+
+
 def test_clips_score_as_the_runtime_hears_them(tree: Path, teacher: Path) -> None:
     model = read_model(teacher)
     window, step = model.settings.window, model.settings.step
