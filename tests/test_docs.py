@@ -1,0 +1,43 @@
+"""Every kwsd command line in the documentation is one that kwsd understands."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from kwsd.cli import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "models").glob("*.md"))]
+
+
+def command_lines(page: Path) -> list[str]:
+    """The lines of a page's code blocks that call kwsd."""
+    text = page.read_text()
+    fenced = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"^    (.*)$", text, re.MULTILINE)
+    lines = [line for block in (*fenced, *indented) for line in block.splitlines()]
+    return [found[0] for line in lines if (found := re.search(r"(?:^|\| )kwsd .*", line))]
+
+
+COMMANDS = {f"{page.name}: {line}": line for page in PAGES for line in command_lines(page)}
+
+
+def test_the_documentation_has_commands() -> None:
+    assert len(COMMANDS) > 40
+
+
+@pytest.mark.parametrize("line", COMMANDS.values(), ids=COMMANDS)
+def test_a_documented_command_is_understood(line: str) -> None:
+    line = re.sub(r"\$(negatives|noise|speech)\b", r"--\1 DIR", line)  # variables hold such options
+    words = shlex.split(line.removeprefix("| "), comments=True)
+    ends = [n for n, word in enumerate(words) if word in ("|", ">", ">>", "&&", "&")]
+    words = words[1 : ends[0]] if ends else words[1:]
+    words = [word for word in words if not word.startswith("$")]
+    command: click.Command | None = cli
+    while isinstance(command, click.Group):
+        command = command.get_command(click.Context(command), words.pop(0))
+    assert command is not None
+    command.make_context("kwsd", words)  # raises for an option that is unknown or missing
