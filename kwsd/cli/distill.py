@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kwsd.cli.workshop import (
+    CARRIED,
     DATA,
     HARD,
     NOISE,
@@ -44,6 +45,7 @@ PAIR = (int, int)
 @SPEECH
 @HARD
 @click.option("--epochs", type=click.IntRange(1), default=80, show_default=True)
+@CARRIED
 @SEED
 @RESUME
 @RECORD
@@ -75,6 +77,7 @@ def command(
     speech: tuple[Path, ...],
     hard: tuple[Path, ...],
     epochs: int,
+    carried: float,
     seed: int,
     resume: bool,
     record: Path | None,
@@ -105,7 +108,7 @@ def command(
     recordings = Recordings.read(data, first.keyword, noise, speech, hard)
     answers = teaching(crnns, first.settings.window)
     architecture = Architecture(channels, kernel, stride, hidden)
-    recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
+    recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed, carried=carried)
     distillation = Distillation(temperature, alpha, attention)
     if not grid:
         assert out is not None
@@ -120,7 +123,8 @@ def command(
         }
         train_and_ship(trainer, recordings, out, "distill", details, record, resume, heir_of=first)
         return
-    evaluate = evaluator(recordings, StillPool(recordings.scenes(), seed, answers), epochs, seed)
+    pool = StillPool(recordings.scenes(), seed, answers)
+    evaluate = evaluator(recordings, pool, epochs, seed, carried)
     kind = "search" if search else "grid"
     study = open_study(storage, f"{first.keyword}-{kind}", search)
     trials = trials if search else min(trials, len(TEMPERATURES) * len(ALPHAS))

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kwsd.cli.workshop import (
+    CARRIED,
     DATA,
     HARD,
     NOISE,
@@ -34,6 +35,7 @@ from kwsd.errors import UsageError
 @HARD
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Between two rounds.")
 @click.option("--last-epochs", type=click.IntRange(1), default=40, show_default=True, help="After the last.")
+@CARRIED
 @SEED
 @RECORD
 def command(
@@ -49,6 +51,7 @@ def command(
     hard: tuple[Path, ...],
     epochs: int,
     last_epochs: int,
+    carried: float,
     seed: int,
     record: Path | None,
 ) -> None:
@@ -86,6 +89,7 @@ def command(
             epochs=last_epochs if last else epochs,
             seed=seed,
             learning_rate=2e-3,
+            carried=carried,
         )
         checkpoint = out.with_suffix(".ckpt") if last else None
         trainer = Trainer(recipe, pool, validation, checkpoint, objective, crnn)
