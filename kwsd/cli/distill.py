@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from kwsd.cli.workshop import (
-    CARRIED,
     DATA,
     HARD,
     NOISE,
@@ -45,7 +44,6 @@ PAIR = (int, int)
 @SPEECH
 @HARD
 @click.option("--epochs", type=click.IntRange(1), default=80, show_default=True)
-@CARRIED
 @SEED
 @RESUME
 @RECORD
@@ -77,7 +75,6 @@ def command(
     speech: tuple[Path, ...],
     hard: tuple[Path, ...],
     epochs: int,
-    carried: float,
     seed: int,
     resume: bool,
     record: Path | None,
@@ -108,7 +105,7 @@ def command(
     recordings = Recordings.read(data, first.keyword, noise, speech, hard)
     answers = teaching(crnns, first.settings.window)
     architecture = Architecture(channels, kernel, stride, hidden)
-    recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed, carried=carried)
+    recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
     distillation = Distillation(temperature, alpha, attention)
     if not grid:
         assert out is not None
@@ -123,8 +120,7 @@ def command(
         }
         train_and_ship(trainer, recordings, out, "distill", details, record, resume, heir_of=first)
         return
-    pool = StillPool(recordings.scenes(), seed, answers)
-    evaluate = evaluator(recordings, pool, epochs, seed, carried)
+    evaluate = evaluator(recordings, StillPool(recordings.scenes(), seed, answers), epochs, seed)
     kind = "search" if search else "grid"
     study = open_study(storage, f"{first.keyword}-{kind}", search)
     trials = trials if search else min(trials, len(TEMPERATURES) * len(ALPHAS))

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from kwsd.cli.workshop import (
-    CARRIED,
     DATA,
     HARD,
     NOISE,
@@ -35,7 +34,6 @@ from kwsd.errors import UsageError
 @HARD
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Between two rounds.")
 @click.option("--last-epochs", type=click.IntRange(1), default=40, show_default=True, help="After the last.")
-@CARRIED
 @SEED
 @RECORD
 def command(
@@ -51,7 +49,6 @@ def command(
     hard: tuple[Path, ...],
     epochs: int,
     last_epochs: int,
-    carried: float,
     seed: int,
     record: Path | None,
 ) -> None:
@@ -89,7 +86,6 @@ def command(
             epochs=last_epochs if last else epochs,
             seed=seed,
             learning_rate=2e-3,
-            carried=carried,
         )
         checkpoint = out.with_suffix(".ckpt") if last else None
         trainer = Trainer(recipe, pool, validation, checkpoint, objective, crnn)

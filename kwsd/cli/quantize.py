@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from kwsd.cli.workshop import (
-    CARRIED,
     DATA,
     HARD,
     NOISE,
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 @SPEECH
 @HARD
 @click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Of --qat.")
-@CARRIED
 @SEED
 @RESUME
 @RECORD
@@ -61,7 +59,6 @@ def command(
     speech: tuple[Path, ...],
     hard: tuple[Path, ...],
     epochs: int,
-    carried: float,
     seed: int,
     resume: bool,
     record: Path | None,
@@ -97,9 +94,7 @@ def command(
         answers = teaching([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
         objective = Distillation()
         details["teachers"] = len(teacher)
-    recipe = Recipe(
-        crnn.architecture, window=window, epochs=epochs, seed=seed, carried=carried, learning_rate=1e-3
-    )
+    recipe = Recipe(crnn.architecture, window=window, epochs=epochs, seed=seed, learning_rate=1e-3)
     pool = ScenePool(recordings.scenes(), seed, answers)
     validation = recordings.validation()
     trainer = Trainer(recipe, pool, validation, out.with_suffix(".ckpt"), objective, network)

@@ -22,7 +22,6 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from kwsd.cli.number import Number
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,13 +48,6 @@ UNSEEN = click.option(
 )
 HARD = click.option(
     "--hard", type=PATH, multiple=True, help="Folder of clips that `kwsd mine` found. Repeatable."
-)
-CARRIED = click.option(
-    "--carried",
-    type=Number(0, 1),
-    default=0.75,
-    show_default=True,
-    help="Share of the scenes that go on from where others ended, as a stream does; 0 suits single clips.",
 )
 OUT = click.option("--out", type=PATH, required=True, help="Model file to write.")
 SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)

@@ -6,6 +6,8 @@ from torch.nn import functional
 
 from kwsd.runtime.model import Architecture
 
+CARRIED = 0.75  # of the sequences of a training batch start in the states in which others ended
+
 
 class CRNN(nn.Module):
     """Convolution, two GRU layers, soft attention over a sliding window of steps, two logits a step.
@@ -13,11 +15,9 @@ class CRNN(nn.Module):
     The layers only hold the weights: the computation takes what ``weights()`` gives, so that training can
     make the network compute with other values than it keeps (kwsd.training.quantize).
 
-    A microphone's stream has no beginning: while the network trains, a share `carried` of a batch's sequences
-    starts in the GRU states in which the last batch ended, or it would learn that words come after silence.
+    A microphone's stream has no beginning: while the network trains, most sequences of a batch start in the
+    GRU states in which the last batch ended, so that it does not learn that words come soon after silence.
     """
-
-    carried = 0.0
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -66,10 +66,10 @@ class CRNN(nn.Module):
         return sliding_attention(energy, outputs, window), energy, states
 
     def _start(self, inputs: Tensor) -> Tensor:
-        """The GRU states to start from, (layers, batch, hidden): zeros, but for `carried` while training."""
+        """The GRU states to start from, (layers, batch, hidden): zeros, but for CARRIED while training."""
         start = inputs.new_zeros(2, len(inputs), self.architecture.hidden)
         if self.training and self._ended is not None and self._ended.shape == start.shape:
-            carried = torch.rand(len(inputs), 1) < self.carried
+            carried = torch.rand(len(inputs), 1) < CARRIED
             start = torch.where(carried, self._ended[:, torch.randperm(len(inputs))], start)
         return start
 

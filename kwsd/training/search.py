@@ -82,12 +82,12 @@ def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
 
 
-def evaluator(recordings: Recordings, pool: ScenePool, epochs: int, seed: int, carried: float) -> Evaluate:
+def evaluator(recordings: Recordings, pool: ScenePool, epochs: int, seed: int) -> Evaluate:
     """Trains a student on the pool; its quality is the mean of the last three epochs."""
     validation = recordings.validation()
 
     def evaluate(architecture: Architecture, window: int, distillation: Distillation) -> float:
-        recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed, carried=carried)
+        recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
         trainer = Trainer(recipe, pool, validation, None, distillation)
         trainer.run(lambda _: None)
         return float(np.mean([epoch["validation"] for epoch in trainer.history[-3:]]))

@@ -34,7 +34,6 @@ class Recipe:
     seed: int = 0
     early: float = 0.1  # seconds before the word's end from which the posterior may rise
     late: float = 0.25  # seconds after it by which it must have risen
-    carried: float = 0.75  # of a batch's scenes go on from the states in which others ended
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,6 @@ class Trainer:
         self._aid = self.objective if isinstance(self.objective, nn.Module) else nn.Module()
         torch.manual_seed(recipe.seed)
         self.crnn = crnn or CRNN(recipe.architecture)
-        self.crnn.carried = recipe.carried
         self.averaged = copy.deepcopy(self.crnn)
         self.step = recipe.architecture.stride[1]
         learning = [*self.crnn.parameters(), *(p for p in self._aid.parameters() if p.requires_grad)]

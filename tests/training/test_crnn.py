@@ -46,7 +46,6 @@ def test_posteriors_equal_the_runtime(architecture: Architecture) -> None:
 def test_training_goes_on_from_the_states_that_others_ended_in() -> None:
     torch.manual_seed(0)
     crnn = CRNN(STUDENT)
-    crnn.carried = 0.75
     frames = torch.randn(64, 100, 40)
     anew = crnn.eval()(frames, 20)
     crnn.train()
