@@ -27,8 +27,8 @@ class Distillation:
     alpha: weight of the soft loss; the hard loss has 1 - alpha. attention: weight of the attention loss.
     """
 
-    temperature: float = 8.0
-    alpha: float = 0.9
+    temperature: float = 4.0
+    alpha: float = 0.5
     attention: float = 0.0
 
     def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
