@@ -191,7 +191,7 @@ as well as from labels, the others from all three teachers.
 Of dev-test's 238 clips of the keyword four are cut off or faint ([recordings.md](recordings.md)), and one
 that scores below all other words costs 4.2e-3 alone: they make most of the last two columns, and the spread.
 Without the four that cost each the most, the teacher of seed 0 is at 4.8e-5, its student at 8.9e-5, its nano
-at 3.7e-4 (`kwsd evaluate --model teacher --data DIR --worst 4`).
+at 3.5e-4 (`kwsd evaluate --model teacher --data DIR --worst 4`).
 
 Temperature 4 and alpha 0.5 were chosen for nano on validation clips, half of them in noise: 1 - AUROC 1.6e-2
 and 2.0e-2, against 2.3e-2 at what the grid below had found best for a student in 10 epochs, 8 and 0.9 (runs

@@ -40,7 +40,8 @@ def clip_scores(
 ) -> npt.NDArray[np.float64]:
     """Highest log-odds of the keyword over each clip's steps, (clips,); those of the priming are left out.
 
-    Log-odds, since posteriors near 0 and 1 tie in float32 and ranks would be lost.
+    Log-odds, since posteriors near 0 and 1 tie in float32 and ranks would be lost. Rounded, since clips that
+    silence alone scores highest in tie, and how a machine adds float32 would rank them.
     """
     scores = []
     crnn.eval()
@@ -48,4 +49,4 @@ def clip_scores(
         for part in torch.split(frames, batch):
             logits = crnn(part, window, step)[:, window:].double()
             scores.append((logits[..., 1] - logits[..., 0]).amax(dim=1))
-    return torch.cat(scores).numpy()
+    return torch.cat(scores).numpy().round(4)

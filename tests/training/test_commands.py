@@ -155,7 +155,7 @@ def test_clips_score_as_the_runtime_hears_them(tree: Path, teacher: Path) -> Non
         detector.prime()
         heard = np.concatenate((read_audio(clip.path), np.zeros(8_000, np.int16)))
         best = max(found.posterior for found in detector.steps(heard) if found.warm)
-        assert best == pytest.approx(1 / (1 + np.exp(-score)), abs=1e-5)
+        assert best == pytest.approx(1 / (1 + np.exp(-score)), abs=3e-5)  # scores are rounded
 
 
 def test_distill_writes_a_student_that_learned(tree: Path, teacher: Path) -> None:
