@@ -58,7 +58,7 @@ RECORD = click.option("--record", type=PATH, help="File of JSON lines to add the
 
 CHUNKS = 14  # of a thousand scenes, for a teacher to begin with; one more comes with each epoch
 HEAD_BATCHES = 700
-# of FromHeads: a network that heads verify learns from them, one that is to know the word alone from labels
+# weights of FromHeads: a network that heads verify learns more from them, one that stands alone from labels
 VERIFIED = {"soft": 1.0, "heard": 0.3, "hard": 0.3}
 ALONE = {"soft": 0.5, "heard": 0.3, "hard": 1.0}
 FA_PER_HOUR = 0.5

@@ -193,10 +193,11 @@ that scores below all other words costs 4.2e-3 alone: they make most of the last
 Without the four that cost each the most, the teacher of seed 0 is at 4.8e-5, its student at 8.9e-5, its nano
 at 3.5e-4 (`kwsd evaluate --model teacher --data DIR --worst 4`).
 
-Temperature 4 and alpha 0.5 were chosen for nano on validation clips, half of them in noise: 1 - AUROC 1.6e-2
-and 2.0e-2, against 2.3e-2 at what the grid below had found best for a student in 10 epochs, 8 and 0.9 (runs
-of the same names, before the final ones in runs.jsonl); student's are 1.2e-2 to 1.7e-2, against 1.5e-2
-and 1.7e-2. For the training that knows of 4 bits it makes no difference."""
+Temperature 4 and alpha 0.5 were chosen for nano on validation clips, as they are and in noise: 1 - AUROC
+1.6e-2 to 2.0e-2, against 2.3e-2 at what the grid below had found best for a student in 10 epochs, 8 and 0.9
+(runs of the same names, before the final ones in runs.jsonl); student's are 1.2e-2 to 1.7e-2, against 1.5e-2
+and 1.7e-2. For the training that knows of 4 bits it makes no difference (1.6e-2 to 2.1e-2, 1.5e-2 to
+2.2e-2)."""
 
 ELSEWHERE_NOTE = """\
 The others' figures are for `sheila` on the official testing speakers, ours for `happy` on dev-test: the
