@@ -58,6 +58,7 @@ RECORD = click.option("--record", type=PATH, help="File of JSON lines to add the
 
 CHUNKS = 14  # of a thousand scenes, for a teacher to begin with; one more comes with each epoch
 HEAD_BATCHES = 700
+TUNING_CHUNKS, TUNING_BATCHES = 24, 768  # where the embedding learns, too: each scene twice
 # weights of FromHeads: a network that heads verify learns more from them, one that stands alone from labels
 VERIFIED = {"soft": 1.0, "heard": 0.3, "hard": 0.3}
 ALONE = {"soft": 0.5, "heard": 0.3, "hard": 1.0}
@@ -83,16 +84,27 @@ def taught(recordings: "Recordings", recipe: "Recipe", out: Path, verified: bool
     verified: the network is to be verified by those heads, in the end.
     """
     from kwsd.training.embedding import SpeechEmbedding
-    from kwsd.training.heads import FromHeads, hearing, train_heads
-    from kwsd.training.pool import ScenePool
+    from kwsd.training.heads import FromHeads, half_hearing, hearing, train_heads, tuned_heads
+    from kwsd.training.pool import ScenePool, StillPool
     from kwsd.training.train import Trainer
 
-    pool = ScenePool(recordings.scenes(), recipe.seed, hearing(SpeechEmbedding()), first=CHUNKS)
+    embedding, scenes = SpeechEmbedding(), recordings.scenes()
+    tunes = verified and not recordings.synthetic
+    if tunes:  # on scenes apart: of those that it learned from, a teacher is too sure
+        others = StillPool(scenes, recipe.seed + 1, half_hearing(embedding), TUNING_CHUNKS, TUNING_CHUNKS)
+        with console.status("drawing scenes for the teacher"):
+            others.move(0)
+        with console.status("teaching the teacher"):
+            heads = tuned_heads(embedding, others, recipe, TUNING_BATCHES)
+        del others  # a gigabyte
+    pool = ScenePool(scenes, recipe.seed, hearing(embedding), first=CHUNKS)
     with console.status("drawing scenes"):
         pool.move(0)
-    with console.status("teaching the teacher"):
-        heads = train_heads(pool, recipe, HEAD_BATCHES)
-    objective = FromHeads(heads, recipe.architecture.hidden, **(VERIFIED if verified else ALONE))
+    if not tunes:
+        with console.status("teaching the teacher"):
+            heads = train_heads(pool, recipe, HEAD_BATCHES)
+    weights = VERIFIED if verified else ALONE
+    objective = FromHeads(heads, embedding, recipe.architecture.hidden, **weights)
     return Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"), objective)
 
 
@@ -119,9 +131,10 @@ def choosing(
     return choose
 
 
-def teacher_details(recipe: "Recipe") -> dict[str, Any]:
-    """What `taught` adds to a recipe, for the card."""
-    return {"scenes": (CHUNKS + recipe.epochs - 1) * 1024, "head_batches": HEAD_BATCHES}
+def teacher_details(recipe: "Recipe", tuned: bool = False) -> dict[str, Any]:
+    """What `taught` adds to a recipe, for the card. tuned: the embedding has learned, too."""
+    scenes = {"scenes": (CHUNKS + recipe.epochs - 1) * 1024}
+    return scenes | ({"tuning_batches": TUNING_BATCHES} if tuned else {"head_batches": HEAD_BATCHES})
 
 
 def load_crnn(name: str) -> tuple["CRNN", "Model"]:

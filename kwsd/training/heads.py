@@ -1,9 +1,10 @@
-"""The teacher of a keyword that nobody recorded: heads on a frozen speech embedding, whom a CRNN learns from.
+"""The teacher: heads on a speech embedding, whom a CRNN learns from.
 
 A CRNN trained on synthetic voices learns those voices; the embedding has heard real ones. So heads learn the
 keyword from embeddings, and the CRNN learns the heads' answers at every step, what they heard (FitNets,
 Romero et al. 2015, arXiv 1412.6550) and the labels. Afterwards heads and embedding are what the CRNN's
-candidates are verified by (kwsd.runtime.verifier).
+candidates are verified by (kwsd.runtime.verifier). Where people have said the keyword, the embedding learns
+with the heads; from synthetic voices it would learn what tells those from people.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from kwsd.training.train import Recipe, scene_loss, step_ends
 
 HEADS = 3  # their mean is a better teacher than any of them
 _SPREAD = 1.0  # of noise, in standard deviations, on what heads learn from: synthetic voices are few
+_RATE, _TUNING_RATE = 2e-3, 5e-4  # of learning, at most: heads, and the embedding where it learns
 _LATE = 0.35  # seconds after the word's end: embeddings see it later than frames
 
 
@@ -80,7 +82,16 @@ def verifier_of(heads: list[Head], embedding: SpeechEmbedding) -> dict[str, NDAr
 
 def hearing(embedding: SpeechEmbedding) -> Annotate:
     """Notes of scenes: what the embedding makes of them, in float16, at the level of an inquiry."""
-    return lambda audio, _: {"embedding": embedding(torch.from_numpy(levelled(audio.numpy()))).half()}
+    return lambda audio, _: {"embedding": embedding(_levelled(audio)).half()}
+
+
+def half_hearing(embedding: SpeechEmbedding) -> Annotate:
+    """Notes of scenes: what the fixed groups of the embedding make of them; for `tuned_heads`."""
+    return lambda audio, _: {"heard": embedding.hear(_levelled(audio)).half()}
+
+
+def _levelled(audio: Tensor) -> Tensor:
+    return torch.from_numpy(levelled(audio.numpy()))
 
 
 def train_heads(
@@ -94,11 +105,10 @@ def train_heads(
         random = np.random.default_rng([recipe.seed, number])
         head = Head()
         optimizer = torch.optim.AdamW(head.parameters(), weight_decay=1e-2)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=batches)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=batches)
         for _ in range(batches):
             scenes = pool.pick(2 * recipe.batch, random)
-            logits = head(scenes.notes["embedding"].float())
-            loss = scene_loss(logits, ends(logits.shape[1]), scenes, replace(recipe, late=_LATE))
+            loss = _head_loss(head, scenes.notes["embedding"].float(), scenes, recipe)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -106,6 +116,40 @@ def train_heads(
             on_batch()
         heads.append(head.eval())
     return heads
+
+
+def tuned_heads(embedding: SpeechEmbedding, pool: ScenePool, recipe: Recipe, batches: int) -> list[Head]:
+    """As `train_heads`, but the embedding's upper groups learn with the heads, from all of them at once.
+
+    pool: of scenes that the embedding has half heard. Few passes over many scenes: it learns them by heart.
+    """
+    pool.move(0)
+    torch.manual_seed(recipe.seed)
+    random = np.random.default_rng(recipe.seed)
+    heads = [Head() for _ in range(HEADS)]
+    upper = embedding.upper.requires_grad_(True)
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": nn.ModuleList(heads).parameters(), "weight_decay": 1e-2},
+            {"params": upper.parameters(), "weight_decay": 0},
+        ]
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [_RATE, _TUNING_RATE], total_steps=batches)
+    for _ in range(batches):
+        scenes = pool.pick(recipe.batch // 2, random)
+        embeddings = upper(scenes.notes["heard"].float())
+        loss = torch.stack([_head_loss(head, embeddings, scenes, recipe) for head in heads]).mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    upper.requires_grad_(False)
+    return [head.eval() for head in heads]
+
+
+def _head_loss(head: Head, embeddings: Tensor, scenes: Scenes, recipe: Recipe) -> Tensor:
+    logits = head(embeddings)
+    return scene_loss(logits, ends(logits.shape[1]), scenes, replace(recipe, late=_LATE))
 
 
 class FromHeads(nn.Module):
@@ -118,6 +162,7 @@ class FromHeads(nn.Module):
     def __init__(
         self,
         heads: list[Head],
+        embedding: SpeechEmbedding,
         hidden: int,
         soft: float,
         heard: float,
@@ -125,7 +170,7 @@ class FromHeads(nn.Module):
         temperature: float = 2.0,
     ) -> None:
         super().__init__()
-        self.heads = nn.ModuleList(heads).requires_grad_(False)
+        self.heads, self.embedding = nn.ModuleList(heads).requires_grad_(False), embedding
         self.projection = nn.Linear(hidden, EMBEDDING)
         self.soft, self.heard, self.hard, self.temperature = soft, heard, hard, temperature
 
@@ -151,7 +196,7 @@ class FromHeads(nn.Module):
 
     def verifier(self) -> dict[str, NDArray[Any]]:
         """The heads and the embedding, as the model file keeps them."""
-        return verifier_of(list(self.heads), SpeechEmbedding())  # type: ignore[arg-type]
+        return verifier_of(list(self.heads), self.embedding)  # type: ignore[arg-type]
 
     def train(self, mode: bool = True) -> "FromHeads":
         """The projection learns, the heads stay as they are."""

