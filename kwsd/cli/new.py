@@ -91,9 +91,9 @@ def command(
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
     speak(keyword, folder, counts, kokoro, jobs, seed)
     recipe = Recipe(BASELINE, epochs=epochs, seed=seed)
-    details = {**teacher_details(recipe), "mined_from": MINE_FROM, "mined_snr": SNR}
     first, mined = folder / "first.pt", folder / "mined"
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, hard)
+    details = {**teacher_details(recordings, recipe), "mined_from": MINE_FROM, "mined_snr": SNR}
     if not (resume and first.exists()):
         again = resume and first.with_suffix(".ckpt").exists()
         train_and_ship(taught(recordings, recipe, first), recordings, first, "new", details, resume=again)

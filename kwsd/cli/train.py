@@ -83,7 +83,8 @@ def command(
     recordings = Recordings.read(data, keyword, noise, speech, hard)
     recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed)
     if embedding:
-        trainer, details = taught(recordings, recipe, out, verifier), teacher_details(recipe, verifier)
+        trainer = taught(recordings, recipe, out, verifier)
+        details = teacher_details(recordings, recipe, verifier)
     else:
         pool, details = ScenePool(recordings.scenes(), seed), {}
         trainer = Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"))

@@ -89,8 +89,8 @@ def taught(recordings: "Recordings", recipe: "Recipe", out: Path, verified: bool
     from kwsd.training.train import Trainer
 
     embedding, scenes = SpeechEmbedding(), recordings.scenes()
-    tunes = verified and not recordings.synthetic
-    if tunes:  # on scenes apart: of those that it learned from, a teacher is too sure
+    learns = embedding_learns(recordings, verified)
+    if learns:  # on scenes apart: of those that it learned from, a teacher is too sure
         others = StillPool(scenes, recipe.seed + 1, half_hearing(embedding), TUNING_CHUNKS, TUNING_CHUNKS)
         with console.status("drawing scenes for the teacher"):
             others.move(0)
@@ -100,12 +100,17 @@ def taught(recordings: "Recordings", recipe: "Recipe", out: Path, verified: bool
     pool = ScenePool(scenes, recipe.seed, hearing(embedding), first=CHUNKS)
     with console.status("drawing scenes"):
         pool.move(0)
-    if not tunes:
+    if not learns:
         with console.status("teaching the teacher"):
             heads = train_heads(pool, recipe, HEAD_BATCHES)
     weights = VERIFIED if verified else ALONE
     objective = FromHeads(heads, embedding, recipe.architecture.hidden, **weights)
     return Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"), objective)
+
+
+def embedding_learns(recordings: "Recordings", verified: bool) -> bool:
+    """Whether the teacher's embedding learns the keyword, too: from synthetic voices it would learn those."""
+    return verified and not recordings.synthetic
 
 
 def choosing(
@@ -131,10 +136,11 @@ def choosing(
     return choose
 
 
-def teacher_details(recipe: "Recipe", tuned: bool = False) -> dict[str, Any]:
-    """What `taught` adds to a recipe, for the card. tuned: the embedding has learned, too."""
+def teacher_details(recordings: "Recordings", recipe: "Recipe", verified: bool = True) -> dict[str, Any]:
+    """What `taught` adds to a recipe, for the card."""
+    learns = embedding_learns(recordings, verified)
     scenes = {"scenes": (CHUNKS + recipe.epochs - 1) * 1024}
-    return scenes | ({"tuning_batches": TUNING_BATCHES} if tuned else {"head_batches": HEAD_BATCHES})
+    return scenes | ({"tuning_batches": TUNING_BATCHES} if learns else {"head_batches": HEAD_BATCHES})
 
 
 def load_crnn(name: str) -> tuple["CRNN", "Model"]:

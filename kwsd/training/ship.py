@@ -109,11 +109,10 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         source = "synthesized keyword and near misses, other words of Speech Commands v0.01"
     verified = []
     if asked := verifier_cost(model):
-        learned = " that learned with them, too" if "tuning_batches" in facts["recipe"] else ""
         verified = [
             "",
             f"Candidates (posterior {s.gate} or more) are verified by heads on Google's speech embedding "
-            f"(Apache-2.0){learned}:",
+            "(Apache-2.0):",
             f"{asked['parameters']:,} parameters, {asked['macs_per_inquiry']:,} multiply-adds an inquiry; "
             "the threshold is what both stages must reach together.",
         ]
