@@ -69,6 +69,7 @@ def command(
     from kwsd.training.pool import ScenePool
     from kwsd.training.quantize import quantized
     from kwsd.training.recordings import Recordings
+    from kwsd.training.ship import HANDED_DOWN
     from kwsd.training.train import Recipe, Trainer
 
     crnn, read = load_crnn(model)
@@ -84,6 +85,7 @@ def command(
     if not qat:
         # with a verifier, clips tell nothing of the threshold
         settings = read.settings if read.verifier else None
+        details |= {"verifier": HANDED_DOWN} if read.verifier else {}
         ship_and_record(
             network, window, recordings, out, "quantize", details, record, None, settings, read.verifier
         )

@@ -172,6 +172,7 @@ def train_and_ship(
     from kwsd.runtime.model import Settings
     from kwsd.training.heads import FromHeads
     from kwsd.training.modelfile import from_torch
+    from kwsd.training.ship import HANDED_DOWN
 
     checkpoint = out.with_suffix(".ckpt")
     if resume:
@@ -192,6 +193,7 @@ def train_and_ship(
     elif heir_of and heir_of.verifier:
         verifier = heir_of.verifier
         chosen = replace(heir_of.settings, window=as_trained.window, step=as_trained.step)
+        settings["verifier"] = HANDED_DOWN
     details = settings | (details or {})
     ship_and_record(crnn, recipe.window, recordings, out, kind, details, record, ran, chosen, verifier)
     checkpoint.unlink()

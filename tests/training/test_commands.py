@@ -127,7 +127,9 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
     small, packed = tmp_path / "small.pt", tmp_path / "packed.pt"
     kwsd("distill", "--teacher", out, "--data", tree, "--epochs", 1, *SMALL, "--out", small)
     kwsd("quantize", "--model", out, "--data", tree, "--out", packed)
-    for heir in map(read_model, (small, packed)):
+    for file in (small, packed):
+        heir = read_model(file)
+        assert "threshold was handed down" in file.with_suffix(".md").read_text()
         assert heir.verifier is not None
         assert all(np.array_equal(heir.verifier[name], array) for name, array in verified.verifier.items())
         assert (heir.settings.threshold, heir.settings.gate) == (
