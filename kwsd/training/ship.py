@@ -24,9 +24,7 @@ from kwsd.training.recordings import Recordings
 from kwsd.training.scoring import clip_frames, clip_scores
 
 JUDGED = ("validation", "dev-test")
-HANDED_DOWN = (
-    "handed down"  # a verifier, and the threshold chosen with it, of the model that one was made from
-)
+HANDED_DOWN = "handed down"  # a verifier and its threshold, by the model that one was made from
 
 
 def split_scores(
