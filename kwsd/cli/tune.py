@@ -39,7 +39,11 @@ def command(
     jobs: int,
     out: Path,
 ) -> None:
-    """Pick threshold, patience, window and step for MODEL and write them into OUT, its weights unchanged."""
+    """Pick threshold, patience, window and step for MODEL and write them into OUT, its weights unchanged.
+
+    Of a model with a verifier, threshold and step: its window and patience are the first stage's, which has
+    to miss nothing.
+    """
     needs_torch()
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.field import Point
