@@ -83,9 +83,9 @@ def command(
     details = {"bits": int(bits), "from": model}
     window = read.settings.window
     if not qat:
-        # with a verifier, clips tell nothing of the threshold
-        settings = read.settings if read.verifier else None
-        details |= {"verifier": HANDED_DOWN} if read.verifier else {}
+        settings = None
+        if read.verifier:  # clips tell nothing of its threshold
+            settings, details["verifier"] = read.settings, HANDED_DOWN
         ship_and_record(
             network, window, recordings, out, "quantize", details, record, None, settings, read.verifier
         )
