@@ -1,0 +1,101 @@
+"""Replaces files atomically: the new content is written beside the old file and renamed over it.
+
+Whatever happens meanwhile (a full disk, Ctrl-C, a power cut), the path names the old file or the new one.
+"""
+
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from kwsd.errors import KwsdError, UsageError
+
+
+def check_replaceable(path: Path) -> None:
+    """Check, before long work, that `replacing` will be able to write `path`.
+
+    Raises UsageError where there is no folder to write it in, and where it names something other than a
+    regular file: a folder, a device, or a symbolic link, which is never followed.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"cannot write {path}: {reason}") from None
+    if stat.S_ISLNK(mode):
+        target = path.readlink()
+        raise UsageError(f"{path} is a symbolic link to {target}: name that file, or remove the link")
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{path} is a folder: name a file")
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{path} is a device or a pipe: name a file")
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}; create it")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write {path}: no permission to write in the folder {path.parent}")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A binary file to write the new content of `path` to; it takes the place of `path` at the end.
+
+    An existing file's mode and owner are kept. An exception leaves the old file as it was. Raises
+    KwsdError for an OSError, in the block as well, and UsageError as `check_replaceable` does.
+    """
+    check_replaceable(path)
+    partial = path.with_name(f".kwsd-{secrets.token_hex(8)}.part")
+    try:
+        try:
+            descriptor = os.open(
+                partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+            )
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                _copy_access(path, partial)
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink()
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise KwsdError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def replace_file(path: Path, content: bytes | str) -> None:
+    """Give the file `path` this content, text as UTF-8. Raises as `replacing` does."""
+    encoded = content.encode() if isinstance(content, str) else content
+    with replacing(path) as file:
+        file.write(encoded)
+
+
+def _copy_access(old: Path, new: Path) -> None:
+    """Give `new` the mode and, where permitted, the owner of `old`, if that exists."""
+    try:
+        status = old.stat()
+    except FileNotFoundError:
+        return
+    if sys.platform != "win32":
+        with suppress(PermissionError):
+            os.chown(new, status.st_uid, status.st_gid)
+    new.chmod(status.st_mode & 0o777)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the renaming itself to the disk, where the system can."""
+    if sys.platform == "win32":  # a folder cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # not every file system can
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
