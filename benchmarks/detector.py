@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from kwsd.errors import ModelError
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.engine import Engine
-from kwsd.runtime.frontend import N_MELS, SAMPLE_RATE, FrontEnd
+from kwsd.runtime.frontend import N_MELS, FrontEnd
 from kwsd.runtime.model import STUDENT, Model
 from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.runtime.trigger import Debouncer

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from kwsd.audio.file import FileSource
+from kwsd.pcm import SAMPLE_RATE, Samples
 from kwsd.runtime.detector import Detector
-from kwsd.runtime.frontend import SAMPLE_RATE, Samples
 
 CHUNK = SAMPLE_RATE // 10  # samples fed at a time: 100 ms, as a microphone gives them
 FLAT = 1.0  # MB that memory may grow after the first hour

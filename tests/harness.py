@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from kwsd.pcm import to_int16
+
 LOUD = Path(__file__).with_name("loud.pt")  # see make_loud.py
 KWSD = Path(os.environ.get("KWSD", Path(sys.executable).with_name("kwsd")))  # the installed command
 PATIENCE = 30.0  # seconds after which what was waited for is not coming
@@ -51,7 +53,7 @@ def speak(keyword: str, model: str, clips: list[np.ndarray[Any, Any]], folder: P
 
     pause = np.zeros(16_000)
     joined = np.concatenate([pause[:8_000], *(part for clip in clips for part in (clip, pause))])
-    samples = np.rint(np.clip(joined * 32768, -32768, 32767)).astype(np.int16)
+    samples = to_int16(joined)
     path = folder / f"{keyword}.wav"
     soundfile.write(path, samples, 16_000)
     return Spoken(model, keyword, samples, path)

@@ -13,8 +13,7 @@ import soundfile
 from kwsd.audio.resample import Resampler
 from kwsd.audio.source import Recorded
 from kwsd.errors import AudioError, UsageError
-from kwsd.runtime.detector import LOUDEST
-from kwsd.runtime.frontend import Samples
+from kwsd.pcm import Samples, finite
 
 BLOCK = 0.25  # seconds read at a time
 MOST = 1 << 20  # samples of all channels read at a time
@@ -67,8 +66,7 @@ class FileSource(Recorded):
             frames = self._read(count, heard)
             heard += len(frames)
             odd += int(np.count_nonzero(~np.isfinite(frames)))
-            frames = np.nan_to_num(frames, nan=0, posinf=0, neginf=0).clip(-LOUDEST, LOUDEST)
-            yield resampler.push(frames.mean(axis=1), last=not len(frames))
+            yield resampler.push(finite(frames).mean(axis=1), last=not len(frames))
             if not len(frames):
                 if odd:
                     log.warning("%d samples of %r are no numbers: heard as silence", odd, self.name)

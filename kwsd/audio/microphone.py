@@ -10,12 +10,11 @@ from kwsd.audio.portaudio import Device, abandon, accepts, choose, devices, port
 from kwsd.audio.resample import Resampler
 from kwsd.audio.ring import RingBuffer
 from kwsd.errors import AudioError
-from kwsd.runtime.frontend import SAMPLE_RATE, Samples
+from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 
 BLOCK = 0.05  # seconds of audio in a callback
 LATENCY = 0.2  # seconds PortAudio may hold; at its own "low" the ALSA thread polls half a core away
 CAPACITY = 4.0  # seconds in the ring
-FULL_SCALE = np.float32(32768)  # of int16
 SILENT = 1.0  # seconds without audio after which the microphone is gone
 FIRST = 5.0  # the same before its first audio: a headset takes its time
 CLOSING = 5.0  # seconds after which PortAudio hangs
@@ -90,7 +89,7 @@ class MicrophoneSource:
             silent += LOOK
             if len(frames):
                 silent, limit = 0.0, SILENT
-                yield self._resampler.push(frames.mean(axis=1, dtype=np.float32) / FULL_SCALE)
+                yield self._resampler.push(to_float32(frames).mean(axis=1))
         if not self._stopped:
             raise AudioError(f"no more audio from the microphone {self.name!r}: was it unplugged?")
 

@@ -11,10 +11,9 @@ import numpy as np
 
 from kwsd.audio.source import Recorded
 from kwsd.errors import AudioError, UsageError
-from kwsd.runtime.frontend import SAMPLE_RATE, Samples
+from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 
 COMMAND = "arecord -t raw -f S16_LE -r 16000 -c 1 | kwsd listen --input -"
-FULL_SCALE = np.float32(32768)  # of int16
 BLOCK = 1 << 14  # bytes read at a time: half a second
 ENCODED = (b"fLaC", b"OggS", b"ID3", b"RF64", b"FORM")  # how files begin that are no raw audio
 
@@ -59,7 +58,7 @@ class PipeSource(Recorded):
                 held = held[header:]
                 begun = True
             whole = len(held) // 2 * 2
-            yield np.frombuffer(held[:whole], "<i2").astype(np.float32) / FULL_SCALE
+            yield to_float32(np.frombuffer(held[:whole], "<i2"))
             heard += whole
             held = held[whole:]
         if self._ended and not heard:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kwsd.runtime.frontend import SAMPLE_RATE, Samples
+from kwsd.pcm import SAMPLE_RATE, Samples
 
 
 class Resampler:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol, Self
 
 from kwsd.errors import UsageError
-from kwsd.runtime.frontend import Samples
+from kwsd.pcm import Samples
 
 
 class Source(Protocol):

@@ -12,7 +12,7 @@ from kwsd.audio.microphone import MicrophoneSource
 from kwsd.audio.pace import Pace
 from kwsd.audio.portaudio import Device, devices, find_again, portaudio, refresh
 from kwsd.errors import AudioError, UsageError
-from kwsd.runtime.frontend import SAMPLE_RATE, Samples
+from kwsd.pcm import SAMPLE_RATE, Samples
 
 SHORTEST, LONGEST = 0.5, 10.0  # seconds between two attempts to open; each pause is twice the last
 TICK = 0.25  # seconds after which one who waits looks around

@@ -45,8 +45,8 @@ def command(
     import numpy as np
 
     from kwsd.audio.file import FileSource
+    from kwsd.pcm import SAMPLE_RATE
     from kwsd.runtime.detector import TAIL, Detector
-    from kwsd.runtime.frontend import SAMPLE_RATE
     from kwsd.runtime.modelfile import find_model, read_model
 
     if plot is not None and importlib.util.find_spec("matplotlib") is None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from kwsd.daemon.events import Event
 from kwsd.errors import UsageError
-from kwsd.runtime.frontend import SAMPLE_RATE, Samples
+from kwsd.pcm import SAMPLE_RATE, Samples, to_int16
 
 OURS = re.compile(r"kwsd-\d{8}T\d{6}\.\d{6}Z-[\w-]+\.wav")
 HEADER = 44  # bytes of a WAV file before its audio
@@ -62,7 +62,7 @@ class Clips:
     def on_audio(self, samples: Samples, _posterior: float) -> None:
         if not len(samples):  # hours of them may come while there is no microphone
             return
-        chunk = np.rint(np.clip(samples * 32768, -32768, 32767)).astype(np.int16)
+        chunk = to_int16(samples)
         self._chunks.append(chunk)
         self._held += len(chunk)
         self._heard += len(chunk)

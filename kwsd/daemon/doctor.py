@@ -126,7 +126,7 @@ def permission(_: Subject) -> str:
 def device(subject: Subject) -> str:
     """The microphone."""
     from kwsd.audio.portaudio import accepts, choose, devices
-    from kwsd.runtime.frontend import SAMPLE_RATE
+    from kwsd.pcm import SAMPLE_RATE
 
     try:
         chosen = choose(subject.device, devices())
@@ -143,7 +143,7 @@ def level(subject: Subject) -> str:
     import numpy as np
 
     from kwsd.audio.microphone import MicrophoneSource
-    from kwsd.runtime.frontend import SAMPLE_RATE
+    from kwsd.pcm import HIGHEST, SAMPLE_RATE
 
     heard = np.empty(0, np.float32)
     try:
@@ -163,7 +163,7 @@ def level(subject: Subject) -> str:
     if not loudness.any():
         raise CheckError("digital silence: muted, or the wrong microphone", _mixer("mute", "0"))
     peak = 20 * float(np.log10(loudness.max()))
-    if np.mean(loudness >= 32767 / 32768) > CLIPPED:
+    if np.mean(loudness >= HIGHEST) > CLIPPED:
         raise CheckError("clipped: the gain is too high", _mixer("volume", "50%"))
     if peak < QUIET:
         raise CheckError(
@@ -187,8 +187,8 @@ def speed(subject: Subject) -> str:
     """The processor against what the model needs."""
     import numpy as np
 
+    from kwsd.pcm import SAMPLE_RATE
     from kwsd.runtime.detector import Detector
-    from kwsd.runtime.frontend import SAMPLE_RATE
 
     detector = Detector.load(subject.model, threshold=1)  # a trigger would spare the steps after it
     chunks = np.random.default_rng(0).normal(0, 0.1, (TRIAL + 1, 10, SAMPLE_RATE // 10)).astype(np.float32)

@@ -14,8 +14,8 @@ import numpy as np
 from kwsd.audio.source import Source
 from kwsd.daemon.events import Event
 from kwsd.daemon.notify import Notifier
+from kwsd.pcm import Samples
 from kwsd.runtime.detector import TAIL, Detector, Step
-from kwsd.runtime.frontend import Samples
 
 KEEPS_UP = 1.0  # seconds of backlog below which the engine keeps up with the microphone
 SETTLE = 1.0  # seconds from a loss of audio to a warning, which tells of all that is lost with it

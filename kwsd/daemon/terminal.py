@@ -12,7 +12,7 @@ from rich.text import Text
 
 from kwsd.daemon.events import Event
 from kwsd.errors import UsageError
-from kwsd.runtime.frontend import Samples
+from kwsd.pcm import Samples
 
 FLOOR = -60.0  # dBFS, the left end of the meter
 REFRESH = 0.1  # seconds between two pictures of the meter

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from kwsd.pcm import SAMPLE_RATE, finite, to_float32
 from kwsd.runtime.engine import Engine
-from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, SAMPLE_RATE, FrontEnd, Samples
+from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, FrontEnd
 from kwsd.runtime.inquiry import BLOCK, Inquiry
 from kwsd.runtime.model import Model
 from kwsd.runtime.trigger import Debouncer, Trigger
 from kwsd.runtime.verifier import Verifier
 
 TAIL = SAMPLE_RATE // 2  # samples of silence to feed after a recording: its last word is decided in them
-LOUDEST = 1e4  # full scale is 1; far above it, powers overflow float32
 
 
 class Step(NamedTuple):
@@ -149,7 +149,8 @@ class Detector:
     def _steps(self, samples: npt.NDArray[Any]) -> Iterator[Step]:
         engine = self._engine
         for start in range(0, len(samples), BLOCK):
-            cleaned = _clean(samples[start : start + BLOCK])
+            block = samples[start : start + BLOCK]
+            cleaned = to_float32(block) if block.dtype == np.int16 else finite(block)
             frames = self._front_end.push(cleaned)
             if self._inquiry:
                 self._inquiry.hear(cleaned)
@@ -181,14 +182,3 @@ class Detector:
         if self._inquiry:
             self._inquiry.end()
         return Step(time, posterior, warm, Trigger(self.keyword, sure, time), verified)
-
-
-def _clean(samples: npt.NDArray[Any]) -> Samples:
-    """The samples as float32, with those that would poison the state for good made harmless."""
-    if samples.dtype == np.int16:
-        return samples * np.float32(1 / 32768)
-    with np.errstate(over="ignore"):
-        if samples.dot(samples) < LOUDEST**2:  # false for NaN
-            return samples
-    cleaned: Samples = np.clip(np.nan_to_num(samples, nan=0, posinf=0, neginf=0), -LOUDEST, LOUDEST)
-    return cleaned

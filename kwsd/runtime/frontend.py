@@ -8,7 +8,8 @@
 import numpy as np
 import numpy.typing as npt
 
-SAMPLE_RATE = 16_000
+from kwsd.pcm import SAMPLE_RATE, Samples
+
 N_FFT = 400
 HOP = 160
 N_MELS = 40
@@ -16,7 +17,6 @@ POWER_FLOOR = (
     1e-6  # above the power of 16-bit rounding noise (about 1e-8), so digital silence is no special case
 )
 
-Samples = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.float32]
 
 

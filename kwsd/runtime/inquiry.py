@@ -9,7 +9,8 @@ from collections import deque
 
 import numpy as np
 
-from kwsd.runtime.frontend import HOP, SAMPLE_RATE, Samples
+from kwsd.pcm import SAMPLE_RATE, Samples
+from kwsd.runtime.frontend import HOP
 from kwsd.runtime.verifier import SPAN, Verifier
 
 BLOCK = SAMPLE_RATE  # samples, at most, that are taken before the steps in them are made

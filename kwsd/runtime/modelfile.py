@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.errors import ModelError, UsageError
-from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR
 from kwsd.runtime.model import Architecture, Array, Model, Settings
 from kwsd.runtime.torchfile import MAX_BYTES, Tensor, read_torch
 from kwsd.runtime.verifier import shapes

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kwsd.runtime.frontend import HOP, Samples
+from kwsd.pcm import FULL_SCALE, Samples
+from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Array
 
 EMBEDDING = 96  # numbers
@@ -69,7 +70,7 @@ class Verifier:
         window = np.zeros(N_FFT, np.float32)
         start = (N_FFT - WINDOW) // 2
         window[start : start + WINDOW] = np.hanning(WINDOW + 1)[:-1]
-        frames = np.lib.stride_tricks.sliding_window_view(audio * np.float32(32768), N_FFT)[::HOP]
+        frames = np.lib.stride_tricks.sliding_window_view(audio * FULL_SCALE, N_FFT)[::HOP]
         power = np.abs(np.fft.rfft(frames * window)).astype(np.float32) ** 2
         decibels = 10 * np.log10(np.maximum(power @ self.weights["mel"], np.float32(1e-10)))
         mels: Array = np.maximum(decibels, decibels.max() - 80) / 10 + 2

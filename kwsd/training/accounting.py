@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime import verifier
-from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, SAMPLE_RATE
+from kwsd.runtime.frontend import HOP, N_FFT, N_MELS
 from kwsd.runtime.model import Architecture, Model
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.torchfile import Tensor, read_torch

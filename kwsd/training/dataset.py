@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.errors import UsageError
-from kwsd.runtime.frontend import SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE, to_float32, to_int16
 
 Audio = npt.NDArray[np.int16]
 
@@ -119,10 +119,9 @@ def read_audio(path: Path) -> Audio:
     if samples.shape[1] > 1 or rate != SAMPLE_RATE:
         import soxr
 
-        mono = samples.mean(axis=1, dtype=np.float32) / 32768
+        mono = to_float32(samples).mean(axis=1)
         mono = soxr.resample(mono, rate, SAMPLE_RATE) if rate != SAMPLE_RATE else mono
-        resampled: Audio = np.clip(mono * 32768, -32768, 32767).astype(np.int16)
-        return resampled
+        return to_int16(mono)
     first: Audio = samples[:, 0]
     return first
 

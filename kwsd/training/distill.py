@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.frontend import HOP
 from kwsd.training.crnn import CRNN, sliding
 from kwsd.training.pool import Annotate, Scenes
 from kwsd.training.train import Recipe, near, scene_loss, step_ends

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kwsd.pcm import FULL_SCALE, SAMPLE_RATE, to_int16
 from kwsd.runtime.detector import Detector, Step
-from kwsd.runtime.frontend import SAMPLE_RATE
 from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.trigger import Debouncer
 from kwsd.training.dataset import files_of, read_audio, read_tree
@@ -298,4 +298,4 @@ def _piece(recordings: list[Audio], length: int, random: np.random.Generator) ->
 
 
 def _int16(audio: npt.NDArray[np.float32]) -> Audio:
-    return np.clip(audio, -32768, 32767).astype(np.int16)
+    return to_int16(audio / FULL_SCALE)

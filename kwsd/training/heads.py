@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.frontend import HOP
 from kwsd.runtime.verifier import CONTEXT, EMBEDDING, HIDDEN, levelled
 from kwsd.training.crnn import CRNN
 from kwsd.training.distill import at, odds_divergence

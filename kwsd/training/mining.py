@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector
-from kwsd.runtime.frontend import SAMPLE_RATE
 from kwsd.runtime.model import Model
 from kwsd.training.dataset import read_audio
 from kwsd.training.field import Surroundings, around_negative

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kwsd.runtime.frontend import SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.model import Array, Model, Settings
 from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END
 from kwsd.training.crnn import CRNN

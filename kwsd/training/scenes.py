@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE, to_float32, to_int16
+from kwsd.runtime.frontend import HOP
 from kwsd.training.band import narrowed
 from kwsd.training.revoice import revoiced
 from kwsd.training.rooms import random_room, reverberated
@@ -110,7 +111,7 @@ class SceneMaker:
 
     def _play(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
         """A clip at its own tempo or, half of the time, up to a fifth slower or faster (pitch too)."""
-        samples, pace = self._said(clip.astype(np.float32) / np.float32(32768), random)
+        samples, pace = self._said(to_float32(clip), random)
         if random.random() < 0.5:
             return samples, 1 / pace
         tempo = random.uniform(0.8, 1.2)
@@ -130,7 +131,7 @@ class SceneMaker:
             return
         at = -int(random.integers(0, SAMPLE_RATE))
         while at < self.length:
-            word = _any(self.others, random).astype(np.float32) / 32768
+            word = to_float32(_any(self.others, random))
             lo, hi = max(0, at), max(0, min(self.length, at + len(word)))
             scene[lo:hi] = word[lo - at : hi - at]
             at += int(random.uniform(0.55, 1.0) * SAMPLE_RATE)  # words run into each other, as in speech
@@ -148,13 +149,13 @@ class SceneMaker:
 
 def in_noise(clips: Audio, noise: list[Audio], random: np.random.Generator) -> Audio:
     """The clips (n, samples) in noise, each 0 to 15 dB below its clip's loudest tenth of a second."""
-    mixed = clips.astype(np.float32) / 32768
+    mixed = to_float32(clips)
     for clip in mixed:
         added = _piece(noise[random.integers(len(noise))], len(clip), random)
         peak = (clip[: len(clip) // 1600 * 1600].reshape(-1, 1600) ** 2).mean(axis=1).max()
         gain = np.sqrt(peak / max(1e-9, float((added**2).mean()))) * 10 ** (-random.uniform(0, 15) / 20)
         clip[: len(added)] += gain * added
-    return (np.clip(mixed, -1, 32767 / 32768) * 32768).astype(np.int16)
+    return to_int16(mixed)
 
 
 def _any(clips: Sequence[Audio], random: np.random.Generator) -> Audio:
@@ -164,5 +165,4 @@ def _any(clips: Sequence[Audio], random: np.random.Generator) -> Audio:
 def _piece(recording: Audio, length: int, random: np.random.Generator) -> Floats:
     """A random stretch of `length` samples, or the whole where it is shorter, float32 in [-1, 1]."""
     start = random.integers(max(1, len(recording) - length + 1))
-    piece: Floats = recording[start : start + length].astype(np.float32) / np.float32(32768)
-    return piece
+    return to_float32(recording[start : start + length])

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kwsd.pcm import to_float32
 from kwsd.runtime.detector import TAIL
 from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
 from kwsd.training.crnn import CRNN
@@ -29,7 +30,7 @@ def clip_frames(audio: npt.NDArray[np.int16], kernel: int, window: int, step: in
     padded = np.zeros(lead + audio.shape[1] + TAIL, np.float32)
     front_end, frames = FrontEnd(), []
     for clip in audio:
-        padded[lead : lead + len(clip)] = clip * np.float32(1 / 32768)
+        padded[lead : lead + len(clip)] = to_float32(clip)
         front_end.reset()
         frames.append(front_end.push(padded))
     return torch.from_numpy(np.stack(frames))

@@ -13,7 +13,8 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
-from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Architecture
 from kwsd.training.accounting import macs_per_second
 from kwsd.training.distill import Distillation

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Step
-from kwsd.runtime.frontend import SAMPLE_RATE
 from kwsd.training.plots import save
 
 

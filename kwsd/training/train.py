@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kwsd.errors import UsageError
-from kwsd.runtime.frontend import HOP, N_FFT, SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.frontend import HOP, N_FFT
 from kwsd.runtime.model import Architecture
 from kwsd.training.crnn import CRNN
 from kwsd.training.metrics import one_minus_auroc

@@ -17,7 +17,7 @@ from kwsd.daemon.listener import Listener
 from kwsd.daemon.notify import Notifier
 from kwsd.daemon.requests import Requests
 from kwsd.errors import ModelError
-from kwsd.runtime.frontend import SAMPLE_RATE, Samples
+from kwsd.pcm import SAMPLE_RATE, Samples
 
 NOTHING = np.zeros(0, np.float32)
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import kwsd
 from kwsd.errors import UsageError
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector, Step
-from kwsd.runtime.frontend import HOP, N_FFT, SAMPLE_RATE
+from kwsd.runtime.frontend import HOP, N_FFT
 from kwsd.runtime.model import STUDENT, Model
 
 

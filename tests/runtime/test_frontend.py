@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, SAMPLE_RATE, FrontEnd
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, FrontEnd
 
 
 def noise(count: int, seed: int = 0) -> np.ndarray:

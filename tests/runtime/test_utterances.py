@@ -8,8 +8,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kwsd.pcm import SAMPLE_RATE, Samples
 from kwsd.runtime.detector import Detector
-from kwsd.runtime.frontend import SAMPLE_RATE, Samples
 from kwsd.runtime.model import Model
 from kwsd.runtime.modelfile import find_model, read_model
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector, Step
 from kwsd.runtime.engine import Engine
-from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.runtime.frontend import HOP
 from kwsd.runtime.inquiry import BLOCK, FIRST_STAGE, Past
 from kwsd.runtime.model import Array, Model
 from kwsd.runtime.verifier import SPAN, Verifier, shapes

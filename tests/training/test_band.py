@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.runtime.frontend import SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.band import HIGHEST, narrowed
 from kwsd.training.scenes import SceneMaker
 

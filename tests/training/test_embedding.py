@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from kwsd.runtime.frontend import HOP, SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.frontend import HOP
 from kwsd.runtime.verifier import ANSWERS, EMBEDDING, FRAMES, N_FFT, N_MELS, SPAN, Verifier, shapes
 from kwsd.training.embedding import EMBEDDING_FILE, MELS_FILE, SpeechEmbedding, ends
 from kwsd.training.heads import Head, verifier_of

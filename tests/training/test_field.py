@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from kwsd.cli import cli
 from kwsd.errors import KwsdError
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector
-from kwsd.runtime.frontend import SAMPLE_RATE
 from kwsd.runtime.model import Model
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.verifier import Verifier, shapes

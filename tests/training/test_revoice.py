@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kwsd.runtime.frontend import SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.revoice import FORMANTS, PACE, PITCH, revoiced
 
 parselmouth = pytest.importorskip("parselmouth")

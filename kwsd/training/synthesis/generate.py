@@ -12,7 +12,7 @@ from typing import Any
 import soundfile
 
 from kwsd.errors import AudioError, KwsdError, UsageError
-from kwsd.runtime.frontend import SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.synthesis.phonemes import sounds
 from kwsd.training.synthesis.plan import Utterance
 from kwsd.training.synthesis.speech import Voice, finish

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.errors import AudioError
-from kwsd.runtime.frontend import SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE, to_float32, to_int16
 
 Floats = npt.NDArray[np.float32]
 
@@ -52,9 +52,7 @@ class Voice(Protocol):
 
 def from_int16(pcm: bytes) -> Floats:
     """Raw int16 samples as floats in [-1, 1], shape (n,)."""
-    samples: Floats = np.frombuffer(pcm, np.int16).astype(np.float32)
-    samples /= 32768
-    return samples
+    return to_float32(np.frombuffer(pcm, np.int16))
 
 
 def to_16k(samples: Floats, rate: float) -> Floats:
@@ -79,4 +77,4 @@ def finish(samples: Floats, phonemes: int) -> npt.NDArray[np.int16]:
     if (loud[-1] + 1 - loud[0]) * _FRAME < phonemes * _SHORTEST * SAMPLE_RATE:
         raise AudioError(f"{len(speech) / SAMPLE_RATE:.2f} s is too short for {phonemes} phonemes")
     gain = min(_LEVEL / float(np.sqrt(power[loud].mean())), _PEAK / float(np.abs(speech).max()))
-    return (speech * (gain * 32767)).astype(np.int16)
+    return to_int16(speech * gain)
