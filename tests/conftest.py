@@ -1,4 +1,4 @@
-"""Recordings, a fake microphone and a running daemon, for tests of the whole command."""
+"""How the tests run, and what many of them need: recordings, a fake microphone, a running daemon."""
 
 import os
 import shutil
@@ -8,6 +8,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness import LOUD, Daemon, FakeMicrophone, Spoken, speak
+from hypothesis import HealthCheck, settings
+
+TIMEOUT = 120  # seconds that a test may take on a slow machine, where pytest-timeout is installed
+
+# no test depends on how fast the machine is; all else is as hypothesis has it, here or in CI
+settings.register_profile(
+    "kwsd", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("kwsd")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Limit the time of every test that has no limit of its own."""
+    if config.pluginmanager.hasplugin("timeout"):
+        for item in items:
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TIMEOUT))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the tests that did not run because the user is root, or is not."""
+    reasons = [report.longrepr[2] for report in terminalreporter.getreports("skipped")]
+    count = sum("root" in reason for reason in reasons)
+    if count:
+        who = "an ordinary user" if os.geteuid() == 0 else "root"
+        terminalreporter.write_line(f"{count} not run: run them as {who}", yellow=True)
 
 
 @pytest.fixture(autouse=True)

@@ -77,7 +77,7 @@ def restless() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("restless")
-@settings(deadline=None, max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 2_000), st.lists(st.integers(0, 3_000), min_size=1, max_size=9), st.integers(1, 60))
 def test_two_threads_lose_nothing_uncounted(capacity: int, sizes: list[int], times: int) -> None:
     ring = RingBuffer(capacity, channels=2)

@@ -72,7 +72,7 @@ def times(listener: Listener, events: list[Event], reload_after: set[int]) -> li
     return [event.stream_time for event in events]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     sizes=st.lists(st.integers(200, 8_000), min_size=1, max_size=5),
     reload_after=st.sets(st.integers(0, 100), max_size=8),

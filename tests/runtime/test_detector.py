@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import kwsd
@@ -72,7 +72,6 @@ def test_a_long_word_is_one_trigger(loudness: Model) -> None:
     assert len(Detector(loudness).feed(loud(5))) == 1
 
 
-@settings(deadline=None)
 @given(sizes=st.lists(st.integers(0, 20_000), min_size=1, max_size=5).filter(any), seed=st.integers(0, 9))
 def test_any_chunking_gives_the_same_steps(loudness: Model, sizes: list[int], seed: int) -> None:
     samples = np.concatenate((quiet(0.5), loud(0.6, seed), quiet(0.7), loud(0.4, seed), quiet(0.3)))

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kwsd.runtime.engine import Engine
@@ -46,7 +46,6 @@ def offline(model: Model, frames: np.ndarray, window: int, step: int) -> np.ndar
         return logits.softmax(dim=1)[:, 1].numpy()
 
 
-@settings(deadline=None)
 @given(
     architecture=ARCHITECTURES,
     seed=st.integers(0, 99),

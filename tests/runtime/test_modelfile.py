@@ -289,7 +289,7 @@ def check_mutant(path: Path, data: bytes) -> None:
     assert os.listdir(path.parent) == [path.name]  # noqa: PTH208
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(mutations=MUTATIONS)
 def test_a_mutated_file_is_a_model_or_an_error(
     random_model: Callable[..., Model],
@@ -300,7 +300,7 @@ def test_a_mutated_file_is_a_model_or_an_error(
     check_mutant(tmp_path_factory.mktemp("mutant") / "model.pt", mutate(data, mutations))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(mutations=MUTATIONS)
 def test_a_mutated_pickle_is_a_model_or_an_error(
     random_model: Callable[..., Model],

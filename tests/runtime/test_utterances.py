@@ -37,7 +37,7 @@ def heard(recordings: Path) -> Heard:
     return Heard(people, {name: read_model(find_model(name)) for name in MODELS})
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     name=st.sampled_from(MODELS),
     window=st.integers(1, 60),

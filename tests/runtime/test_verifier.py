@@ -107,7 +107,7 @@ def test_it_hears_what_came_right_before(verified: Model, monkeypatch: pytest.Mo
         np.testing.assert_array_equal(audio, before[end - SPAN : end])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(sizes=st.lists(st.integers(0, 20_000), min_size=1, max_size=5).filter(any), bias=st.floats(-2, 2))
 def test_any_chunking_gives_the_same_answers(loudness: Model, sizes: list[int], bias: float) -> None:
     model = dataclasses.replace(loudness, verifier=weights(bias))

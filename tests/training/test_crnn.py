@@ -17,7 +17,7 @@ def test_size(architecture: Architecture, count: int) -> None:
 
 
 @given(steps=st.integers(1, 30), window=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_sliding_attention_is_the_softmax_of_each_window(steps: int, window: int, seed: int) -> None:
     random = torch.Generator().manual_seed(seed)
     energy = 5 * torch.randn(2, steps, generator=random)

@@ -1,5 +1,5 @@
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Categorical, kl_divergence
 
@@ -10,7 +10,6 @@ from kwsd.training.train import step_ends
 
 
 @given(teacher=st.floats(-9, 9), student=st.floats(-9, 9), temperature=st.floats(1, 10))
-@settings(deadline=None)
 def test_soft_loss_is_kl_at_temperature_times_its_square(
     teacher: float, student: float, temperature: float
 ) -> None:

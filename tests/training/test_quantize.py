@@ -11,7 +11,7 @@ from kwsd.training.quantize import integers, pairs, quantized
 
 
 @given(seed=st.integers(0, 2**32 - 1), bits=st.sampled_from([4, 8]), scale=st.floats(1e-2, 1e2))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_integers_are_the_nearest_and_no_worse_than_the_full_range(
     seed: int, bits: int, scale: float
 ) -> None:

@@ -4,7 +4,7 @@ import importlib.util
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kwsd.training.synthesis.espeak import ACCENTS, AMERICAN, BRITISH, espeak
@@ -16,7 +16,6 @@ from kwsd.training.synthesis.phonemes import contains, sounds
 KEYWORDS = {text: Keyword(text) for text in ("happy", "computer", "alexa", "hey jarvis", "a", "snowboy go")}
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(KEYWORDS)), st.sampled_from(ACCENTS), st.integers(0, 2**32))
 def test_never_the_keyword(text: str, accent: str, seed: int) -> None:
     keyword = KEYWORDS[text]
