@@ -15,3 +15,7 @@ class ModelError(UsageError):
 
 class AudioError(KwsdError):
     """Audio that cannot be had: no library, no device, a device gone, a file that is no audio."""
+
+
+class AbsentError(AudioError):
+    """A microphone that is not there at the moment."""

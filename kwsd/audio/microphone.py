@@ -28,6 +28,7 @@ class MicrophoneSource:
     """
 
     live = True
+    waiting = ""
 
     def __init__(self, device: str | Device | None = None) -> None:
         """Open it, by index or a part of its name; None: the default. Raises UsageError or AudioError."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from kwsd.errors import AudioError, UsageError
+from kwsd.errors import AbsentError, AudioError, UsageError
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ def devices() -> list[Device]:
 def choose(wanted: str | None, candidates: list[Device]) -> Device:
     """The device of this index or this part of its name in any case (a whole name wins); None: the default.
 
-    Raises UsageError where none or several fit, AudioError where there is no microphone at all.
+    Raises UsageError where none or several fit, AbsentError where there is no microphone at all.
     """
     if not candidates:
-        raise AudioError("there is no microphone here; see docs/silent-microphone.md")
+        raise AbsentError("there is no microphone here; see docs/silent-microphone.md")
     if wanted is None:
         return next((device for device in candidates if device.default), candidates[0])
     if wanted.isdigit():

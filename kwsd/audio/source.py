@@ -21,8 +21,8 @@ class Source(Protocol):
         """Seconds of audio missing just before the chunk last given."""
 
     @property
-    def waiting(self) -> bool:
-        """There is no microphone; chunks are empty until it comes."""
+    def waiting(self) -> str:
+        """Why no audio comes, such as "waiting for microphone NAME"; empty while it comes."""
 
     @property
     def overruns(self) -> int:
@@ -52,7 +52,7 @@ class Recorded:
 
     live = False
     gap = 0.0
-    waiting = False
+    waiting = ""
     overruns = 0
     dropped = 0.0
     backlog = 0.0

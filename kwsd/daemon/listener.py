@@ -160,9 +160,8 @@ class Listener:
         source, now = self._source, time.monotonic()
         if source.backlog < KEEPS_UP:
             self._notifier.feed_watchdog()
-        status = f"{source.name}: {self.counters.triggers} triggers, {source.overruns} overruns"
-        if source.waiting:
-            status = f"waiting for microphone {source.name}"
+        heard = f"{source.name}: {self.counters.triggers} triggers, {source.overruns} overruns"
+        status = source.waiting or heard
         if status != self._status:
             self._notifier.send(f"STATUS={status}")
             self._status = status
