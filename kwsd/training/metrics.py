@@ -40,7 +40,8 @@ def det_curve(
     """False alarm rate and false rejection rate at every threshold, both (n,), FA falling."""
     thresholds = np.unique(np.concatenate((positives, negatives, [np.inf])))
     false_rejections = np.searchsorted(np.sort(positives), thresholds, side="left") / len(positives)
-    false_alarms = 1 - np.searchsorted(np.sort(negatives), thresholds, side="left") / len(negatives)
+    below = np.searchsorted(np.sort(negatives), thresholds, side="left")
+    false_alarms = (len(negatives) - below) / len(negatives)  # one of a thousand is 0.001, exactly
     return false_alarms, false_rejections
 
 

@@ -1,4 +1,6 @@
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,21 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import BASELINE, STUDENT, Architecture
+from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.runtime.verifier import N_FFT, SPAN, Verifier, shapes
-from kwsd.training.accounting import inquiry_macs, macs_per_step
+from kwsd.training.accounting import (
+    Cost,
+    cost,
+    front_end_macs_per_frame,
+    inquiry_macs,
+    macs_per_second,
+    macs_per_step,
+    state_bytes,
+    verifier_cost,
+)
 from kwsd.training.crnn import CRNN
+from kwsd.training.modelfile import save_model, to_torch
+from kwsd.training.quantize import quantized
 
 ODD = Architecture(channels=3, kernel=(7, 11), stride=(3, 6), hidden=9)
 STEPS = 10
@@ -76,3 +90,31 @@ def test_an_inquirys_macs_are_those_of_its_products() -> None:
     frames, bins = (SPAN - N_FFT) // HOP + 1, N_FFT // 2 + 1
     transform = frames * (N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * bins)
     assert inquiry_macs(heads) == counted + transform
+
+
+def test_the_front_end_and_the_memory_in_plain_numbers() -> None:
+    # window, FFT (400 log2 400), power, filters (201 bins by 40 bands)
+    assert front_end_macs_per_frame() == 400 + 3_458 + 402 + 8_040
+    assert macs_per_second(BASELINE, 8) == 83_200 * 100 / 8
+    # 240 samples, 20 frames, two layers of 64; for each of 20 steps two float64 in each of two stacks
+    assert state_bytes(BASELINE, 20) == 4 * (240 + 20 * 40 + 2 * 64) + 4 * 8 * 20
+
+
+def test_a_ratio_is_how_many_times_more_the_other_costs() -> None:
+    small, large = Cost(1, 2, 3.0, 4.0, 5, 6, 7), Cost(10, 40, 3.0, 8.0, 5, 12, 7)
+    assert list(small.over(large).values()) == [10, 20, 1, 2, 1, 2, 1]
+
+
+def test_a_file_is_counted_as_it_is_stored(tmp_path: Path) -> None:
+    model = read_model(find_model("student"))
+    packed = quantized(to_torch(model), 8).packed()
+    save_model(model, tmp_path / "int8.pt", packed)
+    found, spent = cost(tmp_path / "int8.pt")
+    matrices = [shape for shape in STUDENT.shapes().values() if len(shape) > 1]
+    vectors = sum(shape[0] for shape in STUDENT.shapes().values() if len(shape) == 1)
+    whole = sum(math.prod(shape) for shape in matrices)
+    assert spent.weight_bytes == whole + 2 * sum(shape[0] for shape in matrices) + 2 * vectors
+    assert spent.file_bytes == (tmp_path / "int8.pt").stat().st_size
+    assert verifier_cost(found) is None
+    verified = replace(model, verifier={"output.bias": np.zeros((3, 1, 1)), "mel": np.zeros(7)})
+    assert verifier_cost(verified) == {"parameters": 10, "bytes": 20, "macs_per_inquiry": inquiry_macs(3)}

@@ -1,6 +1,6 @@
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,3 +109,26 @@ def test_clips_are_a_second_each(tree: Path, tmp_path: Path) -> None:
     assert audio.shape == (2, 16_000)
     assert audio[1].sum() == 8_000
     assert audio[1, 4_000:12_000].all()
+
+
+def test_the_dev_test_fold_is_15_per_cent_of_the_training_speakers_and_of_no_others(tmp_path: Path) -> None:
+    """By the archive's rule 10 % are validation, 10 % testing; of the others 15 % are held out."""
+    (tmp_path / "word").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.wav").touch()
+    for speaker in range(2_000):
+        (tmp_path / "word" / f"{speaker:08x}_nohash_0.wav").touch()
+    splits = Counter(clip.split for clip in read_tree(tmp_path, "word") if clip.word == "word")
+    assert splits == {"training": 1_341, "dev-test": 235, "validation": 225, "testing": 199}
+    for clip in read_tree(tmp_path, "word"):
+        assert clip.split == hashed_split(clip.speaker) or (
+            clip.split == "dev-test" and hashed_split(clip.speaker) == "training"
+        )
+
+
+def test_other_files_are_split_70_10_20(tmp_path: Path) -> None:
+    for number in range(1_000):
+        (tmp_path / f"recording {number}.wav").touch()
+    sides = {split: len(list(files_of(tmp_path, split))) for split in ("training", "validation", "dev-test")}
+    assert sides == {"training": 708, "validation": 101, "dev-test": 191}
+    assert len(list(files_of(tmp_path))) == 1_000

@@ -20,9 +20,9 @@ pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
 from kwsd.training import field
-from kwsd.training.field import Point, Surroundings, curve, place, stretches
+from kwsd.training.field import Point, Surroundings, at_snr, curve, frr_at, place, stretches
 from kwsd.training.rooms import random_room, reverberated
-from kwsd.training.tuning import settings_to_try, tune, write_settings
+from kwsd.training.tuning import allowed, settings_to_try, tune, write_settings
 
 LOUD = Path(__file__).parent.parent / "loud.pt"
 QUIET = Surroundings([], None, [])
@@ -172,3 +172,113 @@ def test_the_tune_command_then_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(KwsdError, match=r"at 1 false alarms an hour; allow 3.6e\+03"):
         CliRunner().invoke(cli, command, catch_exceptions=False)
     assert not (tmp_path / "tuned.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hit"),
+    [(-0.5, -0.95, True), (-0.5, -1.05, False), (-0.01, 0.5, True), (0.01, 0.5, False)],
+    ids=["just in time", "a second late", "at the word's beginning", "before it"],
+)
+def test_a_hit_is_from_the_words_beginning_to_a_second_past_its_end(
+    model: Model, start: float, end: float, hit: bool
+) -> None:
+    """start, end: of the word, in seconds from the trigger on."""
+    positive = placed(0.2)
+    detector = Detector(model, threshold=0.5)
+    detector.prime()
+    [trigger] = detector.feed(positive.audio)
+    time = trigger.stream_time
+    point = at(curve(model, [field.Positive(positive.audio, time + start, time + end)], []), 0.5)
+    assert (point.missed, point.latencies) == ((0, [pytest.approx(-end)]) if hit else (1, []))
+
+
+def test_a_word_stands_after_three_seconds_and_before_one_and_a_half() -> None:
+    clip = burst(0.2)
+    context = [np.full(SAMPLE_RATE, 1_000, np.int16)]
+    positive = place(clip, context, QUIET, np.random.default_rng(0))
+    assert len(positive.audio) == 5.5 * SAMPLE_RATE
+    assert (positive.start, positive.end) == (3.0, pytest.approx(3.75, abs=0.05))
+    assert np.array_equal(positive.audio[3 * SAMPLE_RATE : 4 * SAMPLE_RATE], clip)
+    assert (positive.audio[:46_000] == 1_000).all()
+    assert abs(positive.audio[3 * SAMPLE_RATE - 1]) < 10  # faded out
+    assert not positive.audio[4 * SAMPLE_RATE :].any()
+
+
+@pytest.mark.parametrize(("snr", "level"), [(20, 100), (0, 1_000), (-6.0206, 2_000)])
+def test_noise_is_mixed_in_under_the_words_and_not_the_pauses(snr: float, level: float) -> None:
+    speech = np.zeros(SAMPLE_RATE, np.int16)
+    speech[: SAMPLE_RATE // 2] = 1_000
+    noise = np.tile(np.array([100, -100], np.float32), SAMPLE_RATE // 2)
+    assert np.abs(at_snr(noise, speech, snr)).max() == pytest.approx(level, rel=1e-3)
+
+
+POINTS = [  # threshold, missed of ten, false alarms in two hours, median latency
+    (0.3, 0, 3, 0.1),
+    (0.5, 1, 2, 0.3),
+    (0.7, 1, 1, 0.2),
+    (0.9, 4, 0, 0.1),
+]
+
+
+def points_of(*rows: tuple[float, int, int, float]) -> list[Point]:
+    return [
+        Point(t, 10, missed, alarms, 2.0, [latency] * (10 - missed)) for t, missed, alarms, latency in rows
+    ]
+
+
+@pytest.mark.parametrize(("allowed_per_hour", "threshold"), [(1.5, 0.3), (1.0, 0.7), (0.5, 0.7), (0.0, 0.9)])
+def test_tuning_takes_the_fewest_misses_within_the_false_alarms_and_of_equals_the_quickest(
+    model: Model, monkeypatch: pytest.MonkeyPatch, allowed_per_hour: float, threshold: float
+) -> None:
+    monkeypatch.setattr("kwsd.training.tuning.curve", lambda *_: points_of(*POINTS))
+    settings, point = tune(model, [], [], [{"patience": 2}], allowed_per_hour, 1, lambda *_: None)
+    assert (settings.threshold, point.threshold, settings.patience) == (threshold, threshold, 2)
+    assert settings.release == min(threshold, model.settings.release)
+
+
+def test_tuning_never_takes_a_threshold_that_hears_nothing(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kwsd.training.tuning.curve", lambda *_: points_of((0.5, 1, 9, 0.1), (0.9, 10, 0, 0.0))
+    )
+    assert tune(model, [], [], [{}], 0.0, 1, lambda *_: None)[1].threshold == 0.5
+    monkeypatch.setattr("kwsd.training.tuning.curve", lambda *_: points_of((0.9, 10, 0, 0.0)))
+    with pytest.raises(KwsdError, match="no threshold hears the keyword"):
+        tune(model, [], [], [{}], 0.0, 1, lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("per_hour", "hours", "count"),
+    [(0.5, 2.0, 1), (0.5, 0.9, 0), (0.5, 1.1, 1), (0.5, 10.0, 5), (0.0, 9.0, 0)],
+)
+def test_false_alarms_allowed_are_those_expected(per_hour: float, hours: float, count: int) -> None:
+    assert allowed(per_hour, hours) == count
+
+
+def test_windows_steps_and_patience_are_tried(model: Model) -> None:
+    own = model.settings
+    choices = settings_to_try(model)
+    assert {choice["window"] for choice in choices} == {own.window, own.window * 3 // 4}
+    assert {choice["step"] for choice in choices} == {own.step, own.step - 2}
+    assert {choice["patience"] for choice in choices} == {1, 2, 3}
+    assert len(choices) == 12
+
+
+def test_the_best_point_is_the_one_that_misses_least_within_the_false_alarms() -> None:
+    points = points_of(*POINTS)
+    assert [frr_at(points, fa) for fa in (1.5, 1.0, 0.4, 0.0)] == [points[0], points[1], points[3], points[3]]
+    assert frr_at(points[:1], 0.5) is None
+
+
+def test_a_point_in_numbers() -> None:
+    [point] = points_of((0.5, 2, 3, 0.25))
+    row = point.record()
+    assert (row["frr"], row["fa_per_hour"], row["latency_ms_p50"], row["latency_ms_p95"]) == (
+        0.2,
+        1.5,
+        250,
+        250,
+    )
+    assert row["frr_95"] == pytest.approx((0.0567, 0.5098), abs=1e-4)  # Wilson, 2 of 10
+    assert row["fa_per_hour_95"] == pytest.approx((0.3093, 4.3837), abs=1e-4)  # Garwood, 3 in 2 hours

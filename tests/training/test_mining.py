@@ -1,5 +1,6 @@
 """Mining: what fires is kept, where it fired, and once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import soundfile
 
 from kwsd.runtime.modelfile import read_model
+from kwsd.runtime.verifier import Verifier, shapes
 
 pytest.importorskip("torch")
 
@@ -50,3 +52,26 @@ def test_false_alarms_are_kept_and_files_gone_through_once(tmp_path: Path) -> No
     fired = float(noisy.stem.removeprefix("loud@").removesuffix("-20dB"))
     assert fired < 2.4  # this model fires at any sound, and the burst comes at 3 s
     assert np.abs(audio[32_000:]).mean() > 1e-4
+
+
+def test_the_second_stage_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it refuses today is to be learned all the same."""
+    monkeypatch.setattr(Verifier, "log_odds", lambda *_: pytest.fail("asked"))
+    loud = read_model(LOUD)
+    verified = replace(
+        loud, verifier={name: np.zeros(shape, np.float32) for name, shape in shapes(1).items()}
+    )
+    burst = 0.2 * np.random.default_rng(0).standard_normal(16_000)
+    soundfile.write(tmp_path / "loud.flac", np.concatenate((np.zeros(16_000), burst)), 16_000)
+    found: list[int] = []
+    mine(verified, [tmp_path / "loud.flac"], tmp_path / "mined", 0.5, lambda _, count: found.append(count))
+    assert found == [1]
+
+
+def test_what_stays_below_the_threshold_is_left(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "soft.flac", np.random.default_rng(0).normal(0, 0.01, 16_000), 16_000)
+    found: list[int] = []
+    for threshold in (0.9, 1.0):  # its highest posterior is 0.9999
+        out = tmp_path / str(threshold)
+        mine(read_model(LOUD), [tmp_path / "soft.flac"], out, threshold, lambda _, count: found.append(count))
+    assert found == [1, 0]

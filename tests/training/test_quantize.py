@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kwsd.runtime.model import STUDENT
 from kwsd.training.crnn import CRNN
 from kwsd.training.dynamic import Dynamic
-from kwsd.training.quantize import integers, pairs, quantized
+from kwsd.training.quantize import integers, pairs, quantized, scales
 
 
 @given(seed=st.integers(0, 2**32 - 1), bits=st.sampled_from([4, 8]), scale=st.floats(1e-2, 1e2))
@@ -67,3 +67,38 @@ def test_torchs_dynamic_quantization_keeps_the_logits() -> None:
     with torch.inference_mode():
         change = (Dynamic(crnn)(frames, 10) - crnn(frames, 10)).abs().max()
     assert 0 < change < 0.1
+
+
+def test_a_row_with_an_outlier_is_cut_off_where_that_costs_less() -> None:
+    """100 values of 0.5 and one of 7: a step of 1 rounds the hundred to 0, 0.65 cuts the one to 4.55."""
+    weight = torch.tensor([[7.0] + [0.5] * 100, [7.0] * 101])
+    whole, step = integers(weight, 4)
+    assert step[:, 0].tolist() == pytest.approx([0.65, 1.0], abs=1e-3)
+    assert whole[0, :2].tolist() == [7, 1]
+    assert whole[1].tolist() == [7] * 101
+
+
+def test_a_step_is_one_that_the_file_holds() -> None:
+    step = scales(torch.randn(50, 9, generator=torch.Generator().manual_seed(0)), 8)
+    assert torch.equal(step, step.half().float())
+    assert (scales(torch.zeros(1, 3), 8) > 0).all()
+
+
+def test_eight_bits_of_a_plain_row() -> None:
+    whole, step = integers(torch.tensor([[127.0, -127.0, 64.0, 1.4]]), 8)
+    assert (whole.tolist(), step.item()) == ([[127, -127, 64, 1]], 1.0)
+
+
+def test_vectors_are_float16_and_matrices_whole_numbers() -> None:
+    torch.manual_seed(0)
+    network = quantized(CRNN(STUDENT), 4)
+    packed = network.packed()
+    computed = network.weights()
+    assert packed["gru.bias_ih_l0"].dtype == np.float16
+    assert packed["conv.weight"]["values"].dtype == np.uint8
+    values, size = packed["gru.weight_hh_l0"]["values"], STUDENT.hidden
+    nibbles = np.stack((values & 15, values >> 4), axis=1).ravel().astype(int)
+    signed = np.where(nibbles > 7, nibbles - 16, nibbles)[: 3 * size * size].reshape(3 * size, size)
+    stored = signed * packed["gru.weight_hh_l0"]["scales"][:, None].astype(np.float32)
+    np.testing.assert_allclose(stored, computed["gru.weight_hh_l0"].detach().numpy(), atol=1e-6)
+    assert quantized(CRNN(STUDENT), 16).packed()["conv.weight"].dtype == np.float16

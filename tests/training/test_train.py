@@ -6,6 +6,7 @@ import torch
 
 from kwsd.errors import UsageError
 from kwsd.runtime.model import Architecture
+from kwsd.training.crnn import CRNN
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
 from kwsd.training.train import Recipe, Trainer
@@ -75,3 +76,78 @@ def test_seed_decides_everything(toy: Recordings) -> None:
     for run in runs:
         run.run(lambda _: None)
     assert runs[0].history == runs[1].history != runs[2].history
+
+
+class Steps:
+    """An objective that teaches nothing and keeps the steps that it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def __call__(self, crnn: CRNN, scenes: Any, step: int, recipe: Recipe) -> torch.Tensor:  # noqa: ARG002
+        self.asked.append(step)
+        return crnn.output.bias.sum() * 0
+
+
+def test_words_are_heard_at_other_steps_than_the_stride_too(toy: Recordings) -> None:
+    objective = Steps()
+    pool = ScenePool(toy.scenes(), seed=1, first=1, limit=2, chunk=8)
+    recipe = Recipe(SMALL, window=4, epochs=1, batches=400, batch=2)
+    Trainer(recipe, pool, toy.validation(), None, objective).run(lambda _: None)
+    assert set(objective.asked) == {7, 8, 9, 10, 11}  # the stride is 10
+    assert objective.asked.count(10) / 400 == pytest.approx(0.6 + 0.4 / 5, abs=0.07)
+
+
+def test_what_is_kept_is_the_running_mean_of_the_weights(toy: Recordings) -> None:
+    run = trainer(toy, None, averaging=0.9)
+    with torch.no_grad():
+        run.crnn.output.bias.fill_(1.0)
+        for done, decay in ((1, 0.1), (9, 0.5), (1_000, 0.9)):  # faster at the start
+            run.averaged.output.bias.fill_(0.0)
+            run.schedule.last_epoch = done
+            run._average()
+            assert run.averaged.output.bias.tolist() == pytest.approx([1 - decay] * 2)
+
+
+def test_the_last_of_equally_good_epochs_is_kept(toy: Recordings, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trainer(toy, None, epochs=4)
+    quality = iter((0.5, 0.2, 0.2, 0.3))
+    monkeypatch.setattr(run, "validate", lambda: next(quality))
+    best = []
+    run.run(lambda epoch: best.append(epoch.best))
+    assert best == [True, True, True, False]
+    assert run.best == 0.2
+
+
+def test_validation_is_on_the_averaged_weights(toy: Recordings) -> None:
+    run = trainer(toy, None)
+    before = run.validate()
+    with torch.no_grad():
+        run.crnn.output.weight.mul_(-1)
+    assert run.validate() == before
+    with torch.no_grad():
+        run.averaged.output.weight.mul_(-1)
+        run.averaged.output.bias.mul_(-1)
+    assert run.validate() != before
+
+
+def test_training_moves_no_weight_by_more_than_a_clipped_gradient_can(toy: Recordings) -> None:
+    class Steep:
+        def __call__(self, crnn: CRNN, *_: Any) -> torch.Tensor:
+            return 1e6 * crnn.output.bias.sum()
+
+    norms = []
+    run = trainer(toy, None, epochs=1, batches=2)
+    run.objective = Steep()  # type: ignore[assignment]
+    run.optimizer.register_step_pre_hook(
+        lambda optimizer, *_: norms.append(
+            max(
+                p.grad.norm().item()
+                for group in optimizer.param_groups
+                for p in group["params"]
+                if p.grad is not None
+            )
+        )
+    )
+    run.run(lambda _: None)
+    assert norms == pytest.approx([1.0, 1.0], rel=1e-3)
