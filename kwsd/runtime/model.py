@@ -1,6 +1,7 @@
 """What a model is: its architecture, its weights and the settings it is best run with."""
 
 import math
+import unicodedata
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
@@ -9,19 +10,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kwsd.errors import UsageError
+from kwsd.errors import UsageError, shown
 from kwsd.runtime.frontend import N_MELS
 
 Array = npt.NDArray[np.float32]
 
-MAX_PARAMETERS = 4_000_000  # 57 times the baseline: a device's memory stays safe from any model file
+MAX_PARAMETERS = 1_000_000  # 14 times the baseline: the memory of a small device is safe from any model file
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols that are drawn as nothing (Hangul, Braille)
+
+
+def check_keyword(keyword: str) -> None:
+    """Raises UsageError for a keyword that is blank, too long, or holds what no terminal shows."""
+    if not keyword.isprintable() or not 1 <= len(keyword) <= 100 or any(c in BLANK for c in keyword):
+        raise UsageError("the keyword is not 1 to 100 printable characters")
+    if not any(unicodedata.category(c)[0] in "LNPS" for c in keyword):  # spaces and marks alone
+        raise UsageError("the keyword is blank")
 
 
 def _check(name: str, value: object, low: float, high: float, kind: type = Integral) -> None:
     """Refuse (UsageError) a value that is no number of this kind from low to high; NaN is never in range."""
     if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:  # type: ignore[operator]
         what = "a whole number" if kind is Integral else "a number"
-        raise UsageError(f"{name} must be {what} from {low:,} to {high:,}, not {str(value)[:40]!r}")
+        raise UsageError(f"{name} must be {what} from {low:,} to {high:,}, not {shown(value)}")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Reading the ``.pt`` model file, without torch: every part checked before it is used."""
 
+import difflib
 import math
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -8,16 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kwsd.errors import ModelError, UsageError
+from kwsd.errors import ModelError, UsageError, one_line, shown
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR
-from kwsd.runtime.model import Architecture, Array, Model, Settings
+from kwsd.runtime.model import Architecture, Array, Model, Settings, check_keyword
 from kwsd.runtime.torchfile import MAX_BYTES, Tensor, read_torch
-from kwsd.runtime.verifier import shapes
+from kwsd.runtime.verifier import MAX_HEADS, shapes
 from kwsd.share import shared
 
 FORMAT_VERSION = 1
-LARGEST_WEIGHT = 1e6  # far beyond any trained one; keeps every product of the engine finite
+LARGEST_WEIGHT = 1e6  # far above any trained one; every product in the engine stays finite
 LATER = {"gate"}  # settings that the first model files lack
 FRONT_END = {"n_fft": N_FFT, "hop": HOP, "n_mels": N_MELS, "floor": POWER_FLOOR}
 
@@ -32,7 +34,11 @@ def find_model(name: str) -> Path:
         path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelError(f"{name}: {reason}; shipped models: {', '.join(shipped) or 'none'}") from None
+        similar = difflib.get_close_matches(path.stem, shipped, n=1)
+        hint = f"did you mean {similar[0]}? " if similar else ""
+        raise ModelError(
+            f"{one_line(name)}: {reason}; {hint}shipped models: {', '.join(shipped) or 'none'}"
+        ) from None
     return path
 
 
@@ -42,26 +48,34 @@ def read_model(path: str | Path) -> Model:
     try:
         return _model(read_torch(_read(path)), path)
     except UsageError as error:
-        raise ModelError(f"{path}: {error}") from None
+        raise ModelError(f"{one_line(path)}: {error}") from None
 
 
 def _read(path: Path) -> bytes:
+    """The bytes of a regular file of at most MAX_BYTES; no other kind is waited for, or read at all."""
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ModelError("a folder; give the .pt file in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelError("not a file; give a .pt file")
-        if status.st_size > MAX_BYTES:
-            raise ModelError(f"larger than {MAX_BYTES:,} bytes; not a kwsd model")
-        with path.open("rb") as file:
-            return file.read(status.st_size)
+        _size(path.stat())
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+        with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
+            return file.read(_size(os.fstat(file.fileno())))  # it may have been replaced since
     except PermissionError:
         raise ModelError("no permission to read it; change its mode or owner") from None
     except FileNotFoundError:
         raise ModelError("no such file") from None
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"cannot be read: {reason}") from None
+
+
+def _size(status: os.stat_result) -> int:
+    """The size in bytes of a file; refuses what is not a regular file, or larger than any model."""
+    if stat.S_ISDIR(status.st_mode):
+        raise ModelError("a folder; give the .pt file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError("not a file; give a .pt file")
+    if status.st_size > MAX_BYTES:
+        raise ModelError(f"larger than {MAX_BYTES:,} bytes; not a kwsd model")
+    return status.st_size
 
 
 def _model(record: object, path: Path) -> Model:
@@ -73,13 +87,12 @@ def _model(record: object, path: Path) -> Model:
             f"of a format that this kwsd does not know; it reads version {FORMAT_VERSION}: update kwsd"
         )
     if record.get("sample_rate") != SAMPLE_RATE:
-        rate = str(record.get("sample_rate"))[:20]
+        rate = shown(record.get("sample_rate"))
         raise ModelError(f"made for audio at {rate} Hz; kwsd listens at {SAMPLE_RATE} Hz: use another model")
     if record.get("front_end") != FRONT_END:
         raise ModelError("made for another front end; use a model that this kwsd trained")
     keyword = _part(record, "keyword", str)
-    if not keyword.isprintable() or not 1 <= len(keyword) <= 100:
-        raise ModelError("its keyword is not 1 to 100 printable characters")
+    check_keyword(keyword)
     architecture = _architecture(_part(record, "architecture", dict))
     settings = _part(record, "settings", dict)
     if settings.keys() | LATER != Settings.__dataclass_fields__.keys():
@@ -87,8 +100,8 @@ def _model(record: object, path: Path) -> Model:
     entries = _part(record, "weights", dict)
     needed = architecture.shapes()
     if entries.keys() != needed.keys():
-        odd = ", ".join(sorted(_printable(name) for name in entries.keys() ^ needed.keys()))
-        raise ModelError(f"weights missing or in excess: {odd[:200]}")
+        odd = sorted(shown(name) for name in entries.keys() ^ needed.keys())
+        raise ModelError(f"weights missing or in excess: {', '.join(odd[:4])}{', ...' * (len(odd) > 4)}")
     return Model(
         keyword=keyword,
         architecture=architecture,
@@ -100,14 +113,12 @@ def _model(record: object, path: Path) -> Model:
     )
 
 
-def _printable(name: object) -> str:
-    return str(name)[:40].encode("unicode_escape").decode()
-
-
 def _verifier(entries: dict[Any, Any]) -> dict[str, Array]:
     heads = entries.get("output.bias")
     if not isinstance(heads, Tensor) or not heads.shape:
         raise ModelError("its verifier has no heads")
+    if heads.shape[0] > MAX_HEADS:
+        raise ModelError(f"its verifier has {heads.shape[0]:,} heads; at most {MAX_HEADS}")
     needed = shapes(heads.shape[0])
     if entries.keys() != needed.keys():
         raise ModelError("its verifier is not that of a kwsd model")
@@ -134,17 +145,21 @@ def _weight(name: str, entry: object, shape: tuple[int, ...]) -> Array:
     match entry:
         case {"values": Tensor() as values, "scales": Tensor() as scales, **rest} if not rest:
             rows = _floats(f"{name} scales", scales, shape[:1])
-            return _integers(name, values, shape) * rows.reshape(-1, *[1] * (len(shape) - 1))
+            return _checked(name, _integers(name, values, shape) * rows.reshape(-1, *[1] * (len(shape) - 1)))
     return _floats(name, entry, shape)
 
 
 def _floats(name: str, entry: object, shape: tuple[int, ...]) -> Array:
     if not isinstance(entry, Tensor) or entry.dtype.kind != "f":
         raise ModelError(f"weight {name} is not a tensor of floats")
-    array = _array(name, entry, shape)
-    if not float(np.abs(array).max()) <= LARGEST_WEIGHT:  # false for NaN
+    return _checked(name, _array(name, entry, shape)).astype(np.float32, order="C")
+
+
+def _checked(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array, if all its numbers are such as training makes."""
+    if not -LARGEST_WEIGHT <= float(array.min()) <= float(array.max()) <= LARGEST_WEIGHT:  # false for NaN
         raise ModelError(f"weight {name} holds a NaN or a number beyond {LARGEST_WEIGHT:g}")
-    return array.astype(np.float32)
+    return array
 
 
 def _integers(name: str, values: Tensor, shape: tuple[int, ...]) -> Array:
@@ -156,31 +171,22 @@ def _integers(name: str, values: Tensor, shape: tuple[int, ...]) -> Array:
     size = math.prod(shape)
     packed = _array(name, values, ((size + 1) // 2,))
     nibbles = np.stack((packed & 15, packed >> 4), axis=1).ravel()[:size].astype(np.int8)
-    return (nibbles - 16 * (nibbles > 7)).reshape(shape).astype(np.float32)
+    return ((nibbles ^ 8) - np.int8(8)).reshape(shape).astype(np.float32)  # 8 to 15 stand for -8 to -1
 
 
 def _array(name: str, tensor: Tensor, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """The tensor's items, where it has the shape that the architecture needs."""
+    """The tensor's items, where it has the shape that the architecture needs; a view of its storage."""
     if tensor.shape != shape:
-        raise ModelError(f"weight {name} has shape {str(tensor.shape)[:60]}; the architecture needs {shape}")
+        raise ModelError(f"weight {name} has shape {tensor.shape}; the architecture needs {shape}")
     return tensor.array()
 
 
-def _plain(facts: dict[str, Any]) -> Any:
-    """A copy of nested plain values; what would not end (a list within itself) or is too much is refused."""
-    left = 100_000
-
-    def copy(value: object, depth: int) -> object:
-        nonlocal left
-        left -= 1
-        if left < 0 or depth > 20:
-            raise ModelError("its facts are nested too deep or too many")
-        if isinstance(value, dict):
-            return {key: copy(item, depth + 1) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [copy(item, depth + 1) for item in value]
-        if value is None or isinstance(value, str | int | float):
-            return value
-        raise ModelError("its facts hold something other than plain values")
-
-    return copy(facts, 0)
+def _plain(value: object) -> Any:
+    """A copy of nested plain values (`read_torch` bounds their number and depth), with lists for tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise ModelError("its facts hold something other than plain values")

@@ -5,6 +5,7 @@ that know the keyword. It costs a hundred times what a step of the first stage d
 that takes for the word. In speech that no model was trained on, it is what keeps kwsd quiet.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ N_FFT, N_MELS = 512, 32
 WINDOW = 400  # samples
 SPAN = (FRAMES + STRIDE * (CONTEXT + ANSWERS - 2) - 1) * HOP + N_FFT  # samples that an inquiry hears
 HIDDEN = 64  # units of a head
+MAX_HEADS = 32
 LEVEL = 0.05  # of the loudest sample, full scale 1: however loud a word is said, it is heard like this
 
 # Convolutions of three taps: their output channels, along frequency ("f") or time ("t"). After each group the
@@ -62,8 +64,13 @@ class Verifier:
     weights: dict[str, Array]
 
     def log_odds(self, audio: Samples) -> float:
-        """How sure it is that the keyword has just been said, of the last SPAN samples."""
-        return float(self.odds(self.embeddings(self.mels(levelled(audio)))).max())
+        """How sure it is that the keyword has just been said, of the last SPAN samples.
+
+        -inf where the weights are such that a product overflows: no trained ones are.
+        """
+        with np.errstate(all="ignore"):
+            odds = float(self.odds(self.embeddings(self.mels(levelled(audio)))).max())
+        return odds if math.isfinite(odds) else -math.inf
 
     def mels(self, audio: Samples) -> Array:
         """Log-mel frames (n, N_MELS) of samples, as the embedding was trained on: decibels, a floor of 80."""

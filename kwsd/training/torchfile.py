@@ -65,7 +65,7 @@ def write_torch(record: object, path: Path) -> None:
         storage = storages[dtype] = _Storage(_STORAGES[dtype], str(len(storages)))
         storage.reference = ("storage", storage.kind, storage.key, "cpu", size)
     file = io.BytesIO()
-    _Pickler(file, storages).dump(record)
+    _Pickler(file, storages).dump(_unshared(record))
     entries = {"data.pkl": pickletools.optimize(file.getvalue()), "version": b"3"}
     for storage in storages.values():
         entries["data/" + storage.key] = b"".join(array.tobytes() for array in storage.arrays)
@@ -75,6 +75,17 @@ def write_torch(record: object, path: Path) -> None:
             # a fixed date: the same model makes the same bytes
             archive.writestr(zipfile.ZipInfo("m/" + name), content, zipfile.ZIP_DEFLATED, 9)
     partial.replace(path)  # a reader never sees half a file
+
+
+def _unshared(value: Any) -> Any:
+    """The same values with every container in one place only: the reader refuses others."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unshared(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_unshared(item) for item in value)
+    return value
 
 
 class _Sizes:

@@ -46,6 +46,14 @@ def test_what_is_written_is_read(architecture: Architecture, bits: int | None, t
             np.testing.assert_array_equal(opened["weights"][name].numpy(), weight)
 
 
+def test_facts_that_share_a_list_are_read(tmp_path: Path) -> None:
+    _, model = made(TINY)
+    noise = ["rain", ("wind", 3)]
+    save_model(replace(model, facts={"noise": noise, "negatives": noise}), tmp_path / "a.pt")
+    read = read_model(tmp_path / "a.pt").facts
+    assert read == {"noise": ["rain", ["wind", 3]], "negatives": ["rain", ["wind", 3]]}
+
+
 def test_two_writings_are_the_same_bytes(tmp_path: Path) -> None:
     _, model = made(STUDENT)
     save_model(model, tmp_path / "a.pt")
