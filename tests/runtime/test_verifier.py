@@ -166,6 +166,19 @@ def test_what_it_makes_of_silence_and_of_the_loudest_sound_is_finite() -> None:
         assert np.isfinite(verifier.log_odds(audio))
 
 
+@pytest.mark.parametrize("scale", [1e6, 1e15, 1e30])
+def test_weights_whose_products_overflow_never_trigger_and_warn_of_nothing(
+    verified: Model, scale: float
+) -> None:
+    huge = {name: np.sign(weight) * np.float32(scale) for name, weight in weights().items()}
+    assert Verifier(huge).log_odds(noise(SPAN / SAMPLE_RATE)) == -np.inf
+    steps = list(Detector(dataclasses.replace(verified, verifier=huge)).steps(SAID))
+    answers = [step.verified for step in steps if step.verified is not None]
+    assert answers
+    assert max(answers) < 1e-6
+    assert not any(step.trigger for step in steps)
+
+
 @pytest.mark.parametrize("gain", [1e-3, 0.1, 30])
 def test_how_loud_it_is_does_not_matter(gain: float) -> None:
     verifier, audio = Verifier(weights()), noise(SPAN / SAMPLE_RATE)
