@@ -1,7 +1,8 @@
 """The detector: samples in, triggers out. Front end, engine and debouncer in one stream."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -34,6 +35,8 @@ class Detector:
 
     What is None is taken from the model's own settings; see `Settings` for meanings and units. A release
     above a threshold given here is lowered with it. Raises UsageError for a value out of range.
+
+    A copy, and what is unpickled, is a new detector with the same model and settings that has heard nothing.
     """
 
     def __init__(
@@ -74,6 +77,10 @@ class Detector:
         ]
         self._inquiry = Inquiry(Verifier(model.verifier)) if model.verifier else None
         self.reset()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled as a new detector of the same model and settings that has heard nothing."""
+        return partial(type(self), **asdict(self.settings)), (self.model,)
 
     @classmethod
     def load(cls, path: str | Path, **settings: Any) -> Self:

@@ -11,6 +11,7 @@ most of the cost, so calls are saved by algebra done once, when the engine is bu
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,7 @@ class Engine:
     def __init__(self, model: Model, window: int, step: int) -> None:
         arch = model.architecture
         kf, kt = arch.kernel
+        self._model = model
         self.window = window
         self.step = step
         self._receptive = kt
@@ -100,6 +102,10 @@ class Engine:
         self._bound = float(np.abs(weights["energy.weight"]).sum())
         self._attention = SlidingAttention(window)
         self.reset()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled as a new engine: copies of its arrays would no longer be views of each other."""
+        return type(self), (self._model, self.window, self.step)
 
     def reset(self) -> None:
         """Return to the exact initial state."""

@@ -1,5 +1,9 @@
+import copy
 import dataclasses
+import multiprocessing
+import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,7 @@ import kwsd
 from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector, Step
+from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, N_FFT
 from kwsd.runtime.model import STUDENT, Model
 
@@ -224,3 +229,69 @@ def test_refuses_settings_out_of_range(loudness: Model, bad: dict[str, Any]) -> 
     name = next(iter(bad))
     with pytest.raises(UsageError, match=rf"^{name} must be [^\n]*$"):
         Detector(loudness, **bad)
+
+
+COPIES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    **{
+        f"pickle {protocol}": lambda made, protocol=protocol: pickle.loads(pickle.dumps(made, protocol))
+        for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)
+    },
+}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+@pytest.mark.parametrize("heard", [0.0, 1.23])
+def test_a_copy_is_a_detector_of_its_own_at_stream_start(loudness: Model, kind: str, heard: float) -> None:
+    original = Detector(loudness, window=3, threshold=0.8)
+    sound = np.concatenate((quiet(0.5), loud(0.5), quiet(0.6), loud(0.4), quiet(0.3)))
+    expected = list(Detector(loudness, window=3, threshold=0.8).steps(sound))
+    assert sum(step.trigger is not None for step in expected) == 2
+    cut = round(heard * SAMPLE_RATE)
+    steps = list(original.steps(sound[:cut]))
+    made = COPIES[kind](original)
+    assert (made.settings, made.keyword) == (original.settings, "loud")
+    assert made.posterior == 0
+    assert list(made.steps(sound)) == expected
+    steps += original.steps(sound[cut:])  # the original goes on, unmoved by its copy
+    assert [step.trigger for step in steps] == [step.trigger for step in expected]
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_of_a_detector_with_a_verifier_asks_it(kind: str) -> None:
+    original = Detector.load("happy", gate=0.4)
+    sample = Path(__file__).parents[2] / "docs" / "sample.flac"
+    samples = pytest.importorskip("soundfile").read(sample, dtype="float32")[0][: 9 * SAMPLE_RATE]
+    triggers = original.feed(samples)
+    assert len(triggers) == 1
+    made = COPIES[kind](original)
+    assert made.gate == 0.4
+    assert made.feed(samples) == triggers
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_of_an_engine_is_an_engine(random_model: Callable[..., Model], kind: str) -> None:
+    frames = np.random.default_rng(0).normal(-4, 3, (200, 40)).astype(np.float32)
+    engine = Engine(random_model(STUDENT), window=5, step=10)
+    expected = engine.advance(frames)
+    np.testing.assert_array_equal(COPIES[kind](engine).advance(frames), expected)
+
+
+def triggers_of(detector: Detector) -> list[kwsd.Trigger]:
+    """What a worker process does."""
+    return detector.feed(np.concatenate((quiet(0.5), loud(0.5))))
+
+
+def test_a_detector_goes_to_another_process(loudness: Model) -> None:
+    detector = Detector(loudness)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.apply(triggers_of, (detector,))
+    assert found == triggers_of(detector) != []
+
+
+def test_a_detector_goes_through_joblib(loudness: Model) -> None:
+    joblib = pytest.importorskip("joblib")
+    detector = Detector(loudness)
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(triggers_of)(detector) for _ in range(2))
+    assert found == [triggers_of(detector)] * 2
