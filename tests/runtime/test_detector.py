@@ -231,6 +231,18 @@ def test_refuses_settings_out_of_range(loudness: Model, bad: dict[str, Any]) -> 
         Detector(loudness, **bad)
 
 
+SAMPLE = Path(__file__).parents[2] / "docs" / "sample.flac"
+SAID = [7.36, 13.72]  # seconds into it, when the word has been heard
+
+
+def test_the_shipped_default_fires_where_the_word_is_said() -> None:
+    samples = pytest.importorskip("soundfile").read(SAMPLE, dtype="float32")[0]
+    detector = Detector.load("happy")
+    triggers = detector.feed(np.concatenate((samples, quiet(0.5))))
+    assert [trigger.stream_time for trigger in triggers] == pytest.approx(SAID, abs=0.1)
+    assert all(trigger.keyword == "happy" and trigger.posterior >= 0.99 for trigger in triggers)
+
+
 COPIES = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
@@ -261,8 +273,7 @@ def test_a_copy_is_a_detector_of_its_own_at_stream_start(loudness: Model, kind: 
 @pytest.mark.parametrize("kind", COPIES)
 def test_a_copy_of_a_detector_with_a_verifier_asks_it(kind: str) -> None:
     original = Detector.load("happy", gate=0.4)
-    sample = Path(__file__).parents[2] / "docs" / "sample.flac"
-    samples = pytest.importorskip("soundfile").read(sample, dtype="float32")[0][: 9 * SAMPLE_RATE]
+    samples = pytest.importorskip("soundfile").read(SAMPLE, dtype="float32")[0][: 9 * SAMPLE_RATE]
     triggers = original.feed(samples)
     assert len(triggers) == 1
     made = COPIES[kind](original)

@@ -12,9 +12,9 @@ from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector, Step
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP
-from kwsd.runtime.inquiry import BLOCK, FIRST_STAGE, Past
+from kwsd.runtime.inquiry import BLOCK, Inquiry, Past, logit
 from kwsd.runtime.model import Array, Model
-from kwsd.runtime.verifier import SPAN, Verifier, shapes
+from kwsd.runtime.verifier import N_MELS, SPAN, Verifier, levelled, shapes
 
 HEADS = 2
 
@@ -193,6 +193,114 @@ def test_its_answer_is_weighed_with_the_surest_posterior_of_the_candidate(verifi
         surest = max(surest, step.posterior) if step.posterior >= detector.gate else 0.0
         if step.verified is not None and surest:
             odds = [np.log(p / (1 - p)) for p in (step.verified, min(surest, 1 - 1e-6))]
-            assert odds[0] == pytest.approx(FIRST_STAGE * odds[1], abs=1e-3)
+            assert odds[0] == pytest.approx(odds[1] / 3, abs=1e-3)
             seen += 1
     assert seen >= 2
+
+
+class Answers(Verifier):
+    """Answers with given log-odds, one after the other."""
+
+    def __init__(self, *odds: float) -> None:
+        super().__init__({})
+        self.__dict__["left"] = list(odds)
+
+    def log_odds(self, _: np.ndarray) -> float:
+        return self.__dict__["left"].pop(0)
+
+
+@pytest.mark.parametrize(
+    ("posterior", "second", "both"),
+    [
+        (0.5, 0.0, 0.5),
+        (0.5, 3.0, 0.880797),  # log-odds 2/3 of 3
+        (0.952574, 0.0, 0.731059),  # 1/3 of 3
+        (0.952574, 3.0, 0.952574),
+        (0.952574, -3.0, 0.268941),  # 1/3 of 3 - 2/3 of 3
+        (1.0, -30.0, 2.06115e-7),  # a posterior of 1 counts as 1 - 1e-6: log-odds 13.8
+        (0.0, 30.0, 0.9999998),
+        (0.5, 100.0, 1 - 9.4e-14),  # log-odds of 30 at most: never quite 1
+        (0.5, -np.inf, 9.4e-14),
+    ],
+)
+def test_both_stages_together_in_plain_numbers(posterior: float, second: float, both: float) -> None:
+    inquiry = Inquiry(Answers(second))
+    inquiry.begin(1000)
+    answer = inquiry.answer(1000, 0, posterior)
+    assert answer is not None
+    assert answer == pytest.approx(both, rel=1e-2 if both < 1e-3 else 1e-6)
+    assert 0 < answer < 1
+
+
+def test_it_is_asked_at_a_candidate_and_each_160_ms_until_400_ms_after() -> None:
+    inquiry = Inquiry(Answers(*[0.0] * 10))
+    asked_at = []
+    for place in range(0, 48_000, 160):
+        if place in (16_000, 32_000):
+            inquiry.begin(place)
+        if inquiry.answer(place, 0, 0.5) is not None:
+            asked_at.append(place)
+    assert asked_at == [start + later for start in (16_000, 32_000) for later in (0, 2_560, 5_120)]
+    inquiry.begin(48_000)
+    assert inquiry.answer(48_000, 0, 0.5) is not None
+    inquiry.end()
+    assert inquiry.answer(48_000 + 2_560, 0, 0.5) is None
+
+
+def test_a_candidate_goes_on_where_another_begins_in_it() -> None:
+    """The surest posterior is kept, and the verifier is asked no sooner than it would have been."""
+    inquiry = Inquiry(Answers(0.0, 0.0, 0.0))
+    inquiry.begin(0)
+    assert inquiry.answer(0, 0, 0.952574) == pytest.approx(0.731059, rel=1e-5)
+    inquiry.begin(160)
+    assert inquiry.answer(160, 0, 0.5) is None
+    assert inquiry.answer(2_560, 0, 0.5) == pytest.approx(0.731059, rel=1e-5)
+    inquiry.begin(160_000)  # another word: what was sure before counts no more
+    assert inquiry.answer(160_000, 0, 0.5) == 0.5
+
+
+def test_logit_in_plain_numbers() -> None:
+    odds = [logit(p) for p in (0.0, 1e-9, 0.5, 0.952574, 1.0)]
+    assert odds == pytest.approx([-13.815510, -13.815510, 0, 3, 13.815510], abs=1e-4)
+
+
+def test_audio_is_heard_at_one_level() -> None:
+    audio = np.array([[0.1, -0.4, 0.2], [0, 0, 0], [1e-7, 0, 0]], np.float32)
+    expected = [[0.0125, -0.05, 0.025], [0, 0, 0], [0.005, 0, 0]]  # quieter than 1e-6 stays quieter
+    np.testing.assert_allclose(levelled(audio), expected, rtol=1e-5)
+
+
+def test_mels_are_tenths_of_decibels_above_a_floor_80_below_the_loudest() -> None:
+    """A tone at bin 32 of 512: 400 samples of Hann sum to 200, so its power is (32768 a 100)^2."""
+    mel = np.zeros((257, N_MELS), np.float32)
+    mel[32, 3] = 1
+    mel[32, 5] = 1e-3  # 30 dB below
+    tone = np.sin(2 * np.pi * 1000 / SAMPLE_RATE * np.arange(512 + 160)).astype(np.float32)
+    mels = Verifier({"mel": mel}).mels(np.float32(0.05) * tone)
+    assert mels.shape == (2, N_MELS)
+    loudest = 2 * np.log10(32_768 * 0.05 * 100) + 2  # 12.43
+    np.testing.assert_allclose(mels[:, 3], loudest, atol=2e-3)
+    np.testing.assert_allclose(mels[:, 5], loudest - 3, atol=2e-3)
+    np.testing.assert_allclose(mels[:, [0, 4, 31]], loudest - 8, atol=2e-3)
+
+
+def test_the_embedding_sees_76_frames_and_makes_one_each_8() -> None:
+    verifier = Verifier(weights())
+    for frames, count in [(76, 1), (83, 1), (84, 2), (156, 11)]:
+        assert verifier.embeddings(np.zeros((frames, N_MELS), np.float32)).shape == (count, 96)
+    assert SPAN == (155 * 160) + 512  # samples: 156 frames make 11 embeddings, and those 2 answers
+
+
+def test_the_surest_of_two_answers_and_the_mean_of_the_heads_count() -> None:
+    verifier = Verifier(weights())
+    audio = noise(SPAN / SAMPLE_RATE)
+    odds = verifier.odds(verifier.embeddings(verifier.mels(levelled(audio))))
+    assert odds.shape == (2,)
+    assert verifier.log_odds(audio) == odds.max()
+    each = []
+    for head in range(HEADS):
+        alone = {
+            name: w if name[:4] in ("conv", "mel") else w[[head]] for name, w in verifier.weights.items()
+        }
+        each.append(Verifier(alone).odds(verifier.embeddings(verifier.mels(levelled(audio)))))
+    np.testing.assert_allclose(odds, np.mean(each, axis=0), rtol=1e-4)
