@@ -1,16 +1,36 @@
-"""The errors a person is shown: one clear line that names the thing and the mend."""
+"""The errors a person is shown: one clear line that names the thing and the fix."""
 
+import errno
 from numbers import Integral
 
 SHOWN = 40  # characters of a foreign value in a message
+
+# of a path that is wrong, however often it is tried: a folder in a file's place, a name too long, ...
+WRONG = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 
 
 class KwsdError(Exception):
     """A failure at run time (exit code 1). Its text is one line for a person to read."""
 
+    @property
+    def exit_code(self) -> int:
+        return 1
+
 
 class UsageError(KwsdError):
-    """What was asked for cannot be (exit code 2): a wrong option, file or device name."""
+    """What was asked for cannot be: a wrong option, file or device name (exit code 2).
+
+    `transient`: the same may work later, as with a file on a disk that is not mounted yet (exit code 1).
+    systemd restarts a service that ends with 1, but not one that ends with 2.
+    """
+
+    def __init__(self, text: str, transient: bool = False) -> None:
+        super().__init__(text)
+        self.transient = transient
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.transient else 2
 
 
 class ModelError(UsageError):
@@ -50,3 +70,8 @@ def one_line(text: object) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in str(text)
     )
+
+
+def is_transient(error: OSError) -> bool:
+    """Whether what fails now may work later: not there, no permission, a full disk, no memory."""
+    return error.errno not in WRONG

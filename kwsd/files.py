@@ -1,8 +1,10 @@
-"""Replaces files atomically: the new content is written beside the old file and renamed over it.
+"""Whole files: read within bounds, whatever a path names; replaced atomically.
 
-Whatever happens meanwhile (a full disk, Ctrl-C, a power cut), the path names the old file or the new one.
+To replace one, the new content is written beside the old file and renamed over it: whatever happens meanwhile
+(a full disk, Ctrl-C, a power cut), the path names the old file or the new one.
 """
 
+import errno
 import os
 import secrets
 import stat
@@ -13,6 +15,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kwsd.errors import KwsdError, UsageError
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes; never waits for a pipe or device.
+
+    Raises OSError, ValueError for a NUL in its name, UsageError (without the path) for what is no such file.
+    """
+    _check_regular(path.stat(), limit)  # before it is opened: that alone may do something to a device
+    # without waiting for whoever writes to a pipe or device, or into one of Linux's own files
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        _check_regular(status, limit)  # it may have been replaced meanwhile
+        return file.read(status.st_size) or b""  # None: nothing without waiting
 
 
 def check_replaceable(path: Path) -> None:
@@ -39,6 +55,15 @@ def check_replaceable(path: Path) -> None:
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}; create it")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise UsageError(f"cannot write {path}: no permission to write in the folder {path.parent}")
+
+
+def _check_regular(status: os.stat_result, limit: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise UsageError("not a file")
+    if status.st_size > limit:
+        raise UsageError(f"larger than {limit:,} bytes")
 
 
 @contextmanager

@@ -8,7 +8,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from kwsd.errors import UsageError
+from kwsd.errors import UsageError, is_transient
+from kwsd.files import read_file
+
+LARGEST = 1_000_000  # bytes of the file
 
 
 def default_path() -> Path:
@@ -32,7 +35,7 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
 def _use(context: click.Context, _: click.Parameter, given: Path | None) -> Path | None:
     """Take the file's values for what the command line leaves open; give its path."""
     path = given or default_path()
-    if given is None and not path.exists():
+    if given is None and not os.path.exists(path):  # noqa: PTH110 - Path's raises where it may not look
         return None
     context.default_map = read(path, context.command)
     return path
@@ -52,10 +55,14 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
     import tomllib
 
     try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
+        table = tomllib.loads(read_file(path, LARGEST).decode())
     except OSError as error:
-        raise UsageError(f"cannot read the configuration {path}: {error.strerror}") from error
+        reason = f"cannot read the configuration {path}: {error.strerror}"
+        raise UsageError(reason, is_transient(error)) from error
+    except UsageError as error:
+        raise UsageError(f"cannot read the configuration {path}: {error}") from error
+    except RecursionError:
+        raise UsageError(f"{path} is not TOML that kwsd reads: it is nested too deep") from None
     except ValueError as error:  # of TOML, or of UTF-8
         raise UsageError(f"{path} is not TOML: {error}") from error
     options = {
@@ -70,14 +77,24 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
         option = options[key]
         _check(value, option, f"{path}: {key}")
         if key in ("model", "save-clips"):
-            beside = path.parent.absolute() / Path(value).expanduser()
-            value = str(beside) if key == "save-clips" or beside.exists() else value
+            beside = _beside(path, value, f"{path}: {key}")
+            value = beside if key == "save-clips" or os.path.exists(beside) else value  # noqa: PTH110
         try:
             option.type_cast_value(click.Context(command), value)
         except click.BadParameter as error:
             raise UsageError(f"{path}: {key}: {error.message}") from error
         values[str(option.name)] = value
     return values
+
+
+def _beside(config: Path, value: str, where: str) -> str:
+    """The absolute path of a file that a configuration names. Raises UsageError for an unknown user's."""
+    try:
+        return str(Path(os.path.abspath(config)).parent / Path(value).expanduser())  # noqa: PTH100
+    except RuntimeError as error:
+        raise UsageError(f"{where}: {value[:40]!r}: there is no such user") from error
+    except OSError as error:  # the working directory is gone
+        raise UsageError(f"{where}: the working directory: {error.strerror}", transient=True) from error
 
 
 def _check(value: object, option: click.Option, where: str) -> None:
@@ -97,4 +114,12 @@ def _check(value: object, option: click.Option, where: str) -> None:
         what = f"a list, each {what}"
         fits = isinstance(value, list) and all(type(item) in kinds for item in value)
     if not fits:
-        raise UsageError(f"{where} must be {what}, not {str(value)[:40]!r}")
+        raise UsageError(f"{where} must be {what}, not {_shortened(value)!r}")
+    for text in value if isinstance(value, list) else (value,):
+        if isinstance(text, str) and "\0" in text:
+            raise UsageError(f"{where} must not hold a NUL, as {_shortened(text)!r} does")
+
+
+def _shortened(value: object) -> str:
+    """A value for an error message. Tables are not looked into: they may be deep."""
+    return "a table" if isinstance(value, dict) else str(value)[:40]

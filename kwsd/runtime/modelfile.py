@@ -3,14 +3,14 @@
 import difflib
 import math
 import os
-import stat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kwsd.errors import ModelError, UsageError, one_line, shown
+from kwsd.errors import ModelError, UsageError, is_transient, one_line, shown
+from kwsd.files import read_file
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR
 from kwsd.runtime.model import Architecture, Array, Model, Settings, check_keyword
@@ -28,7 +28,7 @@ def find_model(name: str) -> Path:
     """The file of this path, or the shipped model of this name. Raises ModelError where there is neither."""
     path = Path(name)
     shipped = {path.stem: path for path in sorted(shared("models").glob("*.pt"))}
-    if name in shipped and not path.is_file():
+    if name in shipped and not os.path.isfile(name):  # noqa: PTH113 - Path's raises where it may not look
         return shipped[name]
     try:
         path.stat()
@@ -36,8 +36,10 @@ def find_model(name: str) -> Path:
         reason = error.strerror if isinstance(error, OSError) else error
         similar = difflib.get_close_matches(path.stem, shipped, n=1)
         hint = f"did you mean {similar[0]}? " if similar else ""
+        is_path = path.name != name or path.suffix == ".pt"  # else a name, that none of ours has
         raise ModelError(
-            f"{one_line(name)}: {reason}; {hint}shipped models: {', '.join(shipped) or 'none'}"
+            f"{one_line(name)}: {reason}; {hint}shipped models: {', '.join(shipped) or 'none'}",
+            transient=is_path and isinstance(error, OSError) and is_transient(error),
         ) from None
     return path
 
@@ -48,34 +50,25 @@ def read_model(path: str | Path) -> Model:
     try:
         return _model(read_torch(_read(path)), path)
     except UsageError as error:
-        raise ModelError(f"{one_line(path)}: {error}") from None
+        raise ModelError(f"{one_line(path)}: {error}", error.transient) from None
 
 
 def _read(path: Path) -> bytes:
     """The bytes of a regular file of at most MAX_BYTES; no other kind is waited for, or read at all."""
     try:
-        _size(path.stat())
-        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-        with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
-            return file.read(_size(os.fstat(file.fileno())))  # it may have been replaced since
+        return read_file(path, MAX_BYTES)
+    except IsADirectoryError:
+        raise ModelError("a folder; give the .pt file in it") from None
     except PermissionError:
-        raise ModelError("no permission to read it; change its mode or owner") from None
+        raise ModelError("no permission to read it; change its mode or owner", transient=True) from None
     except FileNotFoundError:
-        raise ModelError("no such file") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelError(f"cannot be read: {reason}") from None
-
-
-def _size(status: os.stat_result) -> int:
-    """The size in bytes of a file; refuses what is not a regular file, or larger than any model."""
-    if stat.S_ISDIR(status.st_mode):
-        raise ModelError("a folder; give the .pt file in it")
-    if not stat.S_ISREG(status.st_mode):
-        raise ModelError("not a file; give a .pt file")
-    if status.st_size > MAX_BYTES:
-        raise ModelError(f"larger than {MAX_BYTES:,} bytes; not a kwsd model")
-    return status.st_size
+        raise ModelError("no such file", transient=True) from None
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}", is_transient(error)) from None
+    except ValueError as error:  # a NUL in the name
+        raise ModelError(f"cannot be read: {error}") from None
+    except UsageError as error:
+        raise ModelError(f"{error}; give a .pt file") from None
 
 
 def _model(record: object, path: Path) -> Model:
