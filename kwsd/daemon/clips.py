@@ -1,9 +1,13 @@
-"""Keeps the seconds before each trigger as WAV files, under a cap; written in a thread of their own."""
+"""Keeps the seconds before each trigger as WAV files, under a cap; a process of its own writes each."""
 
+import io
+import json
 import logging
 import os
 import queue
 import re
+import subprocess
+import sys
 import threading
 import wave
 from collections import deque
@@ -12,20 +16,19 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from kwsd.daemon import clip_writer
 from kwsd.daemon.events import Event
-from kwsd.errors import UsageError
-from kwsd.pcm import SAMPLE_RATE, Samples, to_int16
+from kwsd.errors import UsageError, is_transient
+from kwsd.pcm import SAMPLE_RATE, Int16, Samples, to_int16
 
-OURS = re.compile(r"kwsd-\d{8}T\d{6}\.\d{6}Z-[\w-]+\.wav")
 HEADER = 44  # bytes of a WAV file before its audio
 MARGIN = SAMPLE_RATE  # samples kept beyond that, as a trigger comes after the chunk it is in
 WAITING = 8  # clips that may wait to be written
+LAST = 2.5  # seconds in which those that wait at the end can still be written
+KEYWORD = 100  # bytes of a keyword that a file name has room for
 
 log = logging.getLogger(__name__)
-
-Clip = npt.NDArray[np.int16]
 
 
 class Clips:
@@ -36,26 +39,37 @@ class Clips:
         self._folder = folder
         self._length = round(seconds * SAMPLE_RATE)
         self._limit = limit
-        self._chunks: deque[Clip] = deque()  # the newest audio, `_length` samples or more
+        self._chunks: deque[Int16] = deque()  # the newest audio, `_length` samples or more
         self._held = 0  # samples in them
         self._heard = 0  # samples since the stream's beginning
-        self._queue: queue.Queue[tuple[Path, Clip] | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[tuple[str, Int16] | None] = queue.Queue(WAITING)
+        self._lost = 0  # clips that could not be written, since the last that could
+        self._reason = ""  # for the last of them
+        self._kept: set[str] = set()  # what is known not to be removable
         self._writer = threading.Thread(target=self._write_all, daemon=True)
         if self._length * 2 + HEADER > limit:
             raise UsageError(f"a clip of {seconds:g} s is larger than the limit for all, {limit / 1e6:g} MB")
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"cannot make the folder {str(folder)!r} for clips: {error.strerror}") from error
+            raise UsageError(
+                f"cannot make the folder {str(folder)!r} for clips: {error.strerror}", is_transient(error)
+            ) from error
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise UsageError(f"cannot write clips to {str(folder)!r}: permission denied")
+            raise UsageError(f"cannot write clips to {str(folder)!r}: permission denied", transient=True)
 
     def __enter__(self) -> Self:
         self._writer.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Wait until all clips are written."""
+        """Wait until all clips are written, but not for ever."""
+        with self._queue.all_tasks_done:
+            self._queue.all_tasks_done.wait_for(lambda: not self._queue.unfinished_tasks, LAST)
+        if unwritten := self._queue.unfinished_tasks:
+            log.error("%d clips are not written: %s does not answer", unwritten, self._folder)
+            return
         self._queue.put(None)
         self._writer.join()
 
@@ -80,43 +94,68 @@ class Clips:
         after = self._heard - round(event.stream_time * SAMPLE_RATE)
         audio = np.concatenate(self._chunks)
         end = max(0, len(audio) - after)
-        keyword = re.sub(r"[^\w-]", "_", event.keyword)
-        name = f"kwsd-{event.time.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{keyword}.wav"
+        name = f"kwsd-{event.time.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{_file_name_part(event.keyword)}.wav"
         try:
-            self._queue.put_nowait((self._folder / name, audio[max(0, end - self._length) : end]))
+            self._queue.put_nowait((name, audio[max(0, end - self._length) : end]))
         except queue.Full:
-            log.warning("clip %s is dropped: %d clips still wait to be written", name, WAITING)
+            self._lose(name, f"{WAITING} others still wait to be written")
 
     def _write_all(self) -> None:
         while item := self._queue.get():
-            path, clip = item
+            name, clip = item
             try:
-                self._make_room(clip.nbytes + HEADER)
-                _write(path, clip)
-            except OSError as error:
-                log.error("clip %s is lost: %s", path, error)
+                self._write(name, clip)
+            except (OSError, ValueError) as error:  # of the process, or what it printed
+                self._lose(name, str(error))
+            self._queue.task_done()
+        if self._lost > 1:
+            log.error("%d clips are lost", self._lost)
 
-    def _make_room(self, size: int) -> None:
-        """Remove the oldest of our clips until `size` bytes fit under the cap."""
-        ours = sorted(path for path in self._folder.iterdir() if OURS.fullmatch(path.name))
-        sizes = [path.stat().st_size for path in ours]
-        total = sum(sizes) + size
-        for path, freed in zip(ours, sizes, strict=True):
-            if total <= self._limit:
-                return
-            path.unlink()
-            total -= freed
+    def _write(self, name: str, clip: Int16) -> None:
+        """Have a clip written, and say what came of it."""
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", clip_writer.__file__, self._folder, name, str(self._limit)],
+            input=_wav(clip),
+            capture_output=True,
+            check=False,
+            process_group=0,  # Ctrl-C is for kwsd, which lets it finish
+        )
+        if done.returncode:
+            raise ValueError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+        result = json.loads(done.stdout)
+        for kept, reason in result["kept"].items():
+            if kept not in self._kept:
+                log.warning("the old clip %s cannot be removed and stays: %s", self._folder / kept, reason)
+        self._kept |= result["kept"].keys()
+        if result["error"]:
+            self._lose(name, result["error"])
+            return
+        if self._lost:
+            log.warning("clips are saved again; %d are lost", self._lost)
+        self._lost, self._reason = 0, ""
+
+    def _lose(self, name: str, reason: str) -> None:
+        """Count a clip that is not saved; say why, once for each reason until one is saved."""
+        self._lost += 1
+        if reason != self._reason:
+            log.error("clip %s is lost: %s", self._folder / name, reason)
+        self._reason = reason
 
 
-def _write(path: Path, clip: Clip) -> None:
-    """Write a WAV file that only its owner can read; where that fails, leave none."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file, wave.open(file, "wb") as wav:
-            wav.setnchannels(1)
-            wav.setsampwidth(2)
-            wav.setframerate(SAMPLE_RATE)
-            wav.writeframes(clip.tobytes())
-    except OSError:
-        path.unlink()
-        raise
+def _file_name_part(keyword: str) -> str:
+    """The keyword in letters, digits, - and _ of the file system's encoding, cut to KEYWORD bytes."""
+    encoding = sys.getfilesystemencoding()
+    known = keyword.encode(encoding, "replace").decode(encoding)
+    word = re.sub(r"[^\w-]", "_", known)
+    return word.encode(encoding)[:KEYWORD].decode(encoding, "ignore")
+
+
+def _wav(clip: Int16) -> bytes:
+    """A WAV file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(SAMPLE_RATE)
+        wav.writeframes(clip.tobytes())
+    return file.getvalue()
