@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from kwsd.cli import cli
+from kwsd.cli.commands import cli
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "models").glob("*.md"))]

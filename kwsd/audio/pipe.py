@@ -4,6 +4,7 @@ import logging
 import os
 import select
 import struct
+import sys
 from collections.abc import Iterator
 from typing import Self
 
@@ -28,14 +29,13 @@ class PipeSource(Recorded):
     def __init__(self, descriptor: int = 0) -> None:
         """Raises UsageError where standard input is closed or a terminal."""
         self._descriptor = descriptor
-        try:
-            os.fstat(descriptor)
-        except OSError as error:
-            raise UsageError(f"standard input is closed; give it audio: {COMMAND}") from error
+        if descriptor == 0 and sys.stdin is None:  # whatever is open there now is no audio
+            raise UsageError(f"standard input is closed; give it audio: {COMMAND}")
         if os.isatty(descriptor):
             raise UsageError(f"standard input is a terminal; give it audio: {COMMAND}")
         self._stopped, self._stop = os.pipe()
-        self._ended = False
+        self._stopping = False
+        self._ended = False  # by its writer, before anybody said `stop`
 
     def __enter__(self) -> Self:
         return self
@@ -67,6 +67,7 @@ class PipeSource(Recorded):
             log.warning("standard input ended inside a sample: is it 16 kHz mono int16?")
 
     def stop(self) -> None:
+        self._stopping = True
         os.write(self._stop, b".")
 
     def _blocks(self) -> Iterator[bytes]:
@@ -80,7 +81,7 @@ class PipeSource(Recorded):
             except OSError as error:
                 raise AudioError(f"cannot read standard input: {error.strerror}; {COMMAND}") from error
             if not data:
-                self._ended = True
+                self._ended = not self._stopping
                 return
             yield data
 

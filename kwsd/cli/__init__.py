@@ -1,74 +1,105 @@
-"""The ``kwsd`` command. Each subcommand is one file here and is imported only when it is run."""
+"""The process of the ``kwsd`` command: its standard streams, its signals, its exit code.
 
-import importlib
-import logging
+Little is imported here, so that the signals of ``kwsd listen`` are handled from the first moment.
+"""
+
+import os
 import sys
 from typing import NoReturn
-
-import click
-
-from kwsd.daemon.logs import say
-from kwsd.errors import KwsdError, UsageError
-
-COMMANDS = {
-    "listen": "Listen for the keyword and act when it is said.",
-    "config": "Show the options in force and where each comes from.",
-    "devices": "List the microphones.",
-    "doctor": "Check all that listening needs, and say what mends it.",
-    "score": "Print or plot the posterior of every step of a recording.",
-    "service": "Install kwsd as a systemd service.",
-    "train": "Train a model on a Speech Commands tree.",
-    "new": "Make a model for a keyword that nobody recorded, from its text.",
-    "synthesize": "Speak a keyword, its near misses and sentences in many voices.",
-    "evaluate": "Measure a model on held-out clips, or on streams.",
-    "mine": "Collect what a model mistakes for its keyword, to train on.",
-    "tune": "Choose threshold, patience, window and step on your own recordings.",
-    "distill": "Train a small model from large ones, or search for the best way to.",
-    "quantize": "Store a model's weights in 16, 8 or 4 bits.",
-    "prune": "Take units and channels out of a model.",
-    "info": "Count a model's parameters, multiply-adds and bytes.",
-    "report": "Write the report from the recorded runs.",
-}
-
-
-class LazyGroup(click.Group):
-    """Imports ``kwsd.cli.NAME`` for the command NAME when it is called: ``listen`` never pays for torch."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"kwsd.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="kwsd")
-def cli() -> None:
-    """Say the word, and your command runs: a keyword-spotting daemon for any microphone."""
 
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line: exit code 2 for a usage error, 1 for a failure, one line each."""
+    _open_closed_streams()
+    signals = None
+    if (sys.argv[1:] if args is None else args)[:1] == ["listen"]:
+        from kwsd.daemon.signals import Signals
+
+        signals = Signals()
     try:
-        sys.exit(cli.main(args=args, prog_name="kwsd", standalone_mode=False))
+        code = _run(args, signals)
+    except KeyboardInterrupt:
+        code = 130  # as a shell counts it
+    if not _flush():
+        code = code or 1
+    sys.exit(code)
+
+
+def _run(args: list[str] | None, signals: object) -> int | str | None:
+    """Run a command, with `signals` as its context's object; give the exit code."""
+    import logging
+
+    import click
+
+    from kwsd.cli.commands import cli
+    from kwsd.daemon.logs import say
+    from kwsd.errors import KwsdError
+
+    try:
+        code: int | None = cli.main(args=args, prog_name="kwsd", standalone_mode=False, obj=signals)
+    except SystemExit as error:
+        return error.code
     except KwsdError as error:
         say(str(error), logging.ERROR)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)  # of a usage error
         command = context.command_path if context else "kwsd"
         say(f"{error.format_message()} ({command} --help)", logging.ERROR)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.Abort:
-        sys.exit(130)  # Ctrl-C, as a shell counts it
+        return 130  # Ctrl-C, as a shell counts it
+    except MemoryError:
+        say("out of memory", logging.ERROR)
+        return 1
+    except OSError:
+        if _flush():
+            raise
+        return 1
+    return code
+
+
+def _open_closed_streams() -> None:
+    """Open /dev/null for each standard stream that is closed: no other file gets its number."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = sys.__stderr__ = os.fdopen(2, "w", closefd=False)  # type: ignore[misc]
+
+
+def _flush() -> bool:
+    """Write what Python still holds of standard output and error; drop what cannot be written.
+
+    False, after saying so, where that is standard output: Python itself would end with exit code 120.
+    """
+    complete = True
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            _discard(descriptor)
+        except OSError as error:
+            _discard(descriptor)
+            if descriptor == 1:
+                import logging
+
+                from kwsd.daemon.logs import say
+
+                complete = False
+                say(f"cannot write to standard output: {error.strerror}", logging.ERROR)
+    return complete
+
+
+def _discard(descriptor: int) -> None:
+    """Let what is still written to this descriptor vanish."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)

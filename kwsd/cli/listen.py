@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +15,7 @@ from kwsd.cli.number import Number
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
+    from kwsd.daemon.signals import Signals
     from kwsd.runtime.detector import Detector
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ MODELS_OWN = "[default: the model's]"
 
 
 @click.command(name="listen")
+@click.pass_obj
 @configured
 @click.option("--model", default="happy", show_default=True, help="Model file, or name of a shipped model.")
 @click.option(
@@ -74,6 +75,7 @@ MODELS_OWN = "[default: the model's]"
 )
 @click.option("--stats-every", type=Number(min=1), metavar="SECONDS", help="Log counters this often.")
 def command(
+    signals: "Signals",
     config: Path | None,
     input_: str | None,
     device: str | None,
@@ -100,7 +102,7 @@ def command(
     from kwsd.daemon import logs
     from kwsd.daemon.events import print_json, unless_full
     from kwsd.daemon.hooks import Hooks
-    from kwsd.daemon.listener import Listener, OnAudio, OnGap, OnTrigger, on_signals
+    from kwsd.daemon.listener import Listener, OnAudio, OnGap, OnTrigger
     from kwsd.daemon.notify import Notifier
     from kwsd.daemon.requests import Requests
     from kwsd.runtime.frontend import HOP
@@ -129,7 +131,9 @@ def command(
 
             terminal = Terminal()
         if meter:
-            on_audio.append(stack.enter_context(terminal.meter(detector.gate)).on_audio)
+            on_audio.append(
+                stack.enter_context(terminal.meter(detector.gate, lambda: source.waiting)).on_audio
+            )
         print_event = terminal.on_trigger if text else print_json
         on_trigger.append(unless_full(print_event) if source.live else print_event)
 
@@ -152,28 +156,33 @@ def command(
             )
 
         requests = Requests(tell_stats, reload, listener.change_to, stats_every or math.inf)
-        # who closes a terminal ends what runs in it
-        hang_up = listener.stop if any(map(os.isatty, (0, 1, 2))) else requests.ask_for_reload
-        handlers = {
-            signal.SIGINT: listener.stop,
-            signal.SIGTERM: listener.stop,
-            signal.SIGHUP: hang_up,
-            signal.SIGUSR1: requests.ask_for_stats,
-        }
-        with on_signals(handlers):
-            if config is not None:
-                log.info("options from %s", config)
-            log.info("listening for %r on %s", detector.keyword, source.name)
-            try:
-                listener.run(requests.answer)
-            except BrokenPipeError:  # nobody reads on: an end as good as any
-                listener.stop()
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes what is left there at exit
-            except BaseException:
-                listener.stop()
-                raise
-            finally:
-                runner.finish(hurry=lambda: listener.stopping)
+
+        def abandon(reason: str) -> None:
+            if reason:
+                log.error("%s", reason)
+            runner.kill()
+
+        signals.handle(
+            stop=listener.stop,
+            reload=requests.ask_for_reload,
+            stats=requests.ask_for_stats,
+            child=runner.reap,
+            abandon=abandon,
+        )
+        if config is not None:
+            log.info("options from %s", config)
+        try:
+            listener.run(requests.answer)
+        except BrokenPipeError:  # nobody reads on: an end as good as any
+            listener.stop()
+            signals.limit_way_out()
+        except BaseException:
+            listener.stop()
+            signals.limit_way_out()
+            raise
+        finally:
+            runner.finish(hurry=lambda: listener.stopping)
+            signals.limit_way_out()
 
 
 def load(parameters: dict[str, Any]) -> "Detector":

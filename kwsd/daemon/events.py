@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from kwsd.errors import KwsdError
-
 log = logging.getLogger(__name__)
 
 
@@ -46,13 +44,8 @@ class Event:
 
 
 def print_json(event: Event) -> None:
-    """One flushed JSON line on standard output. Raises BrokenPipeError where nobody reads it."""
-    try:
-        print(event.json(), flush=True)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise KwsdError(f"cannot write to standard output: {error.strerror}") from error
+    """One flushed JSON line on standard output. Raises OSError where it cannot be written."""
+    print(event.json(), flush=True)
 
 
 def unless_full(print_event: Callable[[Event], None]) -> Callable[[Event], None]:

@@ -2,10 +2,8 @@
 
 import logging
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -54,6 +52,9 @@ class Listener:
         on_gap: Sequence[OnGap] = (),
     ) -> None:
         self.stopping = False
+        self._ended = False  # `run` has
+        self._announced = False
+        self._ready = False
         self.counters = Counters()
         self._source = source
         self._detector = detector
@@ -69,9 +70,10 @@ class Listener:
         self._warn_at = math.inf
 
     def stop(self) -> None:
-        """End `run` soon. Safe in a signal handler."""
+        """End `run` soon. Safe in any thread."""
         self.stopping = True
-        self._source.stop()
+        if not self._ended:
+            self._source.stop()
 
     def change_to(self, detector: Detector) -> None:
         """Listen with another detector, from when it is warm. No audio is lost and no word heard twice."""
@@ -82,21 +84,35 @@ class Listener:
         """Listen, and call `between` after each chunk. What the source or a handler raises ends it."""
         if not self._source.live:
             self._detector.prime()
-        ready = False
-        for samples in self._source:
-            if self._source.gap:
-                self._miss(self._source.gap)
-            self._hear(samples)
-            if len(samples) and not ready:
-                self._notifier.send("READY=1")
-                ready = True
-            elif not ready:
-                self._notifier.extend_start()
-            self._report()
-            between()
+        try:
+            self._announce()
+            for samples in self._source:
+                self._announce()
+                if self._source.gap:
+                    self._miss(self._source.gap)
+                self._hear(samples)
+                self._report_start(samples)
+                self._report()
+                between()
+        finally:
+            self._ended = True
         self._warn_of_losses()
         if not self._source.live and not self.stopping:
             self._hear(np.zeros(TAIL, np.float32))
+
+    def _announce(self) -> None:
+        """Log, once, that it listens: not before there is something to listen to."""
+        if not self._announced and not self._source.waiting:
+            log.info("listening for %r on %s", self._detector.keyword, self._source.name)
+            self._announced = True
+
+    def _report_start(self, samples: Samples) -> None:
+        """Tell systemd that it is ready once audio has come, and until then that it will be."""
+        if len(samples) and not self._ready:
+            self._notifier.send("READY=1")
+            self._ready = True
+        elif not self._ready:
+            self._notifier.extend_start()
 
     def _hear(self, samples: Samples) -> None:
         self.counters.samples += len(samples)
@@ -179,17 +195,3 @@ class Listener:
                 source.dropped,
             )
         self._overruns, self._warned, self._warn_at = source.overruns, time.monotonic(), math.inf
-
-
-@contextmanager
-def on_signals(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
-    """Within it, these signals call these and do nothing else."""
-    previous = {
-        number: signal.signal(number, lambda *_, handle=handle: handle())
-        for number, handle in handlers.items()
-    }
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

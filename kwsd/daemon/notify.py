@@ -26,7 +26,7 @@ class Notifier:
         """Send an assignment such as ``STATUS=...``."""
         if self._socket is not None:
             try:
-                self._socket.sendto(message.encode(), self._address)
+                self._socket.sendto(message.encode(errors="replace"), self._address)
             except OSError as error:
                 log.warning("cannot notify systemd: %s", error)
 

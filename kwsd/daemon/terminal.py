@@ -1,6 +1,9 @@
 """What a person sees: a line per trigger and, if wanted, a live meter of level and posterior. Needs rich."""
 
+import select
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 import numpy as np
@@ -40,19 +43,26 @@ class Terminal:
         )
         self._console.print(line)
 
-    def meter(self, threshold: float) -> "Meter":
-        """Raises UsageError where there is no terminal to draw on."""
+    def meter(self, threshold: float, waiting: Callable[[], str]) -> "Meter":
+        """`waiting`: why no audio comes, if so. Raises UsageError where there is no terminal to draw on."""
         console = self._console if self._console.is_terminal else Console(stderr=True)
         if not console.is_terminal:
             raise UsageError("--meter needs a terminal to draw on")
-        return Meter(console, threshold)
+        return Meter(console, threshold, waiting)
 
 
 class Meter:
-    """A line that shows how loud it is and how sure the detector is."""
+    """A line that shows how loud it is and how sure the detector is.
 
-    def __init__(self, console: Console, threshold: float) -> None:
+    A terminal that takes no more, because it was stopped (Ctrl-S) or closed, is not drawn on.
+    """
+
+    def __init__(self, console: Console, threshold: float, waiting: Callable[[], str]) -> None:
         self._threshold = threshold
+        self._waiting = waiting
+        self._descriptor = console.file.fileno()
+        self._terminal = select.poll()
+        self._terminal.register(self._descriptor, select.POLLOUT)
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._drawn = 0.0  # when, on the monotonic clock
         self._level, self._posterior = FLOOR, 0.0  # highest since then
@@ -62,7 +72,8 @@ class Meter:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def on_audio(self, samples: Samples, posterior: float) -> None:
         power = float(samples @ samples) / max(1, len(samples))
@@ -70,12 +81,17 @@ class Meter:
         self._posterior = max(self._posterior, posterior)
         now = time.monotonic()
         if now - self._drawn >= REFRESH:
-            self._live.update(self._line(), refresh=True)
+            if self._terminal.poll(0) == [(self._descriptor, select.POLLOUT)]:
+                with suppress(OSError):
+                    self._live.update(self._line(), refresh=True)
             self._drawn, self._level, self._posterior = now, FLOOR, 0.0
 
     def _line(self) -> Table:
         line = Table.grid(padding=(0, 1))
         heard = "green" if self._posterior >= self._threshold else "yellow"
+        if waiting := self._waiting():
+            line.add_row(waiting)
+            return line
         line.add_row(
             "level",
             ProgressBar(-FLOOR, self._level - FLOOR, width=24),

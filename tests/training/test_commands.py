@@ -9,7 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from kwsd.cli import cli
+from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.modelfile import read_model

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from kwsd.cli import cli
+from kwsd.cli.commands import cli
 from kwsd.errors import KwsdError
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from kwsd.cli import cli
+from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
 from kwsd.runtime.detector import TAIL, Detector
 from kwsd.runtime.model import STUDENT
