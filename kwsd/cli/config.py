@@ -25,21 +25,26 @@ def command(as_json: bool, options: tuple[str, ...]) -> None:
         if source is ParameterSource.COMMANDLINE:
             origin = "command line"
         elif source is ParameterSource.DEFAULT_MAP:
-            origin = str(given["config"])
+            origin = "the file"
         elif name in settings:
             value = settings[name]
-            origin = str(model.path) if value == getattr(model.settings, name) else "threshold"
+            origin = "the model" if value == getattr(model.settings, name) else "the threshold"
         else:
             origin = "default"
         values[option.opts[0].removeprefix("--")] = {"value": value, "from": origin}
     if as_json:
         click.echo(json.dumps(values, default=str))
         return
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table("Option", "Value", "From")
+    wide, wrapped = (
+        Column("Option", no_wrap=True),
+        [Column(name, overflow="fold") for name in ("Value", "From")],
+    )
+    table = Table(wide, *wrapped, box=SIMPLE_HEAD)
     for name, found in values.items():
         value = found["value"]
         lines = value if isinstance(value, tuple) else [] if value is None else [str(value)]

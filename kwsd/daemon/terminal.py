@@ -1,5 +1,6 @@
 """What a person sees: a line per trigger and, if wanted, a live meter of level and posterior. Needs rich."""
 
+import math
 import select
 import time
 from collections.abc import Callable
@@ -18,7 +19,13 @@ from kwsd.errors import UsageError
 from kwsd.pcm import Samples
 
 FLOOR = -60.0  # dBFS, the left end of the meter
+TEXT = 34  # columns of the meter beside its two bars
 REFRESH = 0.1  # seconds between two pictures of the meter
+
+
+def four_digits(posterior: float) -> str:
+    """A posterior as a threshold that it reaches: rounded down, so that 0.99996 is 0.9999 and not 1."""
+    return f"{math.floor(posterior * 10_000) / 10_000:.4f}"
 
 
 class Output(Console):
@@ -38,7 +45,7 @@ class Terminal:
         line = Text.assemble(
             (f"{event.time:%H:%M:%S}  ", "dim"),
             (event.keyword, "bold green"),
-            f"  posterior {event.posterior:.2f}",
+            f"  posterior {four_digits(event.posterior)}",
             (f"  at {event.stream_time:.2f} s", "dim"),
         )
         self._console.print(line)
@@ -88,18 +95,19 @@ class Meter:
 
     def _line(self) -> Table:
         line = Table.grid(padding=(0, 1))
+        width = max(1, min(24, (self._live.console.width - TEXT) // 2))  # of a bar
         heard = "green" if self._posterior >= self._threshold else "yellow"
         if waiting := self._waiting():
             line.add_row(waiting)
             return line
         line.add_row(
             "level",
-            ProgressBar(-FLOOR, self._level - FLOOR, width=24),
+            ProgressBar(-FLOOR, self._level - FLOOR, width=width),
             f"{self._level:4.0f} dB",
             "posterior",
             ProgressBar(
-                total=1, completed=self._posterior, width=24, complete_style=heard, finished_style=heard
+                total=1, completed=self._posterior, width=width, complete_style=heard, finished_style=heard
             ),
-            f"{self._posterior:.2f}",
+            four_digits(self._posterior),
         )
         return line

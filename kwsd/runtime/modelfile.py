@@ -34,7 +34,8 @@ def find_model(name: str) -> Path:
         path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else error
-        similar = difflib.get_close_matches(path.stem, shipped, n=1)
+        beside = [f"{name}.pt"] if os.path.isfile(f"{name}.pt") else []  # noqa: PTH113 (no error)
+        similar = [*map(one_line, beside), *difflib.get_close_matches(path.stem, shipped, n=1)]
         hint = f"did you mean {similar[0]}? " if similar else ""
         is_path = path.name != name or path.suffix == ".pt"  # else a name, that none of ours has
         raise ModelError(

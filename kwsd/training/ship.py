@@ -1,5 +1,6 @@
 """Finishing a trained network: its threshold, its metrics on held-out speakers, the file and its card."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,7 @@ def ship(
 def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     """The model card, in Markdown."""
     model, spent = cost(path)
+    file = shlex.quote(path.name)  # as its commands name it, where it lies
     a, s = model.architecture, model.settings
     rows = [
         f"| {split} | {m['clips'][0]} + {m['clips'][1]} "
@@ -101,9 +103,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     data = facts["data"]
     clips = "; ".join(f"{split} {n['keyword']} + {n['others']}" for split, n in data["clips"].items())
     recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts["recipe"].items())
-    judged = (
-        f"(`kwsd evaluate --model {path.stem} --data DIR --split dev-test`). No speaker is in two splits;"
-    )
+    judged = f"(`kwsd evaluate --model {file} --data DIR --split dev-test`). No speaker is in two splits;"
     source = "Speech Commands v0.01"
     if data.get("synthetic"):
         judged = "(these clips are of synthetic voices). No voice is in two splits;"
@@ -125,6 +125,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         "",
         f"Attention CRNN: channels {a.channels}, kernel {a.kernel}, stride {a.stride} (bands, frames), "
         f"hidden {a.hidden}.",
+        f"Listen with it: `kwsd listen --model {file}`, in its folder, as the commands below.",
         f"Best run with window {s.window}, step {s.step}, threshold {s.threshold}, patience {s.patience}.",
         f"Made on {facts['date']} by",
         "",
@@ -132,7 +133,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         "",
         f"{spent.parameters:,} parameters, {spent.macs_per_second:,.0f} multiply-adds per second of audio "
         f"(front end apart),",
-        f"{spent.weight_bytes:,} bytes of weights, {spent.file_bytes:,} of file (`kwsd info {path.stem}`).",
+        f"{spent.weight_bytes:,} bytes of weights, {spent.file_bytes:,} of file (`kwsd info {file}`).",
         *verified,
         "",
         "| split | clips (keyword + others) | 1 - AUROC (95 % interval) | au_fa_fr | at 1,734 of 64,721 "

@@ -219,8 +219,8 @@ class Answers(Verifier):
         (0.952574, -3.0, 0.268941),  # 1/3 of 3 - 2/3 of 3
         (1.0, -30.0, 2.06115e-7),  # a posterior of 1 counts as 1 - 1e-6: log-odds 13.8
         (0.0, 30.0, 0.9999998),
-        (0.5, 100.0, 1 - 9.4e-14),  # log-odds of 30 at most: never quite 1
-        (0.5, -np.inf, 9.4e-14),
+        (0.5, 100.0, 1 - 9.358e-14),
+        (0.5, -np.inf, 9.358e-14),  # log-odds of 30 at most, either way: never quite 0 or 1
     ],
 )
 def test_both_stages_together_in_plain_numbers(posterior: float, second: float, both: float) -> None:
@@ -228,7 +228,7 @@ def test_both_stages_together_in_plain_numbers(posterior: float, second: float, 
     inquiry.begin(1000)
     answer = inquiry.answer(1000, 0, posterior)
     assert answer is not None
-    assert answer == pytest.approx(both, rel=1e-2 if both < 1e-3 else 1e-6)
+    assert answer == pytest.approx(both, rel=1e-2 if both < 1e-3 else 1e-6, abs=0)
     assert 0 < answer < 1
 
 
@@ -257,6 +257,19 @@ def test_a_candidate_goes_on_where_another_begins_in_it() -> None:
     assert inquiry.answer(2_560, 0, 0.5) == pytest.approx(0.731059, rel=1e-5)
     inquiry.begin(160_000)  # another word: what was sure before counts no more
     assert inquiry.answer(160_000, 0, 0.5) == 0.5
+
+
+@pytest.mark.parametrize(("later", "goes_on"), [(6_400, True), (6_401, False)])
+def test_a_candidate_lasts_400_ms(later: int, goes_on: bool) -> None:
+    inquiry = Inquiry(Answers(0.0, 0.0))
+    inquiry.begin(0)
+    assert inquiry.answer(0, 0, 0.952574) is not None
+    assert (inquiry.answer(later, 0, 0.5) is not None) == goes_on
+    another = Inquiry(Answers(0.0, 0.0))
+    another.begin(0)
+    assert another.answer(0, 0, 0.952574) is not None
+    another.begin(later)
+    assert another.answer(later, 0, 0.5) == pytest.approx(0.731059 if goes_on else 0.5, rel=1e-5)
 
 
 def test_logit_in_plain_numbers() -> None:

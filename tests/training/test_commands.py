@@ -1,6 +1,8 @@
 """The workshop's commands from end to end, on a toy tree."""
 
 import json
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from kwsd.training.runs import recorded
 from kwsd.training.ship import split_scores
 
 SHAPE = ("--channels", 4, "--kernel", 10, 16, "--stride", 10, 10, "--hidden", 12)
+SAMPLE = Path(__file__).parents[2] / "docs" / "sample.flac"
 SMALL = (*map(str, SHAPE), "--window", "16")
 
 
@@ -70,7 +73,9 @@ def one_minus_auroc(model: Path, tree: Path) -> float:
     return float(json.loads(printed)["one_minus_auroc"])
 
 
-def test_train_learns_and_ships_a_model_with_a_card(tree: Path, teacher: Path) -> None:
+def test_train_learns_and_ships_a_model_with_a_card(
+    tree: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert one_minus_auroc(teacher, tree) < 0.1
     model = read_model(teacher)
     assert model.keyword == "rise"
@@ -80,6 +85,14 @@ def test_train_learns_and_ships_a_model_with_a_card(tree: Path, teacher: Path) -
     card = teacher.with_suffix(".md").read_text()
     assert "6,967 parameters" in card
     assert "| dev-test |" in card
+    commands = re.findall(r"`kwsd ([^`]+)`", card)
+    assert [command.split()[0] for command in commands] == ["listen", "info", "evaluate"]
+    monkeypatch.chdir(teacher.parent)
+    for command in commands:
+        kwsd(
+            *shlex.split(command.replace("DIR", str(tree))),
+            *(["--input", SAMPLE] if "listen" in command else []),
+        )
     assert not teacher.with_suffix(".ckpt").exists()
     [run] = recorded(teacher.with_name("runs.jsonl"))
     assert (run["kind"], run["name"], run["config"]["seed"]) == ("train", "teacher", 0)
