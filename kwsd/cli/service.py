@@ -1,15 +1,21 @@
 """``kwsd service``: kwsd as a systemd service, the user's or the machine's."""
 
+import logging
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
+from kwsd.daemon.logs import say
 from kwsd.errors import KwsdError, UsageError
+
+if TYPE_CHECKING:
+    from kwsd.daemon.account import Account
+    from kwsd.daemon.service import Service
 
 SYSTEM = click.option("--system", is_flag=True, help="The machine's service, not the user's.")
 
@@ -17,66 +23,110 @@ SYSTEM = click.option("--system", is_flag=True, help="The machine's service, not
 @click.group(name="service")
 def command() -> None:
     """Run kwsd as a systemd service: in your session or, with --system, for the machine."""
+    if sys.platform == "win32":
+        raise KwsdError("kwsd service needs systemd, which Windows does not have")
 
 
 @command.command(context_settings={"ignore_unknown_options": True})
 @SYSTEM
+@click.option("--run-as", metavar="USER", help="With --system: run as this user, not as one of its own.")
+@click.option("--no-network", is_flag=True, help="Hooks have no network.  [default: they have]")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[LISTEN OPTIONS]...")
-def install(system: bool, options: tuple[str, ...]) -> None:
-    """Install the service, enable it and start it. It takes the options of kwsd listen."""
-    from kwsd.daemon.unit import system_unit, user_unit
+def install(system: bool, run_as: str | None, no_network: bool, options: tuple[str, ...]) -> None:
+    """Install the service, enable it and start it. It takes the options of kwsd listen.
 
-    listen, needed = _listen_options(options, system)
-    executable = Path(shutil.which(sys.argv[0]) or sys.argv[0]).absolute()
-    line = [str(executable), "listen", *listen]
-    if system:
-        interpreter = Path(sys.executable)
-        unit = system_unit(line, (executable, interpreter, interpreter.resolve(), Path(__file__), *needed))
-    else:
-        unit = user_unit(line)
-    _systemctl(system, "show-environment")  # before anything is written: is there a systemd to talk to?
-    path = _unit_path(system)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(unit)
-    except OSError as error:
-        raise KwsdError(f"cannot write {path}: {error.strerror}" + (" (sudo?)" if system else "")) from error
-    _systemctl(system, "daemon-reload")
-    _systemctl(system, "enable", path.name)
+    Without --run-as, hooks of the machine's service can do little: docs/service.md.
+    """
+    from kwsd.daemon.service import Service
+
+    service = Service(system, _account(system, run_as))
+    words, hooks, reads = _listen_options(options, service)
+    network = bool(hooks) and not no_network
+    text = service.unit([*_kwsd(), "listen", *words], network, reads)
+    for warning in service.warnings(hooks, text):
+        say(warning, logging.WARNING)
+    service.write(text)
     print("Starting: it waits for the microphone (Ctrl-C leaves the waiting to systemd).", flush=True)
-    _systemctl(system, "restart", path.name)
-    print(f"{path} is installed and runs.")
-    if not system:
-        print("It runs while you are logged in; to have it run always: loginctl enable-linger")
+    service.start()
+    option = " --system" if system else ""
+    print(f"{service.path} is installed and runs.")
+    if hooks:
+        print("Hooks have no network." if no_network else "Hooks have a network; --no-network denies it.")
+    print(f"  log             journalctl {service.scope} -u kwsd -f")
+    print(f"  state           kwsd service status{option}")
+    print(f"  stop, start     systemctl {service.scope} stop kwsd; systemctl {service.scope} start kwsd")
+    print(f"  after upgrades  systemctl {service.scope} restart kwsd")
+    print(f"  remove          kwsd service uninstall{option}")
+    if not service.lingers() and (run_as or not system):
+        what = (
+            f"The sound server of {run_as} ends with {run_as}'s last" if run_as else "It ends with your last"
+        )
+        print(f"{what} login; to have it run always: loginctl enable-linger {run_as or ''}".rstrip())
 
 
 @command.command()
 @SYSTEM
-def uninstall(system: bool) -> None:
+@click.option("--purge", is_flag=True, help="Remove drop-ins and recordings, too.")
+def uninstall(system: bool, purge: bool) -> None:
     """Stop the service, disable it and remove it."""
-    path = _unit_path(system)
-    if not path.exists():
-        raise UsageError(f"there is no {path} to uninstall")
-    _systemctl(system, "disable", "--now", path.name)
-    try:
-        path.unlink()
-    except OSError as error:
-        raise KwsdError(f"cannot remove {path}: {error.strerror}") from error
-    _systemctl(system, "daemon-reload")
-    print(f"{path} is removed.")
+    from kwsd.daemon.service import Service, remove
+
+    service = Service(system)
+    if service.uninstall():
+        print(f"{service.path} is removed.")
+    elif not (purge and service.leftovers()):
+        raise UsageError(f"there is no {service.path} to uninstall")
+    for path in service.leftovers():
+        if not purge:
+            print(f"left: {path}")
+            continue
+        kept = remove(path)
+        print(f"{path} is removed." + (f" It was a link; left: {kept}" if kept else ""))
+    if service.leftovers():
+        print("--purge removes what is left.")
 
 
 @command.command()
 @SYSTEM
 def status(system: bool) -> None:
     """Show what systemd knows of the service; the exit code is systemctl's."""
-    from kwsd.daemon.unit import NAME
+    from kwsd.daemon.service import Service
 
-    sys.exit(_run([*_base(system), "--no-pager", "status", NAME]).returncode)
+    service, other = Service(system), Service(not system)
+    if not service.path.exists() and other.path.exists():
+        option = " --system" if other.system else ""
+        raise UsageError(f"there is no {service.path}, but {other.path}: kwsd service status{option}")
+    code = service.status()
+    print(f"Follow the log: journalctl {service.scope} -u kwsd -f", flush=True)
+    sys.exit(code)
 
 
-def _listen_options(options: tuple[str, ...], system: bool) -> tuple[list[str], list[Path]]:
-    """The options as the service is to have them, paths made absolute, and the files that it reads.
+def _account(system: bool, run_as: str | None) -> "Account | None":
+    """Whom the machine's service is to run as, checked; the options are then read as that user would."""
+    from kwsd.daemon.account import Account
+
+    if run_as is None:
+        return None
+    if not system:
+        raise UsageError(
+            "--run-as is for the machine's service: kwsd service install --system --run-as USER ..."
+        )
+    account = Account.named(run_as)
+    if account.uid == 0:
+        raise UsageError(f"--run-as {run_as}: hooks would rule the machine; name a user who is not root")
+    os.environ.pop("XDG_CONFIG_HOME", None)  # the service has none, and so looks in its home
+    os.environ["HOME"] = str(account.home)
+    return account
+
+
+def _kwsd() -> list[str]:
+    """The command by which systemd runs this kwsd."""
+    called = Path(shutil.which(sys.argv[0]) or sys.argv[0]).absolute()
+    return [sys.executable, "-m", "kwsd"] if called.name == "__main__.py" else [str(called)]
+
+
+def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[str], list[str], list[Path]]:
+    """The options as the service is to have them, paths made absolute; its hooks; the files that it reads.
 
     Raises UsageError, or click's own, for options that kwsd listen would refuse or a service cannot have.
     """
@@ -84,60 +134,32 @@ def _listen_options(options: tuple[str, ...], system: bool) -> tuple[list[str], 
     from kwsd.daemon.unit import STATE
     from kwsd.runtime.modelfile import find_model, read_model
 
+    hardened = service.system and not service.run_as
     context = listen.command.make_context("kwsd service install", list(options))
     words: list[str] = []
     model = find_model(context.params["model"])
     read_model(model)
-    needed = [model.absolute()]
+    reads = [model.absolute()]
     for parameter in listen.command.params:
         name, value = parameter.opts[0], context.params[str(parameter.name)]
         source = context.get_parameter_source(str(parameter.name))
         typed = source is ParameterSource.COMMANDLINE
-        if source is ParameterSource.DEFAULT and not (name == "--config" and value and system):
-            continue  # the machine's service has no home to look for a configuration in
+        if source is ParameterSource.DEFAULT and not (name == "--config" and value and hardened):
+            continue  # the hardened service has no home to look for a configuration in
         if name in ("--input", "--meter"):
             raise UsageError(f"{name} is not for a service, which hears a microphone and has no terminal")
         if name == "--config":
             value, typed = value.absolute(), True
-            needed.append(value)
+            reads.append(value)
         if name == "--model" and str(model) == value:  # a file; else the name of a shipped model
             value = model.absolute()
         if name == "--save-clips":
             value = value.absolute()
-            if system and not value.is_relative_to(STATE):
+            if hardened and not value.is_relative_to(STATE):
                 raise UsageError(f"--save-clips must be in {STATE}, the only place its user can write to")
         if typed and isinstance(parameter, click.Option) and parameter.is_flag:
             words.append(name)
         elif typed:
             for one in value if parameter.multiple else (value,):
                 words += [name, str(one)]
-    return words, needed
-
-
-def _unit_path(system: bool) -> Path:
-    from kwsd.daemon.unit import NAME
-
-    if system:
-        return Path("/etc/systemd/system") / NAME
-    config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(config).expanduser() / "systemd/user" / NAME
-
-
-def _base(system: bool) -> list[str]:
-    return ["systemctl", "--system" if system else "--user"]
-
-
-def _systemctl(system: bool, *arguments: str) -> None:
-    """Run systemctl. Raises KwsdError, with what it said, where it fails."""
-    line = [*_base(system), *arguments]
-    done = _run(line, capture_output=True)
-    if done.returncode:
-        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise KwsdError(f"{' '.join(line)}: {said}")
-
-
-def _run(line: list[str], capture_output: bool = False) -> "subprocess.CompletedProcess[str]":
-    try:
-        return subprocess.run(line, capture_output=capture_output, text=True, check=False)
-    except FileNotFoundError as error:
-        raise KwsdError("there is no systemctl here: kwsd service needs systemd") from error
+    return words, list(context.params["hooks"]), reads

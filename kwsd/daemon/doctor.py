@@ -206,6 +206,7 @@ def speed(subject: Subject) -> str:
 
 def service(_: Subject) -> str:
     """The systemd service, the user's or the machine's."""
+    from kwsd.daemon.service import network_is_allowed
     from kwsd.daemon.unit import NAME
 
     for scope in ("--user", "--system"):
@@ -214,7 +215,8 @@ def service(_: Subject) -> str:
             continue
         state, restarts = facts["ActiveState"], facts["NRestarts"]
         if state == "active":
-            return f"active, {restarts} restarts; {facts['StatusText'] or 'no status'}"
+            network = "network allowed" if network_is_allowed(facts) else "no network"
+            return f"active, {restarts} restarts, {network}; {facts['StatusText'] or 'no status'}"
         if state == "inactive":
             raise CheckError(f"{NAME} is stopped", f"systemctl {scope} start {NAME}")
         raise CheckError(f"{NAME} is {state} after {restarts} restarts", f"journalctl {scope} -e -u {NAME}")
@@ -285,7 +287,7 @@ def _mixer(what: str, value: str) -> str:
 
 def _unit(scope: str, name: str) -> dict[str, str]:
     """What systemd knows of a unit; nothing where there is no systemd, or none for this user."""
-    properties = "LoadState,ActiveState,NRestarts,StatusText"
+    properties = "LoadState,ActiveState,NRestarts,StatusText,RestrictAddressFamilies,PrivateNetwork"
     line = ["systemctl", scope, "show", name, f"--property={properties}"]
     try:
         done = subprocess.run(line, capture_output=True, text=True, check=False)

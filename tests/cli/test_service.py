@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from harness import KWSD, LOUD
 
+from kwsd.daemon.unit import HOOK_SOCKETS
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -23,7 +25,7 @@ def service(tmp_path: Path) -> Run:
     (programs / "systemctl").chmod(0o755)
 
     def run(
-        *arguments: str | Path, fails: str = "", path: str = f"{programs}:{os.environ['PATH']}"
+        *arguments: str | bytes | Path, fails: str = "", path: str = f"{programs}:{os.environ['PATH']}"
     ) -> object:
         return subprocess.run(
             [KWSD, "service", *arguments],
@@ -55,13 +57,172 @@ def test_it_is_installed_with_its_options_and_removed(service: Run, tmp_path: Pa
     assert service("uninstall").returncode == 0
     assert not unit(tmp_path).exists()
     assert (tmp_path / "asked").read_text().splitlines() == [
-        "--user show-environment",
+        "--user show-environment",  # before anything is written: is there a systemd to talk to?
         "--user daemon-reload",
         "--user enable kwsd.service",
         "--user restart kwsd.service",
         "--user disable --now kwsd.service",
         "--user daemon-reload",
     ]
+
+
+def settings(text: str, key: str) -> list[str]:
+    return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
+
+
+@pytest.mark.parametrize(
+    ("options", "families", "says"),
+    [
+        ((), "AF_UNIX", None),
+        (("--on-trigger", "true"), HOOK_SOCKETS, "Hooks have a network; --no-network denies it."),
+        (("--on-trigger", "true", "--no-network"), "AF_UNIX", "Hooks have no network."),
+        (("--no-network",), "AF_UNIX", None),
+    ],
+)
+def test_hooks_have_a_network_unless_it_is_denied(
+    service: Run, tmp_path: Path, options: tuple[str, ...], families: str, says: str | None
+) -> None:
+    done = service("install", *options)
+    assert done.returncode == 0, done.stderr
+    assert settings(unit(tmp_path).read_text(), "RestrictAddressFamilies") == [families]
+    assert [line for line in done.stdout.splitlines() if line.startswith("Hooks")] == ([says] if says else [])
+
+
+def test_hooks_of_the_configuration_have_a_network_too(service: Run, tmp_path: Path) -> None:
+    config = tmp_path / "config/kwsd/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('on-trigger = ["nosuch", "true"]\n')
+    done = service("install")
+    assert done.returncode == 0, done.stderr
+    assert settings(unit(tmp_path).read_text(), "RestrictAddressFamilies") == [HOOK_SOCKETS]
+    assert "hook 'nosuch': 'nosuch' is not in the service's PATH" in done.stderr
+
+
+def test_what_to_do_next_is_said(service: Run) -> None:
+    said = service("install").stdout
+    for command in (
+        "journalctl --user -u kwsd -f",
+        "kwsd service status",
+        "systemctl --user stop kwsd",
+        "systemctl --user restart kwsd",
+        "kwsd service uninstall",
+    ):
+        assert command in said
+    assert "journalctl --user -u kwsd -f" in service("status").stdout
+
+
+def test_the_word_that_cannot_be_encoded_leaves_the_old_unit(service: Run, tmp_path: Path) -> None:
+    assert service("install", "--on-trigger", "echo one").returncode == 0
+    before = unit(tmp_path).read_bytes()
+    done = service("install", "--on-trigger", b"echo caf\351")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(
+        r"'echo caf\\udce9' is not UTF-8, as a unit file must be: write it in UTF-8" + "\n"
+    )
+    assert done.stderr.count("\n") == 1
+    assert unit(tmp_path).read_bytes() == before
+
+
+def test_it_may_be_installed_again(service: Run, tmp_path: Path) -> None:
+    for hook in ("echo one", "echo two"):
+        assert service("install", "--on-trigger", hook).returncode == 0
+    assert "echo two" in unit(tmp_path).read_text()
+    assert [path.name for path in unit(tmp_path).parent.iterdir()] == ["kwsd.service"]
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("/dev/null", "is masked: systemctl --user unmask kwsd.service"),
+        ("/elsewhere/unit", "is a symbolic link to /elsewhere/unit"),
+        ("mine", "is a symbolic link to mine"),
+    ],
+)
+def test_a_link_or_a_masked_unit_is_reported_not_followed(
+    service: Run, tmp_path: Path, command: str, target: str, says: str
+) -> None:
+    path = unit(tmp_path)
+    path.parent.mkdir(parents=True)
+    path.with_name("mine").write_text("mine")
+    path.symlink_to(target)
+    done = service(command)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert path.is_symlink()
+    assert path.with_name("mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["[Service]\nExecStart=/usr/bin/mine\n", "", b"\xff"])
+def test_a_unit_of_somebody_else_is_not_touched(service: Run, tmp_path: Path, text: str | bytes) -> None:
+    content = text.encode() if isinstance(text, str) else text
+    unit(tmp_path).parent.mkdir(parents=True)
+    unit(tmp_path).write_bytes(content)
+    for command in ("install", "uninstall"):
+        done = service(command)
+        assert done.returncode == 2
+        assert "was not written by kwsd service install: move it away" in done.stderr
+        assert unit(tmp_path).read_bytes() == content
+
+
+def test_an_edited_unit_is_not_replaced_but_may_be_removed(service: Run, tmp_path: Path) -> None:
+    assert service("install").returncode == 0
+    edited = unit(tmp_path).read_text() + "\n[X-Mine]\n"
+    unit(tmp_path).write_text(edited)
+    done = service("install", "--on-trigger", "true")
+    assert done.returncode == 2
+    assert "was changed since kwsd wrote it" in done.stderr
+    assert "systemctl --user edit kwsd.service" in done.stderr
+    assert unit(tmp_path).read_text() == edited
+    assert service("uninstall").returncode == 0
+    assert service("install").returncode == 0
+
+
+def test_uninstall_names_what_it_leaves_and_purge_removes_it(service: Run, tmp_path: Path) -> None:
+    assert service("install").returncode == 0
+    drop_ins = unit(tmp_path).with_name("kwsd.service.d")
+    drop_ins.mkdir()
+    (drop_ins / "own.conf").write_text("[Service]\n")
+    (tmp_path / "precious").write_text("precious")
+    (drop_ins / "link").symlink_to(tmp_path / "precious")
+    done = service("uninstall")
+    assert done.returncode == 0
+    assert f"left: {drop_ins}\n" in done.stdout
+    assert "--purge removes" in done.stdout
+    assert drop_ins.exists()
+    done = service("uninstall", "--purge")
+    assert (done.returncode, done.stdout) == (0, f"{drop_ins} is removed.\n")
+    assert not drop_ins.exists()
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert service("uninstall", "--purge").returncode == 2
+
+
+def test_purge_removes_a_link_but_not_what_it_names(service: Run, tmp_path: Path) -> None:
+    assert service("install").returncode == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").write_text("precious")
+    drop_ins = unit(tmp_path).with_name("kwsd.service.d")
+    drop_ins.symlink_to(elsewhere)
+    done = service("uninstall", "--purge")
+    assert f"{drop_ins} is removed. It was a link; left: {elsewhere}\n" in done.stdout
+    assert not drop_ins.is_symlink()
+    assert (elsewhere / "precious").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--run-as", "nobody"), "kwsd service install --system --run-as USER"),
+        (("--system", "--run-as", "no such"), "there is no user 'no such' on this machine"),
+        (("--system", "--run-as", "root"), "name a user who is not root"),
+        (("--system", "--run-as", ""), "there is no user ''"),
+    ],
+)
+def test_whom_it_cannot_run_as_is_refused(service: Run, options: tuple[str, ...], says: str) -> None:
+    done = service("install", *options)
+    assert done.returncode == 2
+    assert says in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from kwsd.daemon import doctor
 from kwsd.daemon.doctor import CheckError, SkipError, Subject
+from kwsd.daemon.service import network_is_allowed
 
 SUBJECT = Subject(None, "student")
 
@@ -94,8 +95,27 @@ def test_a_service_that_does_not_run(systemd: Callable[[str], None], state: str,
 
 
 def test_a_service_that_runs(systemd: Callable[[str], None]) -> None:
-    systemd(r"NRestarts=3\nStatusText=USB: 1 = one trigger\nLoadState=loaded\nActiveState=active\n")
-    assert doctor.service(SUBJECT) == "active, 3 restarts; USB: 1 = one trigger"
+    facts = r"NRestarts=3\nStatusText=USB: 1 = one trigger\nLoadState=loaded\nActiveState=active\n"
+    systemd(facts + r"RestrictAddressFamilies=AF_UNIX\nPrivateNetwork=no\n")
+    assert doctor.service(SUBJECT) == "active, 3 restarts, no network; USB: 1 = one trigger"
+    systemd(facts + r"RestrictAddressFamilies=AF_INET AF_UNIX\nPrivateNetwork=no\n")
+    assert doctor.service(SUBJECT) == "active, 3 restarts, network allowed; USB: 1 = one trigger"
+
+
+@pytest.mark.parametrize(
+    ("families", "private", "allowed"),
+    [
+        ("AF_UNIX", "no", False),
+        ("AF_UNIX AF_INET AF_INET6", "no", True),
+        ("AF_UNIX AF_INET AF_INET6", "yes", False),
+        ("~", "no", True),  # no restriction at all
+        ("~AF_INET", "no", False),
+        ("~AF_PACKET", "no", True),
+    ],
+)
+def test_whether_a_unit_has_a_network(families: str, private: str, allowed: bool) -> None:
+    facts = {"RestrictAddressFamilies": families, "PrivateNetwork": private}
+    assert network_is_allowed(facts) == allowed
 
 
 def test_no_service(systemd: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
