@@ -1,103 +1,21 @@
 """kwsd as a service of a real systemd, which is booted for the purpose in namespaces of its own."""
 
+import base64
 import json
-import os
+import random
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from harness import KWSD, FakeMicrophone, Spoken, wait_for
+from booted import HIDDEN, MICROPHONE, ROOT, Systemd
+from harness import KWSD, LOUD, FakeMicrophone, Spoken, wait_for
 
 from kwsd.daemon.unit import quote
 
-ROOT = Path(__file__).parents[2]
-UNSHARE = ("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--cgroup", "--kill-child")
-SYSTEMD = Path("/lib/systemd/systemd")
-HIDDEN = ("/tmp", "/var/tmp", "/home", "/root")  # by PrivateTmp and ProtectHome
-
-DROP_IN = """[Service]
-Environment=PULSE_SERVER=unix:/share/open ALSA_CONFIG_PATH=/share/asound.conf
+DROP_IN = f"""{MICROPHONE}
 WatchdogSec=2
 RestartSec=100ms
 """
-
-
-class ControlGroup:
-    """One for a systemd to rule: of the machine's own it would move every process."""
-
-    def __init__(self) -> None:
-        mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
-        top = next((Path(where) for _, where, kind, *_ in mounts if kind == "cgroup2"), None)
-        if top is None or not os.access(top, os.W_OK):
-            pytest.skip("there is no cgroup2 to make a control group in")
-        self._path = top / f"kwsd-test-{os.getpid()}"
-        self._path.mkdir()
-
-    def entering(self, *command: str | Path) -> list[str | Path]:
-        """The command, run in it."""
-        return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', self._path, *command]
-
-    def close(self) -> None:
-        """Once its last process is gone."""
-        wait_for(
-            "the end of all processes", lambda: "populated 0" in (self._path / "cgroup.events").read_text()
-        )
-        for path, _, _ in os.walk(self._path, topdown=False):
-            Path(path).rmdir()
-
-
-class Systemd:
-    """A booted systemd: everything but its network and its devices is its own."""
-
-    def __init__(self, folder: Path, shared: Path) -> None:
-        scratch = folder / "scratch"
-        scratch.mkdir()
-        needed = {ROOT, Path(sys.prefix), Path(sys.base_prefix)} - {Path("/usr")}
-        paths = [p for p in needed if not any(p.is_relative_to(q) for q in needed - {p})]
-        self._log = (folder / "boot.log").open("w")
-        self._group = ControlGroup()
-        boot = Path(__file__).with_name("boot.sh")
-        self._process = subprocess.Popen(
-            self._group.entering(*UNSHARE, boot, scratch, shared, *sorted(paths)),
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-        )
-        self._children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        try:
-            wait_for("systemd", self._running)
-        except AssertionError as error:
-            self.close()
-            raise AssertionError((folder / "boot.log").read_text()) from error
-
-    def _running(self) -> bool:
-        assert self._process.poll() is None, "it ended"
-        return bool(self._children.read_text()) and self.run("systemctl", "is-system-running").stdout in (
-            "running\n",
-            "degraded\n",
-        )
-
-    def run(self, *command: str | Path) -> "subprocess.CompletedProcess[str]":
-        """Run a command inside, as root."""
-        enter = ["nsenter", "-t", self._children.read_text().split()[0], "-m", "-p", "-u", "-i", "-r", "-w"]
-        environment = {
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": "/root",
-            "LANG": "C.UTF-8",
-            "XDG_RUNTIME_DIR": "/run/user/0",
-        }
-        return subprocess.run(
-            [*enter, *command], env=environment, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._group.close()
-        self._log.close()
 
 
 class Service:
@@ -156,35 +74,6 @@ class Service:
         return self.show("ActiveState") == "active" and int(self.show("NRestarts")) == restarts
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("share")
-
-
-@pytest.fixture(scope="module")
-def open_microphone(
-    microphone: FakeMicrophone,  # noqa: ARG001 - it skips where there can be none
-    shared: Path,
-) -> Iterator[FakeMicrophone]:
-    """One that every user may hear."""
-    fake = FakeMicrophone(shared, "auth-anonymous=1")
-    (shared / "open").hardlink_to(shared / "run/pulse/native")  # whose folder clients close to others
-    shared.chmod(0o755)
-    yield fake
-    fake.close()
-
-
-@pytest.fixture(scope="module")
-def systemd(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
-    if os.geteuid() != 0:
-        pytest.skip("booting a systemd needs root")
-    if not SYSTEMD.exists() or not shutil.which("nsenter"):
-        pytest.skip("systemd or nsenter is not installed")
-    booted = Systemd(tmp_path_factory.mktemp("systemd"), shared)
-    yield booted
-    booted.close()
-
-
 @pytest.fixture(params=["--system", "--user"])
 def service(request: pytest.FixtureRequest, systemd: Systemd) -> Service:
     if request.param == "--system":
@@ -210,6 +99,7 @@ def test_the_service_hears_and_survives(
         assert set(service.heard()[before:]) == {spoken.keyword}
         wait_for("the status", lambda: "triggers" in service.show("StatusText"))
         assert service.examined()["status"] == "pass"
+        assert "network allowed" in service.examined()["found"]
         service.reload()
         wait_for("the reload", lambda: f"now listens for '{spoken.keyword}'" in service.journal())
 
@@ -229,18 +119,62 @@ def test_the_service_hears_and_survives(
 
 
 @pytest.mark.systemd
+@pytest.mark.usefixtures("open_microphone")
+def test_a_model_that_is_away_for_a_moment_does_not_end_the_service(
+    systemd: Systemd, service: Service
+) -> None:
+    systemd.run("install", "-D", "-m", "644", LOUD, "/srv/models/loud.pt")
+    service.install("/srv/models/loud.pt")
+    try:
+        systemd.run("mv", "/srv/models", "/srv/away")
+        service.kill("KILL")
+        wait_for("more restarts than systemd's own limit", lambda: int(service.show("NRestarts")) > 7)
+        systemd.run("mv", "/srv/away", "/srv/models")
+        wait_for("the service", lambda: service.show("ActiveState") == "active")
+        assert service.show("SubState") == "running"
+    except AssertionError as error:
+        raise AssertionError(service.journal()) from error
+    finally:
+        service.uninstall()
+
+
+@pytest.mark.systemd
+@pytest.mark.usefixtures("open_microphone")
+def test_purge_removes_drop_ins_and_recordings(systemd: Systemd) -> None:
+    if any(ROOT.is_relative_to(hidden) for hidden in HIDDEN):
+        pytest.skip(f"the hardened unit cannot see a checkout in {ROOT}")
+    Service(systemd, "--system", "/var/lib/kwsd/heard").install(str(LOUD))
+    systemd.run("touch", "/var/lib/kwsd/clip.wav", "/srv/precious")
+    systemd.run("ln", "-s", "/srv/precious", "/var/lib/kwsd/link")
+    left = ["/etc/systemd/system/kwsd.service.d", "/var/lib/private/kwsd", "/var/lib/kwsd"]
+    done = systemd.run(KWSD, "service", "uninstall", "--system")
+    assert [line for line in done.stdout.splitlines() if line.startswith("left: ")] == [
+        f"left: {path}" for path in left
+    ]
+    assert systemd.run("ls", "/var/lib/kwsd/clip.wav").returncode == 0
+    done = systemd.run(KWSD, "service", "uninstall", "--system", "--purge")
+    assert done.stdout.splitlines() == [f"{path} is removed." for path in left]
+    assert systemd.run("ls", *left).stdout == ""
+    assert systemd.run("ls", "/srv/precious").returncode == 0
+
+
+@pytest.mark.systemd
 def test_the_words_of_a_command_arrive_as_they_are(systemd: Systemd) -> None:
     words = ["", " ", "\n", "\t", *"'\"\\#;*~@é%$", "a b", "a\\", "\\n", "-x", "a=b", "%h", "%%"]
     words += ["$HOME", "${HOME}", "$$", "$(id)", "`id`", """notify-send "100 %" '$KWSD_TIME'"""]
+    draw = random.Random(0)
+    letters = [*map(chr, range(1, 128)), *"$%\\\"';{} \t\n" * 5, *"é\x85\u2028\ufeff\U0001f600"]
+    words += ["".join(draw.choices(letters, k=draw.randint(1, 8))) for _ in range(2400)]
     line = " ".join(map(quote, ("/usr/bin/printf", "%s\\0", *words)))
     unit = f"[Service]\nType=oneshot\nStandardOutput=file:/run/words\nExecStart={line}\n"
     write = 'printf %s "$1" >/run/systemd/system/words.service && systemctl start words'
     done = systemd.run("sh", "-c", write, "sh", unit)
     assert done.returncode == 0, done.stderr
-    assert systemd.run("cat", "/run/words").stdout.split("\0")[:-1] == words
+    arrived = base64.b64decode(systemd.run("base64", "/run/words").stdout)
+    assert arrived.decode().split("\0")[:-1] == words
 
 
-@pytest.mark.parametrize("unit", ["kwsd.service", "kwsd-system.service"])
+@pytest.mark.parametrize("unit", ["kwsd.service", "kwsd-system.service", "kwsd-run-as.service"])
 def test_the_unit_files_are_valid(unit: str) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
