@@ -1,4 +1,4 @@
-"""Where the files that ship with kwsd lie: models and systemd units."""
+"""Where the files that ship with kwsd are: models, systemd units, and the docs that messages name."""
 
 from pathlib import Path
 
@@ -7,6 +7,11 @@ _CHECKOUT = Path(__file__).parent.parent
 
 
 def shared(folder: str) -> Path:
-    """The folder ``models`` or ``systemd`` as installed, or of the checkout in an editable install."""
+    """The folder ``models``, ``systemd`` or ``docs``: as installed, or the checkout's when editable."""
     installed = _INSTALLED / folder
     return installed if installed.is_dir() else _CHECKOUT / folder
+
+
+def page(name: str) -> Path:
+    """The page of docs/ of this name, for a message; pyproject.toml lists those that the wheel holds."""
+    return shared("docs") / f"{name}.md"

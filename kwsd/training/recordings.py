@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.errors import UsageError
+from kwsd.training import revoice
 from kwsd.training.dataset import NOISE_FOLDER, Clip, clips_of, files_of, read_audio, read_clips, read_tree
 from kwsd.training.scenes import SceneMaker, in_noise
 from kwsd.training.synthesis.generate import MANIFEST
@@ -117,7 +118,8 @@ class Recordings:
         keyword, others = ([read_audio(clip.path) for clip in words] for words in self.words("training"))
         speech = [read_audio(path) for folder in self.speech for path in files_of(folder, "training")]
         hard = [read_audio(path) for path in self.hard]
-        revoiced, narrow = (REVOICED, NARROW) if self.synthetic else (0.0, 0.0)
+        revoiced = REVOICED if self.synthetic and revoice.available() else 0.0
+        narrow = NARROW if self.synthetic else 0.0
         return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, revoiced, narrow)
 
     def facts(self) -> dict[str, Any]:

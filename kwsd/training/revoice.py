@@ -1,5 +1,6 @@
 """The same words by another speaker: formants, pitch, melody and pace changed apart from each other."""
 
+import importlib.util
 import warnings
 
 import numpy as np
@@ -14,6 +15,11 @@ PITCH = (80.0, 330.0)  # Hz, the median: a low man's to a child's
 MELODY = (0.3, 1.1)  # times the pitch's own range; from 1.14 on a pitch could pass 0 Hz, and Praat hangs
 PACE = (0.8, 1.25)  # times the duration
 _PITCH_FLOOR, _PITCH_CEILING = 75.0, 600.0  # Hz, where Praat looks for the pitch
+
+
+def available() -> bool:
+    """Whether Praat is installed (praat-parselmouth, which has no wheel for Linux on ARM)."""
+    return importlib.util.find_spec("parselmouth") is not None
 
 
 def revoiced(samples: Floats, random: np.random.Generator) -> tuple[Floats, float]:

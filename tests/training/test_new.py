@@ -1,6 +1,7 @@
 """`kwsd new`: from a keyword's text to a model that listens."""
 
 import importlib.util
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from kwsd.training.field import streams_of
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
 
-for needed in ("espeakng_loader", "parselmouth", "livekit.wakeword", "onnx"):
+for needed in ("espeakng_loader", "livekit.wakeword", "onnx"):
     pytest.importorskip(needed)
 
 KEYWORD = "hey computer"
@@ -81,9 +82,23 @@ def test_streams_hold_every_word_once_in_quiet(made: tuple[Path, Path]) -> None:
 
 def test_without_its_teacher_nothing_is_spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "parselmouth" else find(name)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "livekit" else find(name))
     with pytest.raises(UsageError, match=r"pip install 'kwsd\[train,synth\]'"):
         CliRunner().invoke(cli, ["new", KEYWORD, "--out", str(tmp_path / "a.pt")], catch_exceptions=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_without_praat_it_trains_on_fewer_voices_and_says_so(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "parselmouth", None)  # as if it were not installed
+    scenes = Recordings.spoken(made[1], KEYWORD, None, (), ()).scenes()
+    assert scenes.draw(8, np.random.default_rng(0)).audio.any()
+
+    def nobody(*_: object) -> None:
+        raise UsageError("nobody speaks")
+
+    monkeypatch.setattr("kwsd.cli.new.speak", nobody)
+    result = CliRunner().invoke(cli, ["new", KEYWORD, "--out", str(tmp_path / "a.pt")])
+    assert result.output.splitlines() == ["praat-parselmouth is not installed: trained on fewer voices"]
+    assert "nobody speaks" in str(result.exception)
