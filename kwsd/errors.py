@@ -45,6 +45,10 @@ class AbsentError(AudioError):
     """A microphone that is not there at the moment."""
 
 
+class BusyError(AudioError):
+    """A microphone that another program has."""
+
+
 def shown(value: object) -> str:
     """A value from a file, a server or a device, for a message: one line of at most SHOWN characters.
 

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_card import FakeCards, compile_plugin
 from harness import LOUD, Daemon, FakeMicrophone, Spoken, speak
 from hypothesis import HealthCheck, settings
 
@@ -83,6 +85,25 @@ def microphone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeMicroph
     fake = FakeMicrophone(tmp_path_factory.mktemp("mic"))
     yield fake
     fake.close()
+
+
+@pytest.fixture(scope="session")
+def fake_card_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    try:
+        return compile_plugin(tmp_path_factory.mktemp("plugin"))
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        pytest.skip("gcc and libasound2-dev are not installed")
+
+
+@pytest.fixture
+def fake_cards(fake_card_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCards:
+    """No sound card, until a test adds some: for this process and for others, by its environment."""
+    folder = tmp_path / "cards"
+    folder.mkdir()
+    fake = FakeCards(folder, fake_card_plugin)
+    for name in ("ALSA_CONFIG_PATH", "XDG_RUNTIME_DIR", "HOME"):
+        monkeypatch.setenv(name, fake.environment[name])
+    return fake
 
 
 @pytest.fixture

@@ -1,16 +1,21 @@
 """Opening "the microphone": the one that was asked for, and the same one again whenever it was lost."""
 
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
-from kwsd.audio.microphone import MicrophoneSource
-from kwsd.audio.portaudio import Device, abandon, devices, find_again, portaudio, refresh
-from kwsd.errors import AbsentError
 from kwsd.pcm import Samples
+
+LATENCY = 0.1  # seconds of audio taken at a time: what is longer costs less processor and answers later
 
 
 class Microphone(Protocol):
     """An open microphone, whatever it is recorded through."""
+
+    @property
+    def description(self) -> str:
+        """Its name, and how it is recorded."""
 
     @property
     def waiting(self) -> str:
@@ -42,38 +47,86 @@ class Microphone(Protocol):
         """Release it, within seconds whatever the audio system does."""
 
 
-class Opener:
-    """Opens the microphone `device`, by index or a part of its name; None: the default."""
-
-    def __init__(self, device: str | None = None) -> None:
-        """Raises AudioError where PortAudio is not installed."""
-        portaudio()
-        self._wanted = device
-        self._known: Device | None = None  # the one opened first, to be found again by its whole name
-        self._fresh = True  # PortAudio's list of devices
+class Opener(Protocol):
+    """Opens a microphone, and the same one again whenever it was lost."""
 
     @property
     def name(self) -> str:
         """What a person calls the microphone."""
-        return self._known.name if self._known else self._wanted or "default"
 
     def open(self) -> Microphone:
         """May take long, or never return where the audio system hangs.
 
-        Raises AudioError, or UsageError where the name fits none or several.
+        Raises AudioError, or UsageError where what was asked for fits none or several.
         """
-        if not self._fresh:
-            refresh()
-        self._fresh = False
-        wanted: Device | str | None = self._wanted
-        if self._known:
-            wanted = find_again(self._known, devices())
-            if wanted is None:
-                raise AbsentError(f"the microphone {self._known.name!r} is not there")
-        microphone = MicrophoneSource(wanted)
-        self._known = microphone.device
-        return microphone
 
     def abandon(self) -> None:
         """Let the process end although `open` has not returned."""
-        abandon()
+
+
+def opener(device: str | None = None, channel: int | None = None, latency: float = LATENCY) -> Opener:
+    """For the microphone `device`, by name, index or a part of its name; None: the default.
+
+    channel: the one to hear, counted from 1; None: their mean. latency: seconds of audio taken at a time.
+    Raises AudioError where there is no library to open it with.
+    """
+    if sys.platform == "linux":
+        from kwsd.audio.cards import CardOpener
+
+        return CardOpener(device, channel, latency)
+    from kwsd.audio.microphone import PortAudioOpener
+
+    return PortAudioOpener(device, channel, latency)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A microphone as ``kwsd devices`` shows it."""
+
+    index: int  # as --device takes it
+    name: str
+    description: str
+    system: str  # what it is recorded through: ALSA, Core Audio, ...
+    rate: int  # Hz, of its own; 0 where it is not known, as are the channels
+    channels: int
+    default: bool
+    problem: str = ""  # why it cannot be opened
+
+
+def microphones() -> list[Listed]:
+    """All microphones. May take long where the audio system hangs. Raises AudioError."""
+    if sys.platform == "linux":
+        from kwsd.audio import cards
+
+        found = cards.devices()
+        default = cards.DEFAULT if any(device.name == cards.DEFAULT for device in found) else None
+        return [
+            Listed(
+                index,
+                device.name,
+                device.description,
+                "ALSA",
+                device.rate,
+                device.channels,
+                device.name == default or (default is None and index == 0),
+                device.problem,
+            )
+            for index, device in enumerate(found)
+        ]
+    from kwsd.audio.portaudio import devices
+
+    return [
+        Listed(one.index, one.name, "", one.api, one.rate, one.channels, one.default) for one in devices()
+    ]
+
+
+def library() -> str:
+    """Name and version of what kwsd records through. Raises AudioError where it cannot be used."""
+    if sys.platform == "linux":
+        from kwsd.audio import alsa
+
+        alsa.read_configuration()
+        return f"ALSA {alsa.version()}"
+    from kwsd.audio.portaudio import portaudio
+
+    return str(portaudio().get_portaudio_version()[1]).partition(",")[0]

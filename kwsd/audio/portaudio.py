@@ -1,12 +1,9 @@
-"""PortAudio: loading it lightly, listing the microphones, choosing one. Imports no numpy."""
+"""PortAudio, where there is no ALSA: listing the microphones, choosing one. Imports no numpy."""
 
 import atexit
-import ctypes
-import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +26,15 @@ class Device:
 
 
 def portaudio() -> Any:
-    """The sounddevice module, with PortAudio started. Raises AudioError where the library is absent."""
-    if "sounddevice" not in sys.modules and sys.platform == "linux":
-        _forget_encoder()
+    """The sounddevice module, with PortAudio started. Raises AudioError where that cannot be."""
     try:
         import sounddevice
+    except ImportError as error:
+        raise AudioError("sounddevice is not installed: pip install sounddevice") from error
     except OSError as error:
-        raise AudioError("the PortAudio library is not here: sudo apt install libportaudio2") from error
+        raise AudioError(f"the PortAudio library is not here: install portaudio ({error})") from error
+    except Exception as error:  # a PortAudioError, of a module that could not be imported
+        raise AudioError(f"PortAudio does not start: {error}") from error
     return sounddevice
 
 
@@ -48,42 +47,19 @@ def refresh() -> None:
     try:
         while sounddevice._initialized:
             sounddevice._terminate()
-        _forget_encoder()
         sounddevice._initialize()
     except sounddevice.PortAudioError as error:
         raise AudioError(f"PortAudio does not start: {error}") from error
 
 
 def abandon() -> None:
-    """Let the process end without PortAudio's consent, which is not coming once it hangs."""
-    atexit.unregister(portaudio()._exit_handler)
+    """Let the process end without PortAudio's consent, which is not coming once it hangs.
 
-
-def _forget_encoder() -> None:
-    """Take the A52 encoder out of ALSA's configuration in this process.
-
-    PortAudio opens every ALSA device to list it; this one, no microphone, would bring in 14 MB of codecs.
+    PortAudio that is still starting has registered nothing to wait for.
     """
-    with suppress(OSError):  # no ALSA: PortAudio will do without it, or will be missed there
-        alsa = ctypes.CDLL("libasound.so.2")
-        node = ctypes.c_void_p()
-        if alsa.snd_config_update() >= 0:
-            top = ctypes.c_void_p.in_dll(alsa, "snd_config")
-            if alsa.snd_config_search(top, b"pcm.a52", ctypes.byref(node)) == 0:
-                alsa.snd_config_delete(node)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what the audio libraries print on standard error where they try and fail by design."""
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
+    if sounddevice := sys.modules.get("sounddevice"):
+        with suppress(AttributeError):
+            atexit.unregister(sounddevice._exit_handler)
 
 
 def devices() -> list[Device]:
@@ -145,10 +121,9 @@ def accepts(device: Device, rate: int, channels: int) -> bool:
     """Whether it can record int16 at this rate (Hz) and channel count."""
     sounddevice = portaudio()
     try:
-        with quiet():
-            sounddevice.check_input_settings(
-                device=device.index, channels=channels, dtype="int16", samplerate=rate
-            )
+        sounddevice.check_input_settings(
+            device=device.index, channels=channels, dtype="int16", samplerate=rate
+        )
     except sounddevice.PortAudioError:
         return False
     return True

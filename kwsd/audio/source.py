@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol, Self
 
+from kwsd.audio.opener import LATENCY
 from kwsd.errors import UsageError
 from kwsd.pcm import Samples
 
@@ -59,17 +60,22 @@ class Recorded:
 
 
 def open_source(
-    given: str | None, device: str | None = None, exit_on_loss: bool = False, patient: bool = False
+    given: str | None,
+    device: str | None = None,
+    exit_on_loss: bool = False,
+    patient: bool = False,
+    channel: int | None = None,
+    latency: float = LATENCY,
 ) -> Source:
     """Open the microphone `device` (None: the default) or, where `given`, a file (its path) or stdin ("-").
 
-    A microphone is supervised; for the last two see `Supervisor`.
+    A microphone is supervised; for its options see `Supervisor`.
     Raises UsageError or AudioError where that cannot be.
     """
     if given is None:
         from kwsd.audio.supervisor import Supervisor
 
-        return Supervisor(device, exit_on_loss, patient)
+        return Supervisor(device, exit_on_loss, patient, channel, latency)
     if device is not None:
         raise UsageError("--device names a microphone and --input replaces it: give one of them")
     if given == "-":

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from kwsd.audio.opener import Microphone, Opener
+from kwsd.audio.opener import LATENCY, Microphone, opener
 from kwsd.audio.pace import Pace
 from kwsd.errors import AbsentError, AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples
@@ -29,14 +29,21 @@ class Supervisor:
 
     live = True
 
-    def __init__(self, device: str | None = None, exit_on_loss: bool = False, patient: bool = False) -> None:
-        """Open the microphone, chosen as Opener does it, or, where there is none yet, wait for one.
+    def __init__(
+        self,
+        device: str | None = None,
+        exit_on_loss: bool = False,
+        patient: bool = False,
+        channel: int | None = None,
+        latency: float = LATENCY,
+    ) -> None:
+        """Open the microphone, chosen as `opener` does it, or, where there is none yet, wait for one.
 
         `exit_on_loss`: raise AudioError where it would wait. `patient`: wait for a name that none has, too.
         Raises UsageError, AudioError where PortAudio is not installed.
         """
         self.gap = 0.0  # seconds of audio missing before the chunk just given
-        self._opener = Opener(device)
+        self._opener = opener(device, channel, latency)
         self._wait = not exit_on_loss
         self._microphone: Microphone | None = None
         self._attempt: Attempt | None = None  # to open it, not yet finished

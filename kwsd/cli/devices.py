@@ -9,21 +9,21 @@ def command() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from kwsd.audio.portaudio import accepts, devices
+    from kwsd.audio.opener import microphones
     from kwsd.errors import AudioError
 
-    found = devices()
+    found = microphones()
     if not found:
         raise AudioError("there is no microphone here; see docs/silent-microphone.md")
-    table = Table("", "Index", "Name", "Host", "Channels", "Rate", "16 kHz mono")
-    for device in found:
+    table = Table("", "Index", "Name", "Description", "System", "Channels", "Rate")
+    for one in found:
         table.add_row(
-            "*" if device.default else "",
-            str(device.index),
-            device.name,
-            device.api,
-            str(device.channels),
-            f"{device.rate} Hz",
-            "yes" if accepts(device, 16_000, 1) else "resampled",
+            "*" if one.default else "",
+            str(one.index),
+            one.name,
+            one.problem or one.description,
+            one.system,
+            str(one.channels or ""),
+            f"{one.rate} Hz" if one.rate else "",
         )
     Console().print(table)

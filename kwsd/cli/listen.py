@@ -31,6 +31,14 @@ MODELS_OWN = "[default: the model's]"
     "--input", "input_", metavar="FILE", help="Hear a recording; -: raw 16 kHz mono int16 on stdin."
 )
 @click.option("--device", metavar="NAME|INDEX", help="Microphone, by a part of its name; see kwsd devices.")
+@click.option("--channel", type=click.IntRange(min=1), help="Hear this channel only.  [default: the mean]")
+@click.option(
+    "--latency",
+    type=Number(0.02, 1),
+    default=0.1,
+    show_default=True,
+    help="Seconds of microphone taken at a time: longer costs less processor and answers later.",
+)
 @click.option("--exit-on-loss", is_flag=True, help="End, not wait, where there is no microphone.")
 @click.option("--window", type=click.IntRange(min=1), help=f"Steps the attention sees.  {MODELS_OWN}")
 @click.option("--step", type=click.IntRange(min=1), help=f"Frames of 10 ms between steps.  {MODELS_OWN}")
@@ -79,6 +87,8 @@ def command(
     config: Path | None,
     input_: str | None,
     device: str | None,
+    channel: int | None,
+    latency: float,
     exit_on_loss: bool,
     format_: str,
     meter: bool,
@@ -117,7 +127,9 @@ def command(
     on_trigger: list[OnTrigger] = [runner.on_trigger]
     on_gap: list[OnGap] = []
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(input_, device, exit_on_loss, patient=notifier.heard))
+        source = stack.enter_context(
+            open_source(input_, device, exit_on_loss, notifier.heard, channel, latency)
+        )
         if save_clips is not None:
             from kwsd.daemon.clips import Clips
 

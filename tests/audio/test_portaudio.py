@@ -1,10 +1,9 @@
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from kwsd.audio.portaudio import Device, choose, find_again
+from kwsd.audio.portaudio import Device, choose, find_again, portaudio
 from kwsd.errors import AudioError, UsageError
 
 DEVICES = [
@@ -61,11 +60,23 @@ def test_one_of_two_twins_is_not_guessed() -> None:
     assert find_again(Device(0, "USB Audio (hw:3,0)", "ALSA", 1, 48_000, default=False), twins) is None
 
 
-def test_without_the_library_it_says_what_to_install(tmp_path: Path) -> None:
-    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
-    script = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from kwsd.cli import main; main(['devices'])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == "kwsd: the PortAudio library is not here: sudo apt install libportaudio2\n"
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        ("raise OSError('no such')", "the PortAudio library is not here: install portaudio (no such)"),
+        ("raise ImportError", "sounddevice is not installed: pip install sounddevice"),
+        (
+            "raise RuntimeError('Unanticipated host error')",
+            "PortAudio does not start: Unanticipated host error",
+        ),
+    ],
+)
+def test_what_keeps_portaudio_from_starting_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, says: str
+) -> None:
+    (tmp_path / "sounddevice.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    with pytest.raises(AudioError) as raised:
+        portaudio()
+    assert str(raised.value) == says

@@ -52,7 +52,7 @@ class Opener:
     script: Script
     opens: type[Microphone] = Microphone
 
-    def __init__(self, device: str | None) -> None: ...
+    def __init__(self, device: str | None, channel: int | None, latency: float) -> None: ...
 
     def open(self) -> Microphone:
         given = self.script.pop(0)
@@ -73,7 +73,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             slept.append(0.0)
             super().__init__(open_)
 
-    monkeypatch.setattr(supervisor, "Opener", Opener)
+    monkeypatch.setattr(supervisor, "opener", Opener)
     monkeypatch.setattr(supervisor, "Attempt", Attempt)
     monkeypatch.setattr(supervisor.time, "sleep", slept.append)
     return slept

@@ -272,10 +272,10 @@ def test_a_bad_option_is_named(folder: Path, options: str, says: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["listen", "devices"])
-def test_no_portaudio_is_one_line(tmp_path: Path, command: str) -> None:
+def test_no_library_to_record_with_is_one_line(tmp_path: Path, command: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(
-        "import ctypes.util\nctypes.util.find_library = lambda name: None\n"
+        "import ctypes\n\ndef absent(*_, **__):\n    raise OSError\n\nctypes.CDLL = absent\n"
     )
     done = run(command=command, env=os.environ | {"PYTHONPATH": str(tmp_path)})
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "kwsd: the PortAudio library is not here: sudo apt install libportaudio2\n"
+    assert done.stderr == "kwsd: the ALSA library is not here: sudo apt install alsa-utils\n"

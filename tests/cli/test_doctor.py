@@ -74,14 +74,14 @@ def test_no_microphone_fails_once(tmp_path: Path) -> None:
     assert findings["device"]["mend"]
 
 
-def test_no_portaudio_fails_once(tmp_path: Path) -> None:
+def test_no_library_to_record_with_fails_once(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
-        "import ctypes.util\nctypes.util.find_library = lambda name: None\n"
+        "import ctypes\n\ndef absent(*_, **__):\n    raise OSError\n\nctypes.CDLL = absent\n"
     )
     code, findings = examine(os.environ | {"PYTHONPATH": str(tmp_path)})
     assert code == 1
     assert states(findings, "library", "device", "level", "speed") == ["fail", "skip", "skip", "pass"]
-    assert findings["library"]["mend"] == "sudo apt install libportaudio2"
+    assert findings["library"]["mend"] == "sudo apt install alsa-utils"
 
 
 def test_a_model_that_is_none(tmp_path: Path) -> None:

@@ -149,31 +149,3 @@ def test_a_mute_microphone_is_told_of(
     wait_for("another, as sound came between", lambda: told() == 2)
     assert running.stop()[0] == 0
     assert told() == 2
-
-
-# as where PulseAudio's client has locked itself up, which may come of the server's being killed
-HANGING = """
-import threading
-
-import sounddevice
-
-from kwsd.audio import microphone
-
-microphone.CLOSING = 0.1
-forever = threading.Event().wait
-sounddevice.RawInputStream.close = lambda stream: forever()
-sounddevice._terminate = forever
-"""
-
-
-def test_a_library_that_hangs_ends_it(
-    daemon: Listen, own_microphone: FakeMicrophone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "sitecustomize.py").write_text(HANGING)
-    monkeypatch.setitem(own_microphone.environment, "PYTHONPATH", str(tmp_path))
-    running = daemon()
-    running.wait_for_notification("READY=1")
-    own_microphone.unplug()
-    code, error = running.wait()
-    assert code == 1
-    assert lines(error)[-1] == "kwsd: PortAudio hangs on the microphone 'default': start kwsd again"

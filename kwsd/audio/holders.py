@@ -1,0 +1,65 @@
+"""Who has a sound card open for recording, as the kernel tells it in /proc."""
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+ASK = "fuser -v /dev/snd/*"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process."""
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.command} (pid {self.pid})"
+
+
+def holders(card: int | None = None) -> list[Holder]:
+    """Other processes that record from this card (None: from any), as far as this user may know."""
+    number = r"\d+" if card is None else str(card)
+    pids = {_process(thread) for thread in _owners(number)} | _openers(number)
+    return [Holder(pid, _command(pid)) for pid in sorted(pids - {os.getpid()}) if _command(pid)]
+
+
+def _owners(card: str) -> list[int]:
+    """Threads that opened a device of the card, which everybody may read."""
+    found = []
+    for status in PROC.glob("asound/card*/pcm*c/sub*/status"):
+        with suppress(OSError):
+            owner = re.search(r"^owner_pid\s*:\s*(\d+)", status.read_text(), re.MULTILINE)
+            if owner and re.fullmatch(f"card{card}", status.parts[-4]):
+                found.append(int(owner[1]))
+    return found
+
+
+def _openers(card: str) -> set[int]:
+    """Processes of this user, or of everybody for root, with a device of the card among their files."""
+    found = set()
+    for files in PROC.glob("[0-9]*/fd"):
+        with suppress(OSError):
+            for file in files.iterdir():
+                with suppress(OSError):
+                    if re.fullmatch(rf"/dev/snd/pcmC{card}D\d+c", str(file.readlink())):
+                        found.add(int(files.parent.name))
+    return found
+
+
+def _process(thread: int) -> int:
+    with suppress(OSError):
+        found = re.search(r"^Tgid:\s*(\d+)", (PROC / f"{thread}/status").read_text(), re.MULTILINE)
+        if found:
+            return int(found[1])
+    return thread
+
+
+def _command(pid: int) -> str:
+    with suppress(OSError):
+        return (PROC / f"{pid}/comm").read_text().strip()
+    return ""
