@@ -32,8 +32,8 @@ class AlsaMicrophone(Capture):
         self._recorder = threading.Thread(target=self._record, name="alsa", daemon=True)
         self._recorder.start()
 
-    def close(self) -> None:
-        """Release the device; one that hangs is left behind with its thread, in nobody's way."""
+    def _release(self) -> None:
+        """A device that hangs is left behind with its thread, in nobody's way."""
         self._closing.set()
         self._recorder.join(CLOSING)
         if self._recorder.is_alive():

@@ -73,6 +73,11 @@ class Capture:
         self._ring.close()
 
     def close(self) -> None:
+        """Release the device, within seconds whatever the audio system does. Nothing is read any more."""
+        self._release()
+        del self._resampler  # soxr complains of those that are left when the process ends
+
+    def _release(self) -> None:
         raise NotImplementedError
 
     def _write(self, data: Any) -> None:

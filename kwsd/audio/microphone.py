@@ -42,7 +42,7 @@ class PortAudioMicrophone(Capture):
         except sounddevice.PortAudioError as error:
             raise AudioError(f"cannot open the microphone {self.name!r}: {error}") from error
 
-    def close(self) -> None:
+    def _release(self) -> None:
         """Raises AudioError where PortAudio never returns."""
         closer = threading.Thread(target=self._stream.close, daemon=True)
         closer.start()

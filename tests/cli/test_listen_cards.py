@@ -102,7 +102,7 @@ def test_a_card_may_go_and_come_again_and_again(
         wait_for("its return", lambda count=count: errors(tmp_path).count("is back after") == count)
     code, error = running.stop()
     assert code == 0
-    assert all(line.startswith("kwsd: ") for line in error.splitlines())
+    assert [line for line in error.splitlines() if not line.startswith("kwsd: ")] == []
     assert error.count("no more audio from the microphone 'usbmic': was it unplugged? waiting for it") == 2
 
 
