@@ -1,31 +1,50 @@
 """The commands of ``kwsd``. Each is one file here and is imported only when it is run."""
 
+import difflib
 import importlib
 
 import click
 
-COMMANDS = {
+# what each command does, in its own help and in that of kwsd
+LISTENING = {
     "listen": "Listen for the keyword and act when it is said.",
-    "config": "Show the options in force and where each comes from.",
     "devices": "List the microphones.",
-    "doctor": "Check all that listening needs, and say what mends it.",
-    "score": "Print or plot the posterior of every step of a recording.",
+    "doctor": "Check all that listening needs, and say how to fix it.",
+    "config": "Show the options in force and where each comes from.",
     "service": "Install kwsd as a systemd service.",
-    "train": "Train a model on a Speech Commands tree.",
+    "score": "Print or plot the posterior of every step of a recording.",
+}
+TRAINING = {
+    "train": "Train a model on recordings of the keyword.",
     "new": "Make a model for a keyword that nobody recorded, from its text.",
     "synthesize": "Speak a keyword, its near misses and sentences in many voices.",
     "evaluate": "Measure a model on held-out clips, or on streams.",
     "mine": "Collect what a model mistakes for its keyword, to train on.",
-    "tune": "Choose threshold, patience, window and step on your own recordings.",
-    "distill": "Train a small model from large ones, or search for the best way to.",
+    "tune": "Choose threshold, patience, window and step on your recordings.",
+    "distill": "Train a small model from large ones.",
     "quantize": "Store a model's weights in 16, 8 or 4 bits.",
     "prune": "Take units and channels out of a model.",
     "info": "Count a model's parameters, multiply-adds and bytes.",
     "report": "Write the report from the recorded runs.",
 }
+COMMANDS = LISTENING | TRAINING
 
 
-class LazyGroup(click.Group):
+class Group(click.Group):
+    """Suggests a command of a similar name for one that there is not."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if similar := difflib.get_close_matches(args[0], self.list_commands(ctx), n=1):
+                error.message = f"{error.message.removesuffix('.')}; did you mean {similar[0]}?"
+            raise
+
+
+class LazyGroup(Group):
     """Imports ``kwsd.cli.NAME`` for the command NAME when it is called: ``listen`` never pays for torch."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -36,14 +55,31 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"kwsd.cli.{cmd_name}")
         command: click.Command = module.command
+        if command.short_help is None:  # its own text only has what there is to say besides
+            command.short_help = COMMANDS[cmd_name]
+            command.help = f"{command.short_help}\n\n{command.help or ''}"
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["kwsd.brief"] = not args
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Describe every command; without any argument only those to listen with: that fits on a screen."""
+        with formatter.section("Listen"):
+            formatter.write_dl(list(LISTENING.items()))
+        with formatter.section("Make a model of your own, and judge it"):
+            if ctx.meta.get("kwsd.brief"):
+                formatter.write_text(f"{', '.join(TRAINING)}: see kwsd --help")
+            else:
+                formatter.write_dl(list(TRAINING.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Begin with: kwsd listen --model jarvis --meter",
+)
 @click.version_option(package_name="kwsd")
 def cli() -> None:
     """Say the word, and your command runs: a keyword-spotting daemon for any microphone."""
