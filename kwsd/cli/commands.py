@@ -2,6 +2,8 @@
 
 import difflib
 import importlib
+import inspect
+from collections.abc import Iterable
 
 import click
 
@@ -30,22 +32,21 @@ TRAINING = {
 COMMANDS = LISTENING | TRAINING
 
 
-class Group(click.Group):
-    """Suggests a command of a similar name for one that there is not."""
+class Formatter(click.HelpFormatter):
+    """Leaves room for descriptions on a narrow terminal, too."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            if similar := difflib.get_close_matches(args[0], self.list_commands(ctx), n=1):
-                error.message = f"{error.message.removesuffix('.')}; did you mean {similar[0]}?"
-            raise
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl(rows, min(col_max, self.width * 3 // 8), col_spacing)
 
 
-class LazyGroup(Group):
+class Context(click.Context):
+    formatter_class = Formatter
+
+
+class LazyGroup(click.Group):
     """Imports ``kwsd.cli.NAME`` for the command NAME when it is called: ``listen`` never pays for torch."""
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -57,8 +58,21 @@ class LazyGroup(Group):
         command: click.Command = module.command
         if command.short_help is None:  # its own text only has what there is to say besides
             command.short_help = COMMANDS[cmd_name]
-            command.help = f"{command.short_help}\n\n{command.help or ''}"
+            command.help = f"{command.short_help}\n\n{inspect.cleandoc(command.help or '')}"
+            command.context_class = Context
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, and suggest a command where there is none of this name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if similar := difflib.get_close_matches(args[0], COMMANDS, n=1):
+                hint = f"{error.message.removesuffix('.')}; did you mean {similar[0]}?"
+                raise click.UsageError(hint, ctx) from None
+            raise
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta["kwsd.brief"] = not args

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[LISTEN OPTIONS]...")
 def command(as_json: bool, options: tuple[str, ...]) -> None:
-    """Show the value of every option of kwsd listen, given these options, and where it comes from."""
+    """Takes the options of kwsd listen, and listens to nothing."""
     from kwsd.cli import listen
 
     context = listen.command.make_context("kwsd listen", list(options))

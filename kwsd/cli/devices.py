@@ -5,7 +5,7 @@ import click
 
 @click.command(name="devices")
 def command() -> None:
-    """List the microphones that kwsd can listen to; the default one is marked with *."""
+    """The default one is marked with *."""
     from rich.console import Console
     from rich.table import Table
 

@@ -84,7 +84,7 @@ def command(
     storage: str,
     plot: Path | None,
 ) -> None:
-    """Train a student on its teachers' posteriors and attention, and the labels."""
+    """The student learns from its teachers' posteriors and attention, and from the labels."""
     needs_torch()
     from kwsd.training.distill import Distillation, teaching
     from kwsd.training.plots import grid_plot, search_plot

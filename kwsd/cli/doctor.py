@@ -15,7 +15,7 @@ STYLES = {"pass": "green", "fail": "bold red", "skip": "dim"}
 @click.option("--model", default="happy", show_default=True, help="Model file, or name of a shipped model.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(device: str | None, model: str, as_json: bool) -> None:
-    """Check all that kwsd listen needs; it hears the microphone for two seconds: speak.
+    """It listens to the microphone for two seconds: speak.
 
     The exit code is 1 if a check fails.
     """

@@ -54,7 +54,7 @@ def command(
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """Judge a model by clips (--data) or by streams (--positives and --negatives).
+    """By clips (--data) or by streams (--positives and --negatives).
 
     Clips are scored as `kwsd listen --input CLIP` hears them. Streams go through the detector of `kwsd
     listen`, triggers and all: the keyword in context, against hours without it.

@@ -11,7 +11,7 @@ import click
 @click.option("--against", help="Model file or name to give ratios to: the teacher.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: str, against: str | None, as_json: bool) -> None:
-    """Count MODEL's parameters, multiply-adds and bytes. MODEL is a file or the name of a shipped model."""
+    """MODEL is a file or the name of a shipped model."""
     from kwsd.runtime.modelfile import find_model
     from kwsd.training.accounting import cost, verifier_cost
 

@@ -100,7 +100,7 @@ def command(
     stats_every: float | None,
     **model: Any,
 ) -> None:
-    """Listen for the keyword; print each trigger and run the hooks.
+    """Each trigger is printed and runs the hooks.
 
     A hook finds KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment and the
     trigger as a JSON line on its standard input. What it prints goes to standard error.

@@ -32,7 +32,7 @@ def command(
     noise: tuple[Path, ...],
     snr: float | None,
 ) -> None:
-    """Stream the training side of the folders through MODEL and keep 2.5 s around each false alarm.
+    """Streams the training side of the folders through MODEL and keeps 2.5 s around each false alarm.
 
     Recordings that say the keyword must not be among them: a model learns to refuse what is mined.
     """

@@ -73,7 +73,7 @@ def command(
     seed: int,
     resume: bool,
 ) -> None:
-    """Train a model for KEYWORD: speak it in many voices, train on that, choose the threshold.
+    """KEYWORD is spoken in many voices, the model is trained on that, and its threshold chosen.
 
     It trains twice: what the first model takes for the keyword in the speech, the second learns to refuse.
     """

@@ -52,7 +52,7 @@ def command(
     seed: int,
     record: Path | None,
 ) -> None:
-    """Prune convolution channels, GRU units and attention keys in equal rounds; write what is left."""
+    """Convolution channels, GRU units and attention keys go in equal rounds; what is left is written."""
     needs_torch()
     from kwsd.training.distill import Distillation, teaching
     from kwsd.training.pool import ScenePool

@@ -63,7 +63,7 @@ def command(
     resume: bool,
     record: Path | None,
 ) -> None:
-    """Write the model with matrices in 8 or 4 bits and a scale per row, or all in float16."""
+    """Matrices get 8 or 4 bits and a scale for each row, or everything float16."""
     needs_torch()
     from kwsd.training.distill import Distillation, teaching
     from kwsd.training.pool import ScenePool

@@ -11,7 +11,7 @@ from kwsd.cli.workshop import PATH
 @click.option("--runs", type=PATH, default=Path("docs/runs.jsonl"), show_default=True, help="Recorded runs.")
 @click.option("--out", type=PATH, default=Path("docs/report.md"), show_default=True, help="Page to write.")
 def command(runs: Path, out: Path) -> None:
-    """Write the report and its figures, in a folder beside it."""
+    """Its figures lie in a folder beside it."""
     from kwsd.training.report import write_report
     from kwsd.training.runs import recorded
 

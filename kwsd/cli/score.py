@@ -38,7 +38,7 @@ def command(
     plot: Path | None,
     beside: tuple[tuple[int, int], ...],
 ) -> None:
-    """Print time, posterior and trigger of every step; several FILEs are heard as one, joined in order.
+    """Several FILEs are heard as one, joined in order.
 
     `verified` is the posterior of both stages, where the model has a verifier and a candidate had it asked.
     """

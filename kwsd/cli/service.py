@@ -22,7 +22,7 @@ SYSTEM = click.option("--system", is_flag=True, help="The machine's service, not
 
 @click.group(name="service")
 def command() -> None:
-    """Run kwsd as a systemd service: in your session or, with --system, for the machine."""
+    """It runs in your session or, with --system, for the machine."""
     if sys.platform == "win32":
         raise KwsdError("kwsd service needs systemd, which Windows does not have")
 

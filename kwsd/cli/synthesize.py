@@ -50,7 +50,7 @@ def command(
     jobs: int,
     seed: int,
 ) -> None:
-    """Speak KEYWORD, near misses of it and other sentences: OUT/keyword, OUT/near_misses, OUT/sentences."""
+    """Writes OUT/keyword, OUT/near_misses and OUT/sentences."""
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
     speak(keyword, out, counts, kokoro, jobs, seed)
 

@@ -64,7 +64,7 @@ def command(
     record: Path | None,
     download: bool,
 ) -> None:
-    """Train a model and write it with a card (OUT with .md) that says what it is and how good."""
+    """Beside OUT lies a card (OUT with .md) that says what it is and how good."""
     needs_torch()
     if embedding:
         needs_teacher()

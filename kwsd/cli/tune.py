@@ -39,7 +39,7 @@ def command(
     jobs: int,
     out: Path,
 ) -> None:
-    """Pick threshold, patience, window and step for MODEL and write them into OUT, its weights unchanged.
+    """Writes them with the weights of MODEL into OUT.
 
     Of a model with a verifier, threshold and step: its window and patience are the first stage's, which has
     to miss nothing.
