@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from kwsd.errors import UsageError, is_transient
+from kwsd.errors import UsageError, is_transient, shown
 from kwsd.files import read_file
 
 LARGEST = 1_000_000  # bytes of the file
@@ -73,7 +73,7 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
     values = {}
     for key, value in table.items():
         if key not in options:
-            raise UsageError(f"{path}: there is no option {key!r}; there are: {', '.join(options)}")
+            raise UsageError(f"{path}: there is no option {shown(key)}; there are: {', '.join(options)}")
         option = options[key]
         _check(value, option, f"{path}: {key}")
         if key in ("model", "save-clips"):
@@ -92,7 +92,7 @@ def _beside(config: Path, value: str, where: str) -> str:
     try:
         return str(Path(os.path.abspath(config)).parent / Path(value).expanduser())  # noqa: PTH100
     except RuntimeError as error:
-        raise UsageError(f"{where}: {value[:40]!r}: there is no such user") from error
+        raise UsageError(f"{where}: {shown(value)}: there is no such user") from error
     except OSError as error:  # the working directory is gone
         raise UsageError(f"{where}: the working directory: {error.strerror}", transient=True) from error
 
@@ -109,17 +109,12 @@ def _check(value: object, option: click.Option, where: str) -> None:
     else:
         what, kinds = "a text in quotes", (str,)
     if not option.multiple:
-        fits = type(value) in kinds
+        fits = type(value) in kinds and not (isinstance(value, int) and value.bit_length() > 64)
     else:
         what = f"a list, each {what}"
         fits = isinstance(value, list) and all(type(item) in kinds for item in value)
     if not fits:
-        raise UsageError(f"{where} must be {what}, not {_shortened(value)!r}")
+        raise UsageError(f"{where} must be {what}, not {shown(value)}")
     for text in value if isinstance(value, list) else (value,):
         if isinstance(text, str) and "\0" in text:
-            raise UsageError(f"{where} must not hold a NUL, as {_shortened(text)!r} does")
-
-
-def _shortened(value: object) -> str:
-    """A value for an error message. Tables are not looked into: they may be deep."""
-    return "a table" if isinstance(value, dict) else str(value)[:40]
+            raise UsageError(f"{where} must not hold a NUL, as {shown(text)} does")

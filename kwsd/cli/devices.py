@@ -8,9 +8,10 @@ def command() -> None:
     """The default one is marked with *."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from kwsd.audio.opener import microphones
-    from kwsd.errors import AudioError
+    from kwsd.errors import AudioError, one_line
 
     found = microphones()
     if not found:
@@ -20,8 +21,8 @@ def command() -> None:
         table.add_row(
             "*" if one.default else "",
             str(one.index),
-            one.name,
-            one.problem or one.description,
+            Text(one_line(one.name)),
+            Text(one_line(one.problem or one.description)),
             one.system,
             str(one.channels or ""),
             f"{one.rate} Hz" if one.rate else "",

@@ -12,6 +12,7 @@ import numpy as np
 from kwsd.audio.source import Source
 from kwsd.daemon.events import Event
 from kwsd.daemon.notify import Notifier
+from kwsd.errors import one_line
 from kwsd.pcm import Samples
 from kwsd.runtime.detector import TAIL, Detector, Step
 
@@ -179,7 +180,7 @@ class Listener:
         heard = f"{source.name}: {self.counters.triggers} triggers, {source.overruns} overruns"
         status = source.waiting or heard
         if status != self._status:
-            self._notifier.send(f"STATUS={status}")
+            self._notifier.send(f"STATUS={one_line(status)}")
             self._status = status
         if source.overruns != self._overruns and self._warn_at == math.inf:
             self._warn_at = max(now + SETTLE, self._warned + WARN_EVERY)

@@ -11,6 +11,8 @@ import sys
 import threading
 from contextlib import suppress
 
+from kwsd.errors import one_line
+
 WAITING = 1_000  # lines that may wait to be written
 LAST = 1.0  # seconds that the end of the process waits for them
 
@@ -26,7 +28,7 @@ def begin() -> None:
         from rich.logging import RichHandler
 
         handler = RichHandler(console=Console(stderr=True), show_path=False, log_time_format="%X")
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(OneLine("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[Background(handler)])
 
 
@@ -36,7 +38,14 @@ def say(text: str, level: int) -> None:
     if any(isinstance(handler, Background) for handler in root.handlers):
         root.log(level, text)
     else:
-        _write(text, level)
+        _write(one_line(text), level)
+
+
+class OneLine(logging.Formatter):
+    """Control characters of a message, which may be those of a file or device name, are escaped."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return one_line(super().formatMessage(record))
 
 
 class Background(logging.Handler):
