@@ -43,8 +43,9 @@ def install(system: bool, run_as: str | None, no_network: bool, options: tuple[s
     words, hooks, reads = _listen_options(options, service)
     network = bool(hooks) and not no_network
     text = service.unit([*_kwsd(), "listen", *words], network, reads)
+    service.check_ours("install")
     for warning in service.warnings(hooks, text):
-        say(warning, logging.WARNING)
+        say(f"warning: {warning}", logging.WARNING)
     service.write(text)
     print("Starting: it waits for the microphone (Ctrl-C leaves the waiting to systemd).", flush=True)
     service.start()
@@ -93,7 +94,7 @@ def status(system: bool) -> None:
     from kwsd.daemon.service import Service
 
     service, other = Service(system), Service(not system)
-    if not service.path.exists() and other.path.exists():
+    if not service.is_installed() and other.is_installed():
         option = " --system" if other.system else ""
         raise UsageError(f"there is no {service.path}, but {other.path}: kwsd service status{option}")
     code = service.status()
@@ -139,7 +140,7 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
     words: list[str] = []
     model = find_model(context.params["model"])
     read_model(model)
-    reads = [model.absolute()]
+    reads = [_absolute(model)]
     for parameter in listen.command.params:
         name, value = parameter.opts[0], context.params[str(parameter.name)]
         source = context.get_parameter_source(str(parameter.name))
@@ -149,12 +150,12 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
         if name in ("--input", "--meter"):
             raise UsageError(f"{name} is not for a service, which hears a microphone and has no terminal")
         if name == "--config":
-            value, typed = value.absolute(), True
+            value, typed = _absolute(value), True
             reads.append(value)
         if name == "--model" and str(model) == value:  # a file; else the name of a shipped model
-            value = model.absolute()
+            value = _absolute(model)
         if name == "--save-clips":
-            value = value.absolute()
+            value = _absolute(value)
             if hardened and not value.is_relative_to(STATE):
                 raise UsageError(f"--save-clips must be in {STATE}, the only place its user can write to")
         if typed and isinstance(parameter, click.Option) and parameter.is_flag:
@@ -163,3 +164,10 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
             for one in value if parameter.multiple else (value,):
                 words += [name, str(one)]
     return words, list(context.params["hooks"]), reads
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except OSError as error:
+        raise UsageError(f"where is {path}? There is no working directory: cd elsewhere") from error

@@ -30,10 +30,11 @@ class Account:
         uid = os.getuid()
         groups = frozenset((os.getgid(), *os.getgroups()))
         try:
-            name = pwd.getpwuid(uid).pw_name
+            entry = pwd.getpwuid(uid)
+            name, home = entry.pw_name, entry.pw_dir
         except KeyError:  # a container's user may have no entry
-            name = str(uid)
-        return cls(name, uid, groups, Path.home())
+            name, home = str(uid), "/"
+        return cls(name, uid, groups, Path(os.environ.get("HOME") or home))
 
     @classmethod
     def named(cls, name: str) -> "Account":

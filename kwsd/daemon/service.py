@@ -18,6 +18,7 @@ from kwsd.files import replace_file
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 LINGER = Path("/var/lib/systemd/linger")  # a file for each user whose services run without a login
+UNIT_LIMIT = 1_000_000  # bytes
 PLAIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -43,8 +44,8 @@ class Service:
         """Of its unit file."""
         if self.system:
             return SYSTEM_UNITS / NAME
-        config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-        return Path(config).expanduser() / "systemd/user" / NAME
+        config = os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME", "/")) / ".config"
+        return Path(config) / "systemd/user" / NAME
 
     def unit(self, command: Sequence[str], network: bool, reads: Iterable[Path]) -> str:
         """The text of its unit file. Raises UsageError where it could not read one of the files `reads`."""
@@ -67,14 +68,13 @@ class Service:
         )
         found = [f"hook {hook!r}: {problem}" for hook in hooks for problem in problems(hook, sandbox)]
         other = Service(not self.system)
-        if other.path.exists():
+        if other.is_installed():
             option = " --system" if other.system else ""
             found.append(f"{other.path} is installed, too; to remove it: kwsd service uninstall{option}")
         return found
 
     def write(self, unit_text: str) -> None:
-        """Write its unit file and enable it. Raises UsageError for one that is not ours to replace."""
-        self._check_ours("install", changed=False)
+        """Write its unit file and enable it."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -92,8 +92,8 @@ class Service:
 
         Raises UsageError for a unit file that kwsd has not written.
         """
-        self._check_ours("uninstall", changed=True)
-        if not self.path.exists():
+        self.check_ours("uninstall", changed=True)
+        if not self.is_installed():
             return False
         self.systemctl("disable", "--now", NAME)
         try:
@@ -124,15 +124,21 @@ class Service:
         done = self._run(*arguments, capture_output=True)
         if done.returncode:
             said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+            if not self.system and os.environ.get("SUDO_USER"):
+                said += "; root has no session: without sudo, or with --system"
             raise KwsdError(f"systemctl {self.scope} {' '.join(arguments)}: {said}")
         return done.stdout
 
     def _run(self, *arguments: str, capture_output: bool = False) -> "subprocess.CompletedProcess[str]":
         line = ["systemctl", self.scope, *arguments]
         try:
-            return subprocess.run(line, capture_output=capture_output, text=True, check=False)
+            return subprocess.run(
+                line, capture_output=capture_output, text=True, errors="backslashreplace", check=False
+            )
         except FileNotFoundError as error:
             raise KwsdError("there is no systemctl here: kwsd service needs systemd") from error
+        except OSError as error:
+            raise KwsdError(f"cannot run systemctl: {error.strerror}") from error
 
     def _environment(self) -> dict[str, str]:
         """The variables that systemd gives to what it starts."""
@@ -140,8 +146,12 @@ class Service:
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def _check_readable(self, path: Path) -> None:
-        for one in {path, path.resolve()}:
-            if (closed := self.account.barrier(one, stat.S_IROTH)) is not None:
+        for one in (path, path.resolve()):
+            try:
+                closed = self.account.barrier(one, stat.S_IROTH)
+            except OSError as error:
+                raise UsageError(f"cannot read {path}: {error.strerror}") from error
+            if closed is not None:
                 raise UsageError(
                     f"the service's user cannot read {path}: {closed} is closed to {self.account.name}; "
                     "move it, to /opt for example"
@@ -156,23 +166,30 @@ class Service:
             return ()
         return unit.PRIVATE + (unit.HOMES if "ProtectHome=yes" in unit_text.split("\n") else ())
 
-    def _check_ours(self, command: str, changed: bool) -> None:
-        """Raises UsageError where the unit file is not one that kwsd may replace or remove.
+    def is_installed(self) -> bool:
+        """Whether its unit file is there."""
+        return os.path.exists(self.path)  # noqa: PTH110 - no error in a folder that may not be entered
 
-        changed: whether one of kwsd's that was changed since may be.
+    def check_ours(self, command: str, changed: bool = False) -> None:
+        """Raises UsageError where the unit file is not one that this command may replace or remove.
+
+        changed: whether it may where somebody has changed the file since kwsd wrote it.
         """
         if sys.platform == "win32":
             raise KwsdError("there are no systemd services on Windows")
         if self.system and os.geteuid() != 0:
             raise UsageError(f"the machine's service needs root: sudo kwsd service {command} --system ...")
         path = self.path
-        if path.is_symlink():
-            target = path.readlink()
+        try:
+            target = path.readlink() if path.is_symlink() else None
             if str(target) == os.devnull:
                 raise UsageError(f"{path} is masked: systemctl {self.scope} unmask {NAME}")
-            raise UsageError(f"{path} is a symbolic link to {target}: remove it, then try again")
-        try:
-            text = path.read_text(errors="surrogateescape")
+            if target:
+                raise UsageError(f"{path} is a symbolic link to {target}: remove it, then try again")
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size > UNIT_LIMIT:
+                raise UsageError(f"{path} is not a unit file: move it away, then try again")
+            text = path.read_text(errors="replace")
         except FileNotFoundError:
             return
         except OSError as error:

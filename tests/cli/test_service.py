@@ -25,12 +25,18 @@ def service(tmp_path: Path) -> Run:
     (programs / "systemctl").chmod(0o755)
 
     def run(
-        *arguments: str | bytes | Path, fails: str = "", path: str = f"{programs}:{os.environ['PATH']}"
+        *arguments: str | bytes | Path,
+        fails: str = "",
+        path: str = f"{programs}:{os.environ['PATH']}",
+        cwd: Path | None = LOUD.parent,
+        before: tuple[str, ...] = (),
     ) -> object:
+        """cwd: None for a folder that is gone."""
+        gone = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"']
         return subprocess.run(
-            [KWSD, "service", *arguments],
+            [*([] if cwd else gone), *before, KWSD, "service", *arguments],
             env=os.environ | {"XDG_CONFIG_HOME": str(tmp_path / "config"), "PATH": path, "FAILS": fails},
-            cwd=LOUD.parent,
+            cwd=cwd or tmp_path,
             capture_output=True,
             text=True,
             check=False,
@@ -151,6 +157,51 @@ def test_a_link_or_a_masked_unit_is_reported_not_followed(
     assert says in done.stderr
     assert path.is_symlink()
     assert path.with_name("mine").read_text() == "mine"
+
+
+def make_folder(path: Path) -> None:
+    path.mkdir(parents=True)
+
+
+def make_pipe(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+
+
+def make_endless(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+
+@pytest.mark.parametrize("make", [make_folder, make_pipe, make_endless])
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_what_is_no_unit_file_at_all_is_refused(
+    service: Run, tmp_path: Path, command: str, make: Callable[[Path], None]
+) -> None:
+    make(unit(tmp_path))
+    done = service(command)
+    assert done.returncode == 2
+    assert f"{unit(tmp_path)} is not a unit file: move it away" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_home_that_may_not_be_entered_is_one_line(service: Run, tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir(mode=0o700)
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    for command in ("install", "uninstall"):
+        done = service(command, before=("setpriv", "--reuid=54321", "--clear-groups"))
+        assert done.returncode == 2
+        assert done.stderr == f"kwsd: cannot read {unit(tmp_path)}: Permission denied\n"
+
+
+def test_without_a_working_directory_it_says_so(service: Run) -> None:
+    assert service("install", "--model", "happy", cwd=None).returncode == 0
+    done = service("install", "--save-clips", "clips", cwd=None)
+    assert done.returncode == 2
+    assert done.stderr == "kwsd: where is clips? There is no working directory: cd elsewhere\n"
 
 
 @pytest.mark.parametrize("text", ["[Service]\nExecStart=/usr/bin/mine\n", "", b"\xff"])

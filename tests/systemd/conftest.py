@@ -12,14 +12,14 @@ from harness import FakeMicrophone
 SYSTEMD = Path("/lib/systemd/systemd")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("share")
     folder.chmod(0o755)  # every user inside may read it
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def open_microphone(
     microphone: FakeMicrophone,  # noqa: ARG001 - it skips where there can be none
     shared: Path,
@@ -31,7 +31,7 @@ def open_microphone(
     fake.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def systemd(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systemd]:
     if os.geteuid() != 0:
         pytest.skip("booting a systemd needs root")
