@@ -55,10 +55,9 @@ def system_unit(command: Sequence[str], network: bool, needed: Iterable[Path]) -
 
 def run_as_unit(command: Sequence[str], network: bool, account: "Account") -> str:
     """The machine's unit that runs `command` as one of its users."""
-    settings: dict[str, str | None] = {}
+    settings: dict[str, str | None] = {"User": account.name}
     if network:
-        settings = {"PrivateNetwork": None, "IPAddressDeny": None}
-    settings["User"] = account.name
+        settings["PrivateNetwork"] = None
     return _filled("kwsd-run-as.service", command, settings, uid=account.uid)
 
 
