@@ -20,9 +20,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         code = _run(args, signals)
     except KeyboardInterrupt:
         code = 130  # as a shell counts it
-    if not _flush():
-        code = code or 1
-    sys.exit(code)
+    sys.exit(_flush(code))
 
 
 def _run(args: list[str] | None, signals: object) -> int | str | None:
@@ -35,6 +33,10 @@ def _run(args: list[str] | None, signals: object) -> int | str | None:
     from kwsd.daemon.logs import say
     from kwsd.errors import KwsdError
 
+    if sys.stdout is not None and sys.stdout is sys.__stdout__:  # else a test's
+        from kwsd.cli.output import checked
+
+        sys.stdout = checked(sys.stdout)  # type: ignore[arg-type]
     try:
         code: int | None = cli.main(args=args, prog_name="kwsd", standalone_mode=False, obj=signals)
     except SystemExit as error:
@@ -55,10 +57,6 @@ def _run(args: list[str] | None, signals: object) -> int | str | None:
     except MemoryError:
         say("out of memory", logging.ERROR)
         return 1
-    except OSError:
-        if _flush():
-            raise
-        return 1
     return code
 
 
@@ -70,32 +68,33 @@ def _open_closed_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
     if sys.stdout is None:
-        sys.stdout = os.fdopen(1, "w", closefd=False)
+        sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)  # type: ignore[misc]
     if sys.stderr is None:
         sys.stderr = sys.__stderr__ = os.fdopen(2, "w", closefd=False)  # type: ignore[misc]
 
 
-def _flush() -> bool:
+def _flush(code: int | str | None) -> int | str | None:
     """Write what Python still holds of standard output and error; drop what cannot be written.
 
-    False, after saying so, where that is standard output: Python itself would end with exit code 120.
+    Give the exit code, which is 1 at least where standard output is lost: Python itself would make it 120.
     """
-    complete = True
+    from kwsd.errors import KwsdError
+
     for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:  # nobody reads it, or it is standard error
             _discard(descriptor)
-        except OSError as error:
+        except KwsdError as error:
             _discard(descriptor)
-            if descriptor == 1:
+            if not code:
                 import logging
 
                 from kwsd.daemon.logs import say
 
-                complete = False
-                say(f"cannot write to standard output: {error.strerror}", logging.ERROR)
-    return complete
+                say(str(error), logging.ERROR)
+                code = error.exit_code
+    return code
 
 
 def _discard(descriptor: int) -> None:

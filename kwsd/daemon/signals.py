@@ -3,10 +3,10 @@
 It is imported first of all, and imports little: a signal that comes before it would end the process.
 """
 
+import _thread
 import os
 import select
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import NoReturn
@@ -40,7 +40,7 @@ class Signals:
         for number in CAUGHT:
             signal.signal(number, self._handle)
             signal.siginterrupt(number, False)
-        threading.Thread(target=self._watch, name="signals", daemon=True).start()
+        _thread.start_new_thread(self._watch, ())  # threading is slow to import
 
     def handle(
         self,
