@@ -12,6 +12,7 @@ from kwsd.errors import UsageError, is_transient, shown
 from kwsd.files import read_file
 
 LARGEST = 1_000_000  # bytes of the file
+DOTS = 2_000  # in it, but for lines of comment
 
 
 def default_path() -> Path:
@@ -55,7 +56,9 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
     import tomllib
 
     try:
-        table = tomllib.loads(read_file(path, LARGEST).decode())
+        text = read_file(path, LARGEST).decode()
+        _check_dots(text)
+        table = tomllib.loads(text)
     except OSError as error:
         reason = f"cannot read the configuration {path}: {error.strerror}"
         raise UsageError(reason, is_transient(error)) from error
@@ -85,6 +88,16 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
             raise UsageError(f"{path}: {key}: {error.message}") from error
         values[str(option.name)] = value
     return values
+
+
+def _check_dots(text: str) -> None:
+    """Refuse (UsageError) keys of very many parts (a.b.c), as no option is one.
+
+    tomllib takes the square of their number in time and memory.
+    """
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    if sum(line.count(".") for line in lines) > DOTS:
+        raise UsageError("too many dots: an option's name has none")
 
 
 def _beside(config: Path, value: str, where: str) -> str:

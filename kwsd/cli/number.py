@@ -5,13 +5,18 @@ from typing import Any
 
 import click
 
+from kwsd.errors import shown
+
 
 class Number(click.FloatRange):
     """A range of numbers that NaN and infinity are not in."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number. Fails with a usage error."""
-        number: float = super().convert(value, param, ctx)
+        try:
+            number: float = super().convert(value, param, ctx)
+        except OverflowError:
+            number = math.inf
         if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
+            self.fail(f"{shown(value)} is not a finite number.", param, ctx)
         return number
