@@ -133,7 +133,9 @@ def command(
         if save_clips is not None:
             from kwsd.daemon.clips import Clips
 
-            clips = stack.enter_context(Clips(save_clips, clip_seconds, round(clips_limit * 1e6)))
+            clips = stack.enter_context(
+                Clips(save_clips, clip_seconds, round(clips_limit * 1e6), source.live)
+            )
             on_audio.append(clips.on_audio)
             on_trigger.append(clips.on_trigger)
             on_gap.append(clips.on_gap)

@@ -25,7 +25,7 @@ from kwsd.pcm import SAMPLE_RATE, Int16, Samples, to_int16
 HEADER = 44  # bytes of a WAV file before its audio
 MARGIN = SAMPLE_RATE  # samples kept beyond that, as a trigger comes after the chunk it is in
 WAITING = 8  # clips that may wait to be written
-LAST = 2.5  # seconds in which those that wait at the end can still be written
+LAST = 2.5  # seconds that the end of kwsd waits for them
 KEYWORD = 100  # bytes of a keyword that a file name has room for
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,12 @@ log = logging.getLogger(__name__)
 class Clips:
     """Saves `seconds` of audio per trigger in `folder`; its oldest clips go, to keep under `limit` bytes."""
 
-    def __init__(self, folder: Path, seconds: float, limit: int) -> None:
-        """Raises UsageError where the folder cannot be made or written to, or the limit fits no clip."""
+    def __init__(self, folder: Path, seconds: float, limit: int, live: bool = True) -> None:
+        """`live`: a trigger must not wait for the disk. That of a recording does, for up to LAST seconds.
+
+        Raises UsageError where the folder cannot be made or written to, or the limit fits no clip.
+        """
+        self._patience = 0.0 if live else LAST
         self._folder = folder
         self._length = round(seconds * SAMPLE_RATE)
         self._limit = limit
@@ -96,7 +100,8 @@ class Clips:
         end = max(0, len(audio) - after)
         name = f"kwsd-{event.time.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{_file_name_part(event.keyword)}.wav"
         try:
-            self._queue.put_nowait((name, audio[max(0, end - self._length) : end]))
+            clip = audio[max(0, end - self._length) : end]
+            self._queue.put((name, clip), block=self._patience > 0, timeout=self._patience)
         except queue.Full:
             self._lose(name, f"{WAITING} others still wait to be written")
 
