@@ -74,7 +74,7 @@ def our_size(path: Path) -> int | None:
 
 def write(path: Path, content: bytes) -> None:
     """Write a new file that only its owner can read. Raises OSError, and then leaves nothing of it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # EXCL: follows no link
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

@@ -1,11 +1,15 @@
 import tracemalloc
 import wave
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from harness import wait_for
 
+from kwsd.daemon import clip_writer
+from kwsd.daemon import clips as clips_module
 from kwsd.daemon.clips import HEADER, Clips
 from kwsd.daemon.events import Event
 from kwsd.errors import UsageError
@@ -85,7 +89,78 @@ def test_a_link_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture
         clips.on_audio(ramp(0, 16_000), 0.0)
         clips.on_trigger(event(1.0))
     assert not target.exists()
-    assert "is lost" in caplog.text
+    assert "is lost: File exists" in caplog.text
+
+
+def test_what_cannot_be_written_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """And how many there were, once one is written again."""
+    folder = tmp_path / "clips"
+    with Clips(folder, 1.0, 10 * SIZE) as clips:
+        folder.rmdir()
+        folder.write_text("in the way")
+        for second in (1, 2, 3):
+            clips.on_audio(ramp(16_000 * second, 16_000), 0.0)
+            clips.on_trigger(event(second))
+        wait_for("the losses", lambda: clips._lost == 3)
+        folder.unlink()
+        clips.on_trigger(event(4))
+    assert len(list(folder.iterdir())) == 1
+    lost, again = caplog.messages
+    assert lost.endswith("000001.000000Z-___the_word.wav is lost: File exists")
+    assert again == "clips are saved again; 3 are lost"
+
+
+def test_what_cannot_be_removed_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "writer.py"
+    program.write_text("""print('{"kept": {"old.wav": "Operation not permitted"}, "error": null}')""")
+    monkeypatch.setattr(clip_writer, "__file__", str(program))
+    with Clips(tmp_path, 1.0, 10 * SIZE) as clips:
+        clips.on_audio(ramp(0, 16_000), 0.0)
+        for second in (1, 2, 3):
+            clips.on_trigger(event(second))
+    assert caplog.messages == [
+        f"the old clip {tmp_path}/old.wav cannot be removed and stays: Operation not permitted"
+    ]
+
+
+def test_a_disk_that_hangs_holds_up_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "writer.py"
+    program.write_text("import time; time.sleep(3)")
+    monkeypatch.setattr(clip_writer, "__file__", str(program))
+    monkeypatch.setattr(clips_module, "LAST", 0.1)
+    with Clips(tmp_path, 1.0, 10 * SIZE) as clips:
+        clips.on_audio(ramp(0, 16_000), 0.0)
+        clips.on_trigger(event(0))
+        wait_for("the first to be written", clips._queue.empty)
+        for second in range(1, 12):
+            clips.on_trigger(event(second))
+    lost, unwritten = caplog.messages
+    assert lost.endswith("000009.000000Z-___the_word.wav is lost: 8 others still wait to be written")
+    assert unwritten == f"9 clips are not written: {tmp_path} does not answer"
+
+
+def test_a_recording_waits_for_the_disk(tmp_path: Path) -> None:
+    with Clips(tmp_path, 1.0, 100 * SIZE, live=False) as clips:
+        clips.on_audio(ramp(0, 16_000), 0.0)
+        for second in range(20):
+            clips.on_trigger(event(second))
+    assert len(list(tmp_path.iterdir())) == 20
+
+
+@pytest.mark.parametrize(
+    "keyword", ["あ" * 100, "\U00020000" * 100, "é" * 100, "/", "..", "a/../b", "-", "\u3164"]
+)
+def test_any_keyword_gives_a_file_name(tmp_path: Path, keyword: str) -> None:
+    with Clips(tmp_path, 1.0, 10 * SIZE) as clips:
+        clips.on_audio(ramp(0, 16_000), 0.0)
+        clips.on_trigger(replace(event(1.0), keyword=keyword))
+    (path,) = tmp_path.iterdir()
+    assert clip_writer.OURS.fullmatch(path.name)
+    assert len(path.name.encode()) <= 255
 
 
 def test_a_limit_that_fits_no_clip_is_refused(tmp_path: Path) -> None:

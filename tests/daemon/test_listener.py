@@ -1,17 +1,19 @@
 """The loop on sources made up for it: what is live, missing or loaded anew."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from harness import LOUD
+from harness import LOUD, PATIENCE, wait_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kwsd import Detector
 from kwsd.audio.source import Recorded
+from kwsd.daemon import requests as requests_module
 from kwsd.daemon.events import Event
 from kwsd.daemon.listener import Listener
 from kwsd.daemon.notify import Notifier
@@ -136,10 +138,100 @@ def test_what_cannot_be_loaded_changes_nothing(caplog: pytest.LogCaptureFixture)
     requests.answer()
     requests.ask_for_reload()
     requests.ask_for_stats()
-    requests.answer()
-    requests.answer()
+    wait_for("the refusal", lambda: (requests.answer(), caplog.messages)[1])
     assert (changes, told) == ([], ["stats"])
     assert caplog.messages == ["not reloaded, what was loaded listens on: loud.pt: damaged"]
+
+
+@pytest.mark.parametrize("error", [RecursionError("too deep"), MemoryError(), RuntimeError("no home")])
+def test_whatever_loading_raises_changes_nothing(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    def load() -> Detector:
+        raise error
+
+    requests = Requests(lambda: None, load, lambda _: pytest.fail("there is no detector"))
+    requests.ask_for_reload()
+    wait_for("the refusal", lambda: (requests.answer(), caplog.messages)[1])
+    (message,) = caplog.messages
+    assert message.startswith(f"not reloaded, what was loaded listens on: {type(error).__name__}: ")
+
+
+def test_what_is_asked_for_during_a_reload_is_done_after_it() -> None:
+    changes: list[Detector] = []
+    go = threading.Event()
+
+    def load() -> Detector:
+        assert go.wait(PATIENCE)
+        return Detector.load(LOUD)
+
+    requests = Requests(lambda: None, load, changes.append)
+    for _ in range(3):
+        requests.ask_for_reload()
+        requests.answer()
+    assert changes == []
+    go.set()
+    wait_for("both", lambda: (requests.answer(), len(changes) == 2)[1])
+
+
+def test_files_that_hang_are_not_waited_for(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is another reload begun beside that; but when the files answer, reloads go on."""
+    monkeypatch.setattr(requests_module, "PATIENCE", 0.0)
+    changes: list[Detector] = []
+    go = threading.Event()
+
+    def load() -> Detector:
+        assert go.wait(PATIENCE)
+        return Detector.load(LOUD)
+
+    requests = Requests(lambda: None, load, changes.append)
+    for _ in range(2):
+        requests.ask_for_reload()
+        requests.answer()
+        requests.answer()
+    prefix = "not reloaded, what was loaded listens on: "
+    assert caplog.messages == [
+        f"{prefix}its files could not be read in 0 s",
+        f"{prefix}the last reload still waits for a file",
+    ]
+    go.set()
+    monkeypatch.setattr(requests_module, "PATIENCE", PATIENCE)
+    wait_for("the first to end", lambda: (requests.answer(), requests._loading is None)[1])
+    assert changes == []  # what came too late
+    requests.ask_for_reload()
+    wait_for("the next", lambda: (requests.answer(), len(changes) == 1)[1])
+
+
+def test_a_detector_that_joins_has_the_stream_time_of_the_other() -> None:
+    """To the sample: its first frame, of 25 ms, begins where the other is."""
+    noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
+    first, second, alone = (Detector.load(LOUD) for _ in range(3))
+    for start, end in ((0, 5_000), (5_000, 5_001), (5_001, 16_000)):
+        first.feed(noise[start:end])
+    second.join(first)
+    expected = [1.0 + step.time for step in alone.steps(noise)]
+    assert [step.time for step in second.steps(noise)] == pytest.approx(expected, abs=1e-9)
+
+
+class Late(Chunks):
+    """Its microphone comes with the second chunk."""
+
+    def __iter__(self) -> Iterator[Samples]:
+        self.waiting = "waiting for microphone chunks"
+        yield NOTHING
+        self.waiting = ""
+        yield words(1)
+
+
+def test_nobody_is_told_that_it_listens_before_there_is_a_microphone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    source = Late([], live=True)
+    source.waiting = "waiting for microphone chunks"
+    said: list[list[str]] = []
+    Listener(source, Detector.load(LOUD), Notifier()).run(lambda: said.append(list(caplog.messages)))
+    assert said == [[], ["listening for 'loud' on chunks"]]
 
 
 def test_the_counters_are_told_now_and_then() -> None:
