@@ -199,8 +199,8 @@ class Service:
         if not changed and not unit.is_signed(text):
             option = " --system" if self.system else ""
             raise UsageError(
-                f"{path} was changed since kwsd wrote it: keep your changes with systemctl {self.scope} edit "
-                f"{NAME}, run kwsd service uninstall{option}, then try again"
+                f"{path} was changed by hand or written by an older kwsd: keep your changes with systemctl "
+                f"{self.scope} edit {NAME}, run kwsd service uninstall{option}, then try again"
             )
 
 

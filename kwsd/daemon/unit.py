@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kwsd.errors import UsageError
+from kwsd.errors import UsageError, one_line
 from kwsd.share import shared
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ def quote(word: str) -> str:
     try:
         word.encode()
     except UnicodeEncodeError:
-        printable = word.encode("utf-8", "backslashreplace").decode()
-        raise UsageError(f"{printable!r} is not UTF-8, as a unit file must be: write it in UTF-8") from None
+        raise UsageError(
+            f"'{one_line(word)}' is not UTF-8, as a unit file must be: write it in UTF-8"
+        ) from None
     escaped = "".join(_ESCAPES.get(letter, letter) for letter in word)
     return f'"{escaped}"' if not word or set(word) & set(" \t\n\r\"'\\;") else escaped
 

@@ -3,11 +3,15 @@
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from harness import KWSD, LOUD
 
+from kwsd.cli.commands import cli
+from kwsd.daemon import service as daemon_service
+from kwsd.daemon.account import Account
 from kwsd.daemon.unit import HOOK_SOCKETS
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -123,7 +127,7 @@ def test_the_word_that_cannot_be_encoded_leaves_the_old_unit(service: Run, tmp_p
     done = service("install", "--on-trigger", b"echo caf\351")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith(
-        r"'echo caf\\udce9' is not UTF-8, as a unit file must be: write it in UTF-8" + "\n"
+        r"'echo caf\udce9' is not UTF-8, as a unit file must be: write it in UTF-8" + "\n"
     )
     assert done.stderr.count("\n") == 1
     assert unit(tmp_path).read_bytes() == before
@@ -222,7 +226,7 @@ def test_an_edited_unit_is_not_replaced_but_may_be_removed(service: Run, tmp_pat
     unit(tmp_path).write_text(edited)
     done = service("install", "--on-trigger", "true")
     assert done.returncode == 2
-    assert "was changed since kwsd wrote it" in done.stderr
+    assert "was changed by hand or written by an older kwsd" in done.stderr
     assert "systemctl --user edit kwsd.service" in done.stderr
     assert unit(tmp_path).read_text() == edited
     assert service("uninstall").returncode == 0
@@ -332,3 +336,36 @@ def test_what_is_not_installed_cannot_be_removed(service: Run) -> None:
     done = service("uninstall")
     assert done.returncode == 2
     assert "to uninstall" in done.stderr
+
+
+def test_the_service_of_a_user_has_that_user_s_configuration(
+    service: Run,  # noqa: ARG001 - its systemctl
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home = tmp_path / "alice"
+    (home / ".config/kwsd").mkdir(parents=True)
+    (home / ".config/kwsd/config.toml").write_text('on-trigger = ["~/on", "~/bin/nosuch"]\n')
+    (home / "on").write_text("#!/bin/sh\n")
+    (home / "on").chmod(0o755)
+    alice = Account("alice", os.getuid(), frozenset(), home)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "mine"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(daemon_service, "SYSTEM_UNITS", tmp_path / "units")
+    monkeypatch.setattr(Account, "named", lambda _: replace(alice, uid=4321))
+    monkeypatch.setattr(Account, "barrier", lambda *_: None)
+    cli.main(
+        ["service", "install", "--system", "--run-as", "alice", "--threshold", "0.7"], standalone_mode=False
+    )
+    text = (tmp_path / "units/kwsd.service").read_text()
+    assert settings(text, "User") == ["alice"]
+    assert settings(text, "PrivateNetwork") == []  # the configuration has hooks
+    assert settings(text, "ExecStart")[0].endswith(" listen --threshold 0.7")
+    printed = capsys.readouterr()
+    assert printed.err.splitlines() == [
+        f"kwsd: warning: hook '~/bin/nosuch': there is no {home}/bin/nosuch: install it, or correct the path"
+    ]
+    assert "loginctl enable-linger alice" in printed.out

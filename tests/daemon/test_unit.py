@@ -139,7 +139,7 @@ def test_a_changed_unit_is_seen() -> None:
 
 
 def test_a_word_that_is_not_unicode_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"'caf\\\\udce9' is not UTF-8"):
+    with pytest.raises(UsageError, match=r"'caf\\udce9' is not UTF-8"):
         user_unit(("kwsd", "caf\udce9"), False)
 
 
