@@ -45,7 +45,8 @@ class Mixer:
         if channel is not None and not 1 <= channel <= channels:
             there = "one channel" if channels == 1 else f"{channels} channels"
             raise UsageError(f"there is no channel {channel} in {name!r}: it has {there}, counted from 1")
-        self._name, self._channels, self._channel, self._warn = name, channels, channel, warn
+        self.channels = channels
+        self._name, self._channel, self._warn = name, channel, warn
         self._frame = round(FRAME * rate)  # in samples
         self._watching = channel is None and channels > 1
         self._held: Samples = np.zeros((0, channels), np.float32)  # not yet a whole frame
@@ -56,7 +57,7 @@ class Mixer:
         """Take frames, shape (n, channels); give mono, shape (n,)."""
         if self._channel is not None:
             return frames[:, self._channel - 1]
-        mono: Samples = frames.mean(axis=1) if self._channels > 1 else frames[:, 0]
+        mono: Samples = frames.mean(axis=1) if self.channels > 1 else frames[:, 0]
         if self._watching:
             self._watch(frames)
         return mono
@@ -70,8 +71,8 @@ class Mixer:
         held = np.concatenate((self._held, frames))
         count = len(held) // self._frame
         self._held = held[count * self._frame :]
-        whole = held[: count * self._frame].reshape(count, self._frame, self._channels)
-        power = np.empty((count, self._channels + 1))
+        whole = held[: count * self._frame].reshape(count, self._frame, self.channels)
+        power = np.empty((count, self.channels + 1))
         power[:, :-1] = whole.var(axis=1)  # without an offset, which carries nothing
         power[:, -1] = whole.mean(axis=2).var(axis=1)
         self._powers.append(power)

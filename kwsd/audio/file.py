@@ -1,83 +1,113 @@
-"""Audio from a file that libsndfile reads: WAV, FLAC, Ogg, MP3, any rate, any channel count."""
+"""Audio from a file: of any format, rate and channel count that libsndfile or ffmpeg reads."""
 
 import logging
-import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import soundfile
 
+from kwsd.audio.channels import Mixer
+from kwsd.audio.ffmpeg import FFmpegReader, ffmpeg
+from kwsd.audio.kinds import kind_of
 from kwsd.audio.resample import Resampler
+from kwsd.audio.sndfile import SndfileReader, UnknownFormatError
 from kwsd.audio.source import Recorded
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import Samples, finite
 
-BLOCK = 0.25  # seconds read at a time
-MOST = 1 << 20  # samples of all channels read at a time
-RATES = (1_000, 1_000_000)  # Hz; a header that tells of any other is damaged
-UNKNOWN = 0x7F000000  # bytes of data, or more, that a WAV claims where its writer did not know its end
-ENDLESS = 2**63 - 1  # frames that libsndfile claims of a FLAC where its writer did not know its end
+HEAD = 1 << 14  # bytes that tell what a file is
+RAW = (".raw", ".pcm", ".s16", ".s16le", ".sw", ".sln")
+FORMATS = "WAV, FLAC, Ogg, MP3, AIFF and, where ffmpeg is installed, most others"
+NOTHING: Samples = np.zeros(0, np.float32)
 
 log = logging.getLogger(__name__)
 
 
-class Forward(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
-    """Read from beginning to end: a seek after each read, as soundfile does it, upsets MP3 and FLAC."""
-
-    def seekable(self) -> bool:
-        return False
-
-
 class FileSource(Recorded):
-    """The mean of a file's channels, resampled, at whatever speed it is read."""
+    """A file's channels made one, resampled, at whatever speed it is read."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Raises UsageError where there is no such file to read, AudioError where it is no audio."""
+    def __init__(
+        self, path: str | Path, channel: int | None = None, warn: Callable[[str], None] = log.warning
+    ) -> None:
+        """channel: the one to hear, counted from 1; None: the mean of all. warn: called with each remark.
+
+        Raises UsageError where there is no such file or channel, AudioError where it is no audio.
+        """
         self.name = str(path)
+        self._channel, self._warn = channel, warn
         self._stopped = False
         self._check_file(Path(path))
+        self._reader = self._open(Path(path))
         try:
-            self._file = Forward(path)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"cannot read {self.name!r} as audio: {_reason(error)}; kwsd reads WAV, FLAC, Ogg and MP3: "
-                "convert it with ffmpeg"
-            ) from error
-        rate = self._file.samplerate
-        if not RATES[0] <= rate <= RATES[1]:
-            raise AudioError(f"{self.name!r} says it is of {rate:,} Hz, as no audio is: record it again")
+            self._mixer = self._mix(self._reader.channels, self._reader.rate)
+        except UsageError:
+            self._reader.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.close()
+        self._reader.close()
 
     def __iter__(self) -> Iterator[Samples]:
         """Raises AudioError, after the audio that is there, where the file is empty, cut short or damaged."""
-        rate = self._file.samplerate
-        resampler = Resampler(rate)
-        count = min(round(BLOCK * rate), MOST // self._file.channels)
-        heard = odd = 0
-        while not self._stopped:
-            frames = self._read(count, heard)
-            heard += len(frames)
-            odd += int(np.count_nonzero(~np.isfinite(frames)))
-            yield resampler.push(finite(frames).mean(axis=1), last=not len(frames))
-            if not len(frames):
-                if odd:
-                    log.warning("%d samples of %r are no numbers: heard as silence", odd, self.name)
-                self._check_length(heard)
-                return
+        resampler = Resampler(self._reader.rate)
+        odd = 0
+        failure = None
+        try:
+            for rate, frames in self._reader:
+                if self._stopped:
+                    return
+                if rate != resampler.rate:  # files of several rates were joined
+                    yield resampler.push(NOTHING, last=True)
+                    resampler = Resampler(rate)
+                if frames.shape[1] != self._mixer.channels:
+                    self._mixer = self._mix(frames.shape[1], rate)
+                odd += int(np.count_nonzero(~np.isfinite(frames)))
+                yield resampler.push(self._mixer.push(finite(frames)))
+        except AudioError as error:
+            failure = error
+        yield resampler.push(NOTHING, last=True)
+        self._mixer.finish()
+        if odd:
+            self._warn(f"{odd} samples of {self.name!r} are no numbers: heard as silence")
+        if failure:
+            raise failure
 
     def stop(self) -> None:
         self._stopped = True
 
+    def _open(self, path: Path) -> SndfileReader | FFmpegReader:
+        """Whatever reads the file. Raises AudioError where nothing does."""
+        try:
+            return SndfileReader(path, self.name, self._warn)
+        except OSError as error:
+            raise AudioError(f"cannot read {self.name!r}: {error.strerror}") from error
+        except UnknownFormatError as error:
+            unread = f"cannot read {self.name!r} as audio: {error}"
+        with path.open("rb") as file:
+            kind = kind_of(file.read(HEAD))
+        program = ffmpeg()
+        if program is None and kind:
+            raise AudioError(f"{self.name!r} is {kind}, which takes ffmpeg to read: sudo apt install ffmpeg")
+        try:
+            if program:
+                return FFmpegReader(program, path, self.name, kind)
+        except AudioError:
+            if kind:
+                raise
+        if path.suffix.lower() in RAW:
+            raise AudioError(f"{unread}; raw audio goes to kwsd listen --input - < FILE")
+        raise AudioError(f"{unread}; kwsd reads {FORMATS}")
+
+    def _mix(self, channels: int, rate: int) -> Mixer:
+        return Mixer(self.name, channels, rate, self._channel, self._warn)
+
     def _check_file(self, path: Path) -> None:
-        """What libsndfile would call a system error."""
+        """Whether there is a file to read."""
         try:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode):
@@ -93,36 +123,3 @@ class FileSource(Recorded):
             raise UsageError(f"cannot open {self.name!r}: {error}") from error
         if not status.st_size:
             raise AudioError(f"{self.name!r} is empty: record it again")
-
-    def _check_length(self, heard: int) -> None:
-        """Raises AudioError where fewer frames were heard than the file's header claims, or none."""
-        if not heard:
-            raise AudioError(f"{self.name!r} holds no audio: record it again")
-        claimed: int = self._file.frames
-        cut = re.search(r"^data : (\d+) \(should be (\d+)\)", self._file.extra_info, re.MULTILINE)
-        if cut and int(cut[2]) < int(cut[1]) < UNKNOWN:  # the WAV's own claim, which libsndfile corrects
-            claimed = heard * int(cut[1]) // int(cut[2])
-        if self._file.format == "MP3" or claimed == ENDLESS:  # of an MP3 it is a guess
-            return
-        if heard < claimed:
-            rate = self._file.samplerate
-            raise AudioError(
-                f"{self.name!r} is cut short: {heard / rate:,.1f} of {claimed / rate:,.1f} s are there; "
-                "get it again"
-            )
-
-    def _read(self, count: int, heard: int) -> Samples:
-        """Frames, shape (n, channels)."""
-        try:
-            frames: Samples = self._file.read(count, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"cannot read {self.name!r} as audio beyond {heard / self._file.samplerate:,.1f} s: "
-                f"{_reason(error)}; it is damaged: get it again"
-            ) from error
-        return frames
-
-
-def _reason(error: soundfile.LibsndfileError) -> str:
-    reason: str = error.error_string
-    return reason.removeprefix("Error : ").rstrip(".")

@@ -1,5 +1,6 @@
 """Audio from standard input: raw 16 kHz mono int16 little-endian, as ``arecord -t raw`` gives it."""
 
+import itertools
 import logging
 import os
 import select
@@ -9,14 +10,17 @@ from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
+from kwsd.audio.kinds import is_undecided, kind_of
 from kwsd.audio.source import Recorded
+from kwsd.audio.wav import FLOAT, PCM, parse_form
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 
 COMMAND = "arecord -t raw -f S16_LE -r 16000 -c 1 | kwsd listen --input -"
 BLOCK = 1 << 14  # bytes read at a time: half a second
-ENCODED = (b"fLaC", b"OggS", b"ID3", b"RF64", b"FORM")  # how files begin that are no raw audio
+WATCHED = 3 * SAMPLE_RATE  # samples that show whether it is stereo
 
 log = logging.getLogger(__name__)
 
@@ -49,16 +53,20 @@ class PipeSource(Recorded):
         held = b""
         begun = False
         heard = 0
-        for data in self._blocks():
-            held += data
+        watch = StereoWatch()
+        for data in itertools.chain(self._blocks(), (None,)):
+            held += data or b""
             if not begun:
-                header = header_size(held)
+                header = header_size(held, ended=data is None)
                 if header is None:
                     continue
                 held = held[header:]
                 begun = True
             whole = len(held) // 2 * 2
-            yield to_float32(np.frombuffer(held[:whole], "<i2"))
+            if whole:
+                samples = np.frombuffer(held[:whole], "<i2")
+                watch.push(samples)
+                yield to_float32(samples)
             heard += whole
             held = held[whole:]
         if self._ended and not heard:
@@ -86,26 +94,59 @@ class PipeSource(Recorded):
             yield data
 
 
-def header_size(head: bytes) -> int | None:
+def header_size(head: bytes, ended: bool = False) -> int | None:
     """Bytes of WAV header at this head of a stream: 0 for raw audio, None if it is too short to tell.
 
-    Raises UsageError where the WAV is not 16 kHz mono int16, or it is a file of another kind.
+    ended: there is no more. Raises UsageError where the WAV is not 16 kHz mono int16, or it is a file of
+    another kind.
     """
-    if head.startswith(ENCODED):
+    if kind_of(head):
         raise UsageError("standard input is an audio file, not raw audio: kwsd listen --input FILE")
     if not b"RIFF".startswith(head[:4]) or (len(head) >= 12 and head[8:12] != b"WAVE"):
-        return 0
+        return 0 if ended or not is_undecided(head) else None
     at = 12
     while len(head) >= at + 8:
         tag, size = struct.unpack_from("<4sI", head, at)
         if tag == b"data":
             return at + 8
-        if tag == b"fmt " and len(head) >= at + 24:
-            _, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", head, at + 8)
-            if (rate, channels, bits) != (SAMPLE_RATE, 1, 16):
-                raise UsageError(
-                    f"standard input is a WAV of {rate} Hz, {channels} channels, {bits} bits; "
-                    f"16 kHz mono int16 is needed: {COMMAND}"
-                )
+        if tag == b"fmt " and len(head) >= at + 8 + size >= at + 24:
+            form = parse_form(head[at + 8 : at + 8 + size])
+            if (form.rate, form.channels, form.bits, form.tag) != (SAMPLE_RATE, 1, 16, PCM):
+                codec = {PCM: "", FLOAT: " (float)"}.get(form.tag, f" (codec {form.tag})")
+                what = f"{form.rate} Hz, {form.channels} channels, {form.bits} bits{codec}"
+                raise UsageError(f"standard input is a WAV of {what}; 16 kHz mono int16 is needed: {COMMAND}")
         at += 8 + size + size % 2
-    return None
+    return None if not ended else len(head) if head.startswith(b"RIFF") else 0
+
+
+class StereoWatch:
+    """Warns once where raw audio sounds like two channels in turn: it has no header that would say so."""
+
+    def __init__(self) -> None:
+        self._parts: list[npt.NDArray[np.int16]] = []
+        self._length = 0
+
+    def push(self, samples: npt.NDArray[np.int16]) -> None:
+        """Take samples, shape (n,)."""
+        if self._length >= WATCHED or not samples.any():
+            return
+        self._parts.append(samples)
+        self._length += len(samples)
+        if self._length >= WATCHED:
+            if is_stereo(np.concatenate(self._parts)):
+                log.warning(
+                    "standard input sounds like two channels; kwsd takes 16 kHz mono int16: %s", COMMAND
+                )
+            self._parts = []
+
+
+def is_stereo(samples: npt.NDArray[np.int16]) -> bool:
+    """Whether samples, shape (n,), are rather two channels in turn than one.
+
+    In one channel the steps from even to odd samples are as large as those from odd to even, and smaller than
+    those to the next but one.
+    """
+    left, right = samples[: len(samples) // 2 * 2].astype(np.float64).reshape(-1, 2).T
+    within, across = np.square(right - left).mean(), np.square(left[1:] - right[:-1]).mean()
+    alike = (np.square(np.diff(left)).mean() + np.square(np.diff(right)).mean()) / 2
+    return bool(not 0.5 <= (within + 1) / (across + 1) <= 2 or alike + 1 < 0.25 * min(within, across))

@@ -9,6 +9,7 @@ class Resampler:
     """Takes mono float32 at `rate` (Hz), gives float32 at 16 kHz. At 16 kHz it gives what it takes."""
 
     def __init__(self, rate: int) -> None:
+        self.rate = rate
         self._stream = None
         if rate != SAMPLE_RATE:
             import soxr

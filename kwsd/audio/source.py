@@ -69,7 +69,8 @@ def open_source(
 ) -> Source:
     """Open the microphone `device` (None: the default) or, where `given`, a file (its path) or stdin ("-").
 
-    A microphone is supervised; for its options see `Supervisor`.
+    A microphone is supervised; for its options see `Supervisor`. channel: the one to hear, counted from 1;
+    None: the mean of all.
     Raises UsageError or AudioError where that cannot be.
     """
     if given is None:
@@ -81,7 +82,9 @@ def open_source(
     if given == "-":
         from kwsd.audio.pipe import PipeSource
 
+        if channel not in (None, 1):
+            raise UsageError(f"there is no channel {channel} in standard input: it is mono")
         return PipeSource()
     from kwsd.audio.file import FileSource
 
-    return FileSource(given)
+    return FileSource(given, channel)

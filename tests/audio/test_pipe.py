@@ -10,17 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.audio.pipe import PipeSource, header_size
+from kwsd.audio.mp3 import parse_frame
+from kwsd.audio.pipe import PipeSource, header_size, is_stereo
 from kwsd.errors import UsageError
+from kwsd.pcm import to_int16
 
 
 def chunk(tag: bytes, body: bytes) -> bytes:
     return tag + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
-def wav_header(rate: int = 16_000, channels: int = 1, bits: int = 16, extra: bytes = b"") -> bytes:
+def wav_header(
+    rate: int = 16_000, channels: int = 1, bits: int = 16, extra: bytes = b"", tag: int = 1
+) -> bytes:
     """As arecord writes it to a pipe, not knowing how much will come."""
-    form = struct.pack("<HHIIHH", 1, channels, rate, rate * channels * bits // 8, channels * bits // 8, bits)
+    form = struct.pack(
+        "<HHIIHH", tag, channels, rate, rate * channels * bits // 8, channels * bits // 8, bits
+    )
     chunks = chunk(b"LIST", extra) + chunk(b"fmt ", form) + b"data" + struct.pack("<I", 0xFFFFFFFF)
     return b"RIFF" + struct.pack("<I", 0xFFFFFFFF) + b"WAVE" + chunks
 
@@ -89,3 +95,81 @@ def test_what_comes_later_is_waited_for_and_stop_ends_the_wait() -> None:
         stopper.join()
     os.close(read)
     os.close(write)
+
+
+def test_a_wav_of_floats_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"16000 Hz, 1 channels, 32 bits \(float\); 16 kHz mono int16"):
+        header_size(wav_header(bits=32, tag=3))
+    with pytest.raises(UsageError, match=r"16 bits \(codec 17\)"):
+        header_size(wav_header(tag=17))
+
+
+@pytest.mark.parametrize(("tag", "bits"), [(1, 16), (3, 32)])
+def test_an_extensible_wav_is_what_it_holds(tag: int, bits: int) -> None:
+    form = struct.pack("<HHIIHHHHIH", 0xFFFE, 1, 16_000, 2 * bits * 1_000, bits // 8, bits, 22, bits, 4, tag)
+    guid = bytes.fromhex("000000001000800000aa00389b71")
+    header = b"RIFF\xff\xff\xff\xffWAVE" + chunk(b"fmt ", form + guid) + b"data\xff\xff\xff\xff"
+    if tag == 1:
+        assert header_size(header) == len(header)
+        assert {header_size(header[:end]) for end in range(len(header))} == {None}
+    else:
+        with pytest.raises(UsageError, match="32 bits"):
+            header_size(header)
+
+
+MP3_FRAME = b"\xff\xfb\x90\x64".ljust(417, b"\0")  # 128 kbit/s, 44.1 kHz
+AAC_FRAME = b"\xff\xf1\x50\x80\x20\x1f\xfc".ljust(256, b"\0")
+AC3_FRAME = b"\x0b\x77\0\0\x14\x40".ljust(768, b"\0")  # 192 kbit/s, 48 kHz
+FILES = {
+    "FLAC": b"fLaC",
+    "Ogg": b"OggS",
+    "MP3 behind a tag": b"ID3\3\0",
+    "MP3": 2 * MP3_FRAME,
+    "AAC": 2 * AAC_FRAME,
+    "AC-3": 2 * AC3_FRAME,
+    "MP4": b"\0\0\0\x20ftypisom",
+    "WebM": b"\x1a\x45\xdf\xa3",
+    "AMR": b"#!AMR\n",
+    "AU": b".snd",
+    "big-endian WAV": b"RIFX\0\0\0\0WAVE",
+    "RF64": b"RF64",
+    "WMA": b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+    "AIFF": b"FORM",
+    "CAF": b"caff",
+    "W64": b"riff\x2e\x91\xcf\x11",
+    "AVI": b"RIFF\0\0\0\0AVI ",
+    "MPEG-TS": 3 * b"G".ljust(188, b"\0"),
+    "WavPack": b"wvpk",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_a_file_of_another_kind_is_refused(name: str, step: int) -> None:
+    """However little of it comes at a time."""
+    content = FILES[name] + bytes(10_000)
+    with pytest.raises(UsageError, match="standard input is an audio file, not raw audio: kwsd"):
+        heard([content[start : start + step] for start in range(0, len(content), step)])
+
+
+def test_raw_audio_that_begins_as_a_file_does_is_heard() -> None:
+    assert parse_frame(MP3_FRAME)
+    for head in (MP3_FRAME, AAC_FRAME, AC3_FRAME, b"G", b"\0\0\0\x20", b"RI", b"ID"):
+        for length in (len(head), 20_000):
+            assert len(heard([head.ljust(length, b"\0")])) == max(len(head), length) // 2
+
+
+def test_two_channels_are_not_taken_for_one(caplog: pytest.LogCaptureFixture) -> None:
+    random = np.random.default_rng(0)
+    voice = np.convolve(random.normal(0, 0.1, 60_000), np.ones(8) / 8, "same")
+    other = np.convolve(random.normal(0, 0.1, 60_000), np.ones(8) / 8, "same")
+    assert not is_stereo(to_int16(voice))
+    assert not is_stereo(to_int16(random.normal(0, 0.1, 60_000)))
+    assert not is_stereo(np.zeros(60_000, np.int16))
+    for right in (voice, 0.8 * voice, 0 * voice, other):
+        assert is_stereo(to_int16(np.stack((voice, right), axis=1).ravel()))
+    with caplog.at_level(logging.WARNING):
+        heard([to_int16(voice).tobytes()])
+        assert not caplog.text
+        heard([to_int16(voice.repeat(2)).tobytes()])
+    assert caplog.text.count("standard input sounds like two channels") == 1

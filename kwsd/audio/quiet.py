@@ -1,0 +1,44 @@
+"""Keeps what C libraries print on standard error from the user."""
+
+import ctypes
+import functools
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_exchanged = threading.Lock()
+
+
+@contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """What C code prints with `fprintf(stderr, ...)` meanwhile is lost.
+
+    The file descriptor stays as it is, so neither log lines nor programs started meanwhile are affected. Does
+    nothing where the C library is not glibc, whose `stderr` is a variable.
+    """
+    null = _null()
+    if null is None:
+        yield
+        return
+    with _exchanged:
+        stream = ctypes.c_void_p.in_dll(ctypes.pythonapi, "stderr")
+        kept, stream.value = stream.value, null
+        try:
+            yield
+        finally:
+            stream.value = kept
+
+
+@functools.cache
+def _null() -> int | None:
+    """A C stream that goes nowhere; None without glibc."""
+    try:
+        if not (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):
+            return None
+    except (AttributeError, ValueError, OSError):
+        return None
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    stream: int | None = libc.fopen(os.devnull.encode(), b"w")
+    return stream
