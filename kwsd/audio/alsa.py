@@ -316,28 +316,31 @@ class Pcm:
         self._set_near("period_time", period)
         self._check(self._alsa.snd_pcm_hw_params(self._handle, self._parameters))
         self.channels, self.latency = channels, period / 1e6
+        self._capacity = self.rate * buffer // 1_000_000  # frames that are read at a time, at most
+        self._buffer = ctypes.create_string_buffer(2 * channels * self._capacity)
+        self._frames = memoryview(self._buffer)
 
     def start(self) -> None:
         self._check(self._alsa.snd_pcm_start(self._handle))
 
-    def read(self) -> bytes:
-        """The frames that it has, interleaved int16; none at once where it has none yet.
+    def read(self) -> memoryview:
+        """The frames that it has, interleaved int16, until the next call; none at once where it has none yet.
 
         Raises Overrun where some are lost, after which reading goes on, and AlsaError where it is gone.
         """
         try:
-            count = self._check(self._alsa.snd_pcm_avail(self._handle))
-            buffer = ctypes.create_string_buffer(2 * self.channels * count)
-            read = self._check(self._alsa.snd_pcm_readi(self._handle, buffer, count)) if count else 0
+            count = min(self._check(self._alsa.snd_pcm_avail(self._handle)), self._capacity)
+            if count:
+                count = self._check(self._alsa.snd_pcm_readi(self._handle, self._buffer, count))
         except AlsaError as error:
             if error.code == errno.EAGAIN:
-                return b""
+                return self._frames[:0]
             if error.code not in (errno.EPIPE, errno.ESTRPIPE):
                 raise
             self._check(self._alsa.snd_pcm_recover(self._handle, -error.code, 1))
             self.start()
             raise Overrun from error
-        return buffer.raw[: 2 * self.channels * read]
+        return self._frames[: 2 * self.channels * count]
 
     def _set(self, what: str, *values: int) -> None:
         function = getattr(self._alsa, f"snd_pcm_hw_params_{what}")
