@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fake_card import FakeCards
 
+from kwsd.audio import holders
 from kwsd.daemon import doctor
 from kwsd.daemon.doctor import CheckError, SkipError, Subject
 from kwsd.daemon.service import network_is_allowed
@@ -126,6 +128,37 @@ def test_no_service(systemd: Callable[[str], None], monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(SkipError, match="no systemd"):
         doctor.service(SUBJECT)
+
+
+def test_a_microphone_that_kwsds_own_service_has(
+    fake_cards: FakeCards, systemd: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(holders, "PROC", tmp_path / "proc")
+    status = tmp_path / "proc/asound/card0/pcm0c/sub0/status"
+    status.parent.mkdir(parents=True)
+    status.write_text("owner_pid   : 77\n")
+    (tmp_path / "proc/77").mkdir()
+    (tmp_path / "proc/77/comm").write_text("kwsd\n")
+    fake_cards.add("card")
+    fake_cards.set("card", "busy")
+    systemd(r"MainPID=77\nLoadState=loaded\nActiveState=active\n")
+    assert doctor.device(SUBJECT) == "in use by kwsd's own service (pid 77)"
+    with pytest.raises(SkipError, match=r"in use by kwsd's own service \(pid 77\)") as caught:
+        doctor.level(SUBJECT)
+    assert caught.value.mend == "systemctl --system stop kwsd.service"
+    systemd(r"MainPID=78\nLoadState=loaded\nActiveState=active\n")
+    with pytest.raises(CheckError, match=r"'card' is in use by kwsd \(pid 77\)") as caught:
+        doctor.device(SUBJECT)
+    assert caught.value.mend == "fuser -v /dev/snd/*"
+
+
+def test_an_audio_system_that_hangs_is_said(fake_cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kwsd.audio.supervisor.UNANSWERED", 0.1)
+    fake_cards.add("card")
+    fake_cards.set("card", "hang")
+    with pytest.raises(CheckError, match="the audio system has not answered"):
+        doctor.device(Subject("card", "student"))
+    fake_cards.clear("card", "hang")
 
 
 def test_a_machine_that_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
