@@ -51,8 +51,10 @@ def install(system: bool, run_as: str | None, no_network: bool, options: tuple[s
     service.start()
     option = " --system" if system else ""
     print(f"{service.path} is installed and runs.")
-    if hooks:
-        print("Hooks have no network." if no_network else "Hooks have a network; --no-network denies it.")
+    if network:
+        print("Hooks have a network; --no-network denies it.")
+    else:
+        print("Hooks have no network." if hooks else "There are no hooks, so the network is denied.")
     print(f"  log             journalctl {service.scope} -u kwsd -f")
     print(f"  state           kwsd service status{option}")
     print(f"  stop, start     systemctl {service.scope} stop kwsd; systemctl {service.scope} start kwsd")

@@ -76,6 +76,10 @@ KEYWORDS = frozenset(
 GUARDS = frozenset(("[", "test", "command", "type", "which", "hash"))  # what && follows may be missing
 REDEFINE = frozenset((".", "eval", "alias", "set", "export", "hash"))  # after these a name may mean anything
 
+INTERPRETER = re.compile(
+    r"(ba|da|z|k)?sh|python[\d.]*|perl|ruby|node|php|lua"
+)  # its first argument is a file
+
 _WORD = r"""(?:[^\s'"\\;&|<>()]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+"""
 _TOKEN = re.compile(
     rf"""(?P<blank>[ \t]+|\\\n|(?<![^\s;&|])\#[^\n]*)
@@ -86,7 +90,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _PREFIX = re.compile(r"[A-Za-z_]\w*=|!$")  # what may stand before a command: assignments, negation
-_HOME = re.compile(r"^~(?=/|$)|\$HOME\b|\$\{HOME\}")
+_HOME = re.compile(r"^~(?=/|$)|(?<!\\)\$(?:HOME\b|\{HOME\})")
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def problems(hook: str, sandbox: Sandbox) -> list[str]:
     found: dict[str, None] = {}  # in order, each once
     moved = False  # by cd
     for words in _commands(hook):
-        if sandbox.account.home is None and any(map(_HOME.search, words)):
+        if sandbox.account.home is None and any(_HOME.search(word) for word in words if "'" not in word):
             found["the service has no home folder: write whole paths, or install it with --run-as USER"] = (
                 None
             )
@@ -118,9 +122,9 @@ def problems(hook: str, sandbox: Sandbox) -> list[str]:
             continue
         if program not in BUILTINS and not (moved and "/" in program and not program.startswith("/")):
             found |= dict.fromkeys(_of_program(program, sandbox))
-        for argument in arguments:
-            if argument and argument.startswith("/"):
-                found |= dict.fromkeys(_of_path(Path(argument), sandbox))
+        script = arguments[0] if arguments else None
+        if script and script.startswith("/") and INTERPRETER.fullmatch(Path(program).name):
+            found |= dict.fromkeys(_of_script(Path(script), sandbox))
         moved |= program in ("cd", "chdir")
         if program in REDEFINE:
             break
@@ -165,6 +169,16 @@ def _of_interpreter(script: Path, sandbox: Sandbox) -> Iterator[str]:
         if not interpreter.exists():
             yield f"there is no {str(interpreter)!r}, which {script} names in its first line: correct it"
         yield from _of_path(interpreter, sandbox)
+
+
+def _of_script(script: Path, sandbox: Sandbox) -> Iterator[str]:
+    """What keeps an interpreter that is given a file from reading it."""
+    if unreachable := list(_of_path(script, sandbox)):
+        yield from unreachable
+    elif not script.exists():
+        yield f"there is no {script}: correct the path"
+    elif sandbox.account.barrier(script, stat.S_IROTH):
+        yield f"{sandbox.account.name} may not read {script}: chmod +r {script}"
 
 
 def _of_path(path: Path, sandbox: Sandbox) -> Iterator[str]:

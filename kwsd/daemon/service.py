@@ -1,6 +1,7 @@
 """kwsd as a systemd service: installing it, removing it, and what that leaves."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -61,11 +62,10 @@ class Service:
 
     def warnings(self, hooks: Iterable[str], unit_text: str) -> list[str]:
         """What will keep hooks from being executed, and other things worth a line at installation."""
-        path = self._environment().get("PATH", PLAIN_PATH)
         account = self.account
-        sandbox = Sandbox(
-            account, path, account.home or unit.STATE, self._hidden(unit_text), self.run_as is not None
-        )
+        folder = account.home or unit.STATE
+        hidden = self._hidden(unit_text)
+        sandbox = Sandbox(account, self._search_path(), folder, hidden, privileges=self.run_as is not None)
         found = [f"hook {hook!r}: {problem}" for hook in hooks for problem in problems(hook, sandbox)]
         other = Service(not self.system)
         if other.is_installed():
@@ -140,10 +140,13 @@ class Service:
         except OSError as error:
             raise KwsdError(f"cannot run systemctl: {error.strerror}") from error
 
-    def _environment(self) -> dict[str, str]:
-        """The variables that systemd gives to what it starts."""
-        lines = self.systemctl("show-environment").splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line)
+    def _search_path(self) -> str:
+        """The $PATH that systemd gives to what it starts."""
+        for line in self.systemctl("show-environment").splitlines():
+            name, _, value = line.partition("=")
+            if name == "PATH":  # as a shell would read it: $'...' where a character needs that
+                return re.sub(r"\\(.)", r"\1", value[2:-1]) if value.startswith("$'") else value
+        return PLAIN_PATH
 
     def _check_readable(self, path: Path) -> None:
         for one in (path, path.resolve()):

@@ -84,6 +84,11 @@ def others(home: Path) -> Sandbox:
         "echo 'nosuch; nosuch' \"; nosuch\" \\; nosuch",
         "cat <<E\nnosuch\nE",
         "echo 'unfinished",
+        "sh -c 'nosuch'",
+        "sh -c /nosuch",
+        "python3 -m nosuch",
+        "ssh host /nosuch/x",
+        "mosquitto_pub -t /nosuch -m on || true",
         "",
         "  ;",
     ],
@@ -112,6 +117,8 @@ def test_what_may_work_is_not_reported(hook: str, mine: Sandbox) -> None:
         ("! nosuch", "'nosuch'"),
         ("exec nosuch", "'nosuch'"),
         (">/dev/null nosuch", "'nosuch'"),
+        ("python3 /nosuch/on.py", "there is no /nosuch/on.py: correct the path"),
+        ("sh {home}/bin/nosuch", "there is no {home}/bin/nosuch"),
         ("{home}/plain", "me may not execute {home}/plain: chmod +x {home}/plain"),
         ("{home}/crlf", r"there is no '/bin/sh\r', which {home}/crlf names in its first line"),
         ("{home}/venv", "there is no '/nosuch/python'"),
@@ -136,7 +143,8 @@ def test_a_program_in_the_caller_s_path_alone_is_named(
 
 
 def test_another_s_closed_home_is_reported(others: Sandbox, home: Path) -> None:
-    for hook in (f"{home}/bin/lights", f"python3 {home}/on.py"):
+    (home / "on.py").touch()
+    for hook in (f"{home}/bin/lights", f"python3 {home}/on.py", f"sh {home}/bin/lights"):
         (found,) = problems(hook, others)
         assert f"other may not enter {home}" in found
     home.chmod(0o755)
@@ -153,14 +161,15 @@ def test_without_a_home_the_tilde_is_reported(hook: str, others: Sandbox) -> Non
 def test_what_the_unit_hides_is_reported(others: Sandbox, home: Path) -> None:
     home.chmod(0o755)
     hardened = Sandbox(others.account, PATH, Path("/"), hidden=(home,))
-    for hook in (f"{home}/bin/lights", f"cat {home}/bin/lights"):
+    for hook in (f"{home}/bin/lights", f"sh {home}/bin/lights"):
         (found,) = problems(hook, hardened)
         assert f"cannot see {home}/bin/lights" in found
         assert "--run-as USER" in found
     link = home.parent / "link"
     link.symlink_to(home / "bin/lights")
     assert "cannot see" in problems(str(link), hardened)[0]
-    assert problems(f"touch {home}/new", hardened) == []  # it may be a /tmp of the service's own
+    assert problems(f"touch {home}/bin/lights", hardened) == []  # it may be a /tmp of the service's own
+    assert problems("echo \\$HOME '$HOME' '~'", hardened) == []
 
 
 def test_a_program_that_needs_privileges_is_reported(home: Path, others: Sandbox) -> None:
