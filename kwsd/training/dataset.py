@@ -1,23 +1,50 @@
 """The recordings: a Speech Commands tree and folders of other audio, split so that no speaker crosses."""
 
 import hashlib
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from kwsd.errors import UsageError
-from kwsd.pcm import SAMPLE_RATE, to_float32, to_int16
+from kwsd.audio.file import FileSource
+from kwsd.audio.kinds import kind_of
+from kwsd.errors import AudioError, UsageError
+from kwsd.pcm import SAMPLE_RATE, to_int16
 
 Audio = npt.NDArray[np.int16]
 
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3"}
+# of files that are to be heard; others are where their first bytes say so
+AUDIO_SUFFIXES = (
+    *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"),
+    *(
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".spx",
+        ".mp3",
+        ".mp2",
+        ".mpga",
+        ".m4a",
+        ".m4b",
+        ".mp4",
+        ".aac",
+        ".3gp",
+        ".3g2",
+    ),
+    *(".amr", ".awb", ".webm", ".mka", ".mkv", ".wma", ".wv", ".ape", ".tta", ".mpc", ".ac3", ".voc", ".sph"),
+    *(".raw", ".pcm"),
+)
+HEAD = 1 << 14  # bytes that tell what a file is
 NOISE_FOLDER = "_background_noise_"
 _HASH_RANGE = 2**27 - 1  # MAX_NUM_WAVS_PER_CLASS of the archive's README
 DEV_TEST_SHARE = 15  # per cent of the training speakers
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,7 +59,7 @@ class Clip:
 
 def percentage(name: str) -> float:
     """0 to 100, stable for a name: the hash of the archive's README."""
-    digest = int(hashlib.sha1(name.encode()).hexdigest(), 16)
+    digest = int(hashlib.sha1(name.encode("utf-8", "surrogateescape")).hexdigest(), 16)
     return digest % (_HASH_RANGE + 1) * (100 / _HASH_RANGE)
 
 
@@ -67,7 +94,7 @@ def clips_of(root: Path) -> list[Clip]:
         if not folder.is_dir() or folder.name.startswith("_"):
             continue
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in AUDIO_SUFFIXES:
+            if not is_audio(path):
                 continue
             speaker = re.sub("_nohash_.*$", "", path.stem)
             if all(file.exists() for file in lists):
@@ -100,7 +127,7 @@ def files_of(folder: Path, split: str | None = None) -> Iterator[Path]:
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in AUDIO_SUFFIXES:
+        if is_audio(path):
             cut = re.fullmatch(r"\d-(\d+)-[A-Z].*", path.stem)
             place = percentage(cut[1] if cut else path.stem)
             side = "training" if place < 70 else "validation" if place < 80 else "dev-test"
@@ -108,22 +135,33 @@ def files_of(folder: Path, split: str | None = None) -> Iterator[Path]:
                 yield path
 
 
-def read_audio(path: Path) -> Audio:
-    """A file as 16 kHz mono int16, shape (n,). Raises UsageError for what is no audio."""
-    import soundfile
-
+def is_audio(path: Path) -> bool:
+    """Whether a file is one to hear: by the end of its name, or by its first bytes."""
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        return path.is_file()
     try:
-        samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
-    except soundfile.SoundFileError as error:
-        raise UsageError(f"{path}: not readable as audio ({error})") from error
-    if samples.shape[1] > 1 or rate != SAMPLE_RATE:
-        import soxr
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    return head.startswith(b"RIFF") or kind_of(head) is not None
 
-        mono = to_float32(samples).mean(axis=1)
-        mono = soxr.resample(mono, rate, SAMPLE_RATE) if rate != SAMPLE_RATE else mono
-        return to_int16(mono)
-    first: Audio = samples[:, 0]
-    return first
+
+def read_audio(path: Path, warn: Callable[[str], None] = log.warning) -> Audio:
+    """A file as 16 kHz mono int16, shape (n,), as `kwsd listen --input` hears it.
+
+    Of a file that is cut short or damaged it is what can be heard. warn: called with that, and with any other
+    remark. Raises UsageError or AudioError where nothing can be heard.
+    """
+    parts: list[Audio] = []
+    with FileSource(path, warn=warn) as source:
+        try:
+            parts.extend(map(to_int16, source))
+        except AudioError as error:
+            if not any(map(len, parts)):
+                raise
+            warn(str(error))
+    return np.concatenate(parts)
 
 
 def read_clips(clips: list[Clip]) -> npt.NDArray[np.int16]:

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import re
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -10,7 +11,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.errors import UsageError
+from kwsd.errors import AudioError, UsageError
 from kwsd.training.dataset import files_of, hashed_split, read_audio, read_clips, read_tree
 
 
@@ -97,7 +98,7 @@ def test_audio_of_any_rate_and_channels(tmp_path: Path) -> None:
 def test_what_is_no_audio_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_text("no audio")
-    with pytest.raises(UsageError, match=r"a\.wav: not readable as audio"):
+    with pytest.raises(AudioError, match=r"cannot read '.*a\.wav' as audio"):
         read_audio(path)
 
 
@@ -132,3 +133,64 @@ def test_other_files_are_split_70_10_20(tmp_path: Path) -> None:
     sides = {split: len(list(files_of(tmp_path, split))) for split in ("training", "validation", "dev-test")}
     assert sides == {"training": 708, "validation": 101, "dev-test": 191}
     assert len(list(files_of(tmp_path))) == 1_000
+
+
+FORMATS = {  # subtype and container
+    "f32.wav": ("FLOAT", "WAV"),
+    "f64.WAV": ("DOUBLE", "WAV"),
+    "u8.wave": ("PCM_U8", "WAV"),
+    "it.aiff": ("PCM_24", "AIFF"),
+    "it.au": ("ULAW", "AU"),
+    "it.w64": ("PCM_16", "W64"),
+    "it.caf": ("FLOAT", "CAF"),
+    "it.rf64": ("PCM_32", "RF64"),
+    "it.flac": ("PCM_24", "FLAC"),
+    "it": ("FLOAT", "WAV"),
+    "it.raw": ("PCM_16", "FLAC"),
+}
+
+
+def test_every_format_that_listen_takes_is_found_and_heard_alike(tmp_path: Path) -> None:
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    for name, (subtype, container) in FORMATS.items():
+        with (tmp_path / name).open("wb") as file:
+            soundfile.write(file, tone, 16_000, subtype=subtype, format=container)
+    (tmp_path / "it.opus").write_bytes(b"")
+    (tmp_path / "README.txt").write_text("Recordings\n")
+    (tmp_path / "folder.wav").mkdir()
+    files = list(files_of(tmp_path))
+    assert {path.name for path in files} == {*FORMATS, "it.opus"}
+    for path in files:
+        if path.suffix != ".opus":
+            np.testing.assert_allclose(read_audio(path), 32_768 * tone, atol=600, err_msg=path.name)
+
+
+@pytest.mark.parametrize("name", ["f32.wav", "without a suffix"])
+def test_floats_are_read_exactly(tmp_path: Path, name: str) -> None:
+    samples = np.random.default_rng(0).integers(-(2**15), 2**15, 20_001).astype(np.int16)
+    soundfile.write(tmp_path / name, samples / np.float32(32_768), 16_000, subtype="FLOAT", format="WAV")
+    np.testing.assert_array_equal(read_audio(tmp_path / name), samples)
+
+
+def test_what_is_cut_short_is_heard_and_said(tmp_path: Path) -> None:
+    samples = np.arange(16_000).astype(np.int16)
+    soundfile.write(tmp_path / "a.wav", samples, 16_000)
+    (tmp_path / "a.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:-16_000])
+    said: list[str] = []
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", said.append), samples[:8_000])
+    assert [line.split("' ")[1] for line in said] == ["is cut short: 0.5 of 1.0 s are there; get it again"]
+    (tmp_path / "a.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:44])
+    with pytest.raises(AudioError, match="holds no audio"):
+        read_audio(tmp_path / "a.wav")
+
+
+def test_a_name_that_is_not_utf_8_has_a_side(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    path = tmp_path / f"{name}.wav"
+    try:
+        soundfile.write(os.fsencode(path), np.zeros(1_600), 16_000)
+    except (OSError, soundfile.LibsndfileError):
+        pytest.skip("this file system takes UTF-8 only")
+    sides = [split for split in ("training", "validation", "dev-test") if list(files_of(tmp_path, split))]
+    assert len(sides) == 1
+    assert len(read_audio(path)) == 1_600
