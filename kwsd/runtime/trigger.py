@@ -37,7 +37,7 @@ class Debouncer:
         self._released = True
         self._fired = -math.inf  # stream time
 
-    def push(self, posterior: float, time: float, warm: bool = True) -> bool:
+    def push(self, posterior: float, time: float, warm: bool) -> bool:
         """Take a step's posterior at this stream time (seconds); tell whether it fires."""
         settings = self._settings
         if posterior < settings.release:

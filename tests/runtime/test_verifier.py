@@ -153,6 +153,21 @@ def test_the_past_is_the_last_samples(sizes: list[int], later: int, length: int)
     np.testing.assert_array_equal(past.until(later), wanted[end - length : end])
 
 
+@given(
+    sizes=st.lists(st.integers(1, BLOCK), min_size=1, max_size=8), length=st.sampled_from([1, 1000, 40_000])
+)
+def test_the_past_reaches_as_far_back_as_may_be_asked_for(sizes: list[int], length: int) -> None:
+    past, stream = Past(length), np.arange(1, sum(sizes) + 1, dtype=np.float32)
+    wanted = np.concatenate((np.zeros(length, np.float32), stream))
+    start = 0
+    for size in sizes:
+        past.push(stream[start : start + size])
+        start += size
+        for later in (0, size - 1):
+            end = length + start - later
+            np.testing.assert_array_equal(past.until(later), wanted[end - length : end])
+
+
 def test_the_past_forgets_what_nobody_will_ask_for() -> None:
     past = Past(1000)
     for _ in range(100):
@@ -297,6 +312,43 @@ def test_mels_are_tenths_of_decibels_above_a_floor_80_below_the_loudest() -> Non
     np.testing.assert_allclose(mels[:, [0, 4, 31]], loudest - 8, atol=2e-3)
 
 
+def test_silence_is_at_the_floor_of_1e_10() -> None:
+    mels = Verifier({"mel": np.ones((257, N_MELS), np.float32)}).mels(np.zeros(512, np.float32))
+    np.testing.assert_allclose(mels, -8, atol=1e-5)  # -100 dB / 10 + 2
+
+
+@pytest.mark.parametrize(
+    ("sample", "weight"), [(56, 0), (156, 0.5), (256, 1), (356, 0.5), (455, 6.2e-5), (456, 0)]
+)
+def test_the_window_is_400_samples_of_hann_in_the_middle_of_512(sample: int, weight: float) -> None:
+    mel = np.zeros((257, N_MELS), np.float32)
+    mel[32] = 1
+    click = np.zeros(512, np.float32)
+    click[sample] = 1
+    mels = Verifier({"mel": mel}).mels(click)
+    np.testing.assert_allclose(mels, 2 * np.log10(32_768 * weight) + 2 if weight else -8, atol=2e-2)
+
+
+def test_the_shapes_of_a_verifier_in_plain_numbers() -> None:
+    made = shapes(3)
+    assert sum(int(np.prod(shape)) for shape in made.values()) == 478_243
+    assert made["mel"] == (257, 32)
+    assert [made[f"conv{i}.weight"] for i in (0, 1, 3, 7, 11, 15, 19)] == [
+        (3, 3, 24),
+        (3, 24, 24),
+        (3, 24, 48),
+        (3, 48, 72),
+        (3, 72, 96),
+        (3, 96, 96),
+        (3, 96, 96),
+    ]
+    assert [made[f"conv{i}.bias"] for i in (0, 3, 7, 11, 18)] == [(24,), (48,), (72,), (96,), (96,)]
+    heads = [
+        made[f"{layer}.{part}"] for layer in ("each", "together", "output") for part in ("weight", "bias")
+    ]
+    assert heads == [(3, 96, 64), (3, 1, 64), (3, 640, 64), (3, 1, 64), (3, 64, 1), (3, 1, 1)]
+
+
 def test_the_embedding_sees_76_frames_and_makes_one_each_8() -> None:
     verifier = Verifier(weights())
     for frames, count in [(76, 1), (83, 1), (84, 2), (156, 11)]:
@@ -317,3 +369,65 @@ def test_the_surest_of_two_answers_and_the_mean_of_the_heads_count() -> None:
         }
         each.append(Verifier(alone).odds(verifier.embeddings(verifier.mels(levelled(audio)))))
     np.testing.assert_allclose(odds, np.mean(each, axis=0), rtol=1e-4)
+
+
+POOLS = [("tft", 2, 2), ("ftft", 1, 2), ("ftft", 2, 2), ("ftft", 1, 2), ("ftft", 2, 2)]
+
+
+def embeddings_of(w: dict[str, Array], mels: np.ndarray) -> np.ndarray:
+    """What the embedding is, tap by tap: Lin et al. 2020, with the first filters seeing 3 by 3."""
+    x = np.zeros((len(mels), 32, 3))
+    for neighbour in range(3):
+        for band in range(32):
+            if 0 <= band + neighbour - 1 < 32:
+                x[:, band, neighbour] = mels[:, band + neighbour - 1]
+    layer = 0
+    for directions, time, bands in POOLS:
+        for direction in directions:
+            taps = w[f"conv{layer}.weight"].astype(np.float64)
+            if direction == "f":
+                x = np.pad(x, ((0, 0), (1, 1), (0, 0)))
+                x = x[:, :-2] @ taps[0] + x[:, 1:-1] @ taps[1] + x[:, 2:] @ taps[2]
+            else:
+                x = x[:-2] @ taps[0] + x[1:-1] @ taps[1] + x[2:] @ taps[2]
+            x += w[f"conv{layer}.bias"]
+            x = np.where(x > 0, x, 0.2 * x).clip(min=-0.4)
+            layer += 1
+        rows, columns = x.shape[0] // time, x.shape[1] // bands
+        cells = [
+            x[i : rows * time : time, j : columns * bands : bands] for i in range(time) for j in range(bands)
+        ]
+        x = np.max(cells, axis=0)
+    taps = w["conv19.weight"].astype(np.float64)
+    return (x[:-2] @ taps[0] + x[1:-1] @ taps[1] + x[2:] @ taps[2])[:, 0]
+
+
+def odds_of(w: dict[str, Array], embeddings: np.ndarray) -> list[float]:
+    """What the heads answer at each embedding with nine before it."""
+    answers = []
+    for end in range(10, len(embeddings) + 1):
+        heads = []
+        for head in range(len(w["each.weight"])):
+            seen = embeddings[end - 10 : end] @ w["each.weight"][head] + w["each.bias"][head]
+            joined = seen.clip(min=0).ravel() @ w["together.weight"][head] + w["together.bias"][head, 0]
+            heads.append(
+                float(joined.clip(min=0) @ w["output.weight"][head, :, 0] + w["output.bias"][head, 0, 0])
+            )
+        answers.append(sum(heads) / len(heads))
+    return answers
+
+
+def test_it_computes_the_embedding_and_its_heads() -> None:
+    made = weights(bias=0.3)
+    random = np.random.default_rng(1)
+    for name in made:
+        if name.endswith("bias"):
+            made[name] = random.normal(0, 0.3, made[name].shape).astype(np.float32)
+    mels = random.normal(0, 3, (164, 32)).astype(np.float32)
+    verifier = Verifier(made)
+    expected = embeddings_of(made, mels)
+    assert expected.shape == (12, 96)
+    np.testing.assert_allclose(verifier.embeddings(mels), expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        verifier.odds(expected.astype(np.float32)), odds_of(made, expected), rtol=1e-3, atol=1e-3
+    )
