@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import inspect
+import shutil
 from collections.abc import Iterable
 
 import click
@@ -33,7 +34,13 @@ COMMANDS = LISTENING | TRAINING
 
 
 class Formatter(click.HelpFormatter):
-    """Leaves room for descriptions on a narrow terminal, too."""
+    """Wraps on a narrow terminal, too, where click assumes 50 columns and gives 30 of them to names."""
+
+    def __init__(
+        self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None
+    ) -> None:
+        columns = width or min(shutil.get_terminal_size().columns, max_width or 80) - 2
+        super().__init__(indent_increment, columns, max_width)
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         super().write_dl(rows, min(col_max, self.width * 3 // 8), col_spacing)
