@@ -120,3 +120,28 @@ def listen(microphone: FakeMicrophone, tmp_path: Path) -> Iterator[Callable[...,
     yield start
     for daemon in started:
         daemon.close()
+
+
+@pytest.fixture
+def own_microphone(
+    microphone: FakeMicrophone,  # noqa: ARG001 - it skips where there can be none
+    tmp_path: Path,
+) -> Iterator[FakeMicrophone]:
+    """One that a test may break."""
+    fake = FakeMicrophone(tmp_path)
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def daemon(own_microphone: FakeMicrophone, tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    started = []
+
+    def start(*options: str) -> Daemon:
+        daemon = Daemon(tmp_path, own_microphone.environment, "--model", str(LOUD), *options)
+        started.append(daemon)
+        return daemon
+
+    yield start
+    for one in started:
+        one.close()

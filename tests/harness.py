@@ -88,31 +88,57 @@ class FakeMicrophone:
             env=self.environment,
             stderr=subprocess.DEVNULL,
         )
-        wait_for("PulseAudio", lambda: self._control("info"))
+        wait_for("PulseAudio", lambda: self.control("info"))
         self.plug()
 
-    def play(self, path: Path) -> None:
+    def play(self, path: Path, sink: str = "speaker") -> None:
         """Speak a WAV file, from beginning to end."""
         subprocess.run(
-            ["paplay", "--device=speaker", path], env=self.environment, check=True, timeout=PATIENCE
+            ["paplay", f"--device={sink}", path], env=self.environment, check=True, timeout=PATIENCE
         )
 
     def unplug(self) -> None:
-        assert self._control("unload-module", "module-remap-source")
-        assert self._control("unload-module", "module-null-sink")
+        for module in reversed(self._plugged):
+            assert self.control("unload-module", module)
 
     def plug(self) -> None:
-        assert self._control("load-module", *self.SINK)
-        assert self._control("load-module", *self.SOURCE)
-        assert self._control("set-default-source", "mic")
+        self._plugged = [self._load(*self.SINK), self._load(*self.SOURCE)]
+        assert self.control("set-default-source", "mic")
+
+    def add(self, name: str) -> None:
+        """Plug in another microphone; `play` with `sink=NAME.speaker` speaks into it."""
+        self._load("module-null-sink", f"sink_name={name}.speaker", "norewinds=1")
+        self._load("module-remap-source", f"source_name={name}", f"master={name}.speaker.monitor")
+
+    def add_loudspeaker(self) -> None:
+        """A loudspeaker, "tv": its monitor is what the server has to record where there is no microphone."""
+        self._load("module-null-sink", "sink_name=tv", "norewinds=1")
+        assert self.control("set-default-sink", "tv")
+
+    def freeze(self) -> None:
+        """Let the server answer nobody, until `thaw`."""
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._server.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         self._server.kill()
         self._server.wait()
 
-    def _control(self, *command: str) -> bool:
-        done = subprocess.run(["pactl", *command], env=self.environment, capture_output=True, check=False)
-        return done.returncode == 0
+    def control(self, *command: str) -> bool:
+        """Whether pactl has done this."""
+        return self._run(*command).returncode == 0
+
+    def _load(self, *module: str) -> str:
+        """Load a module and return its index."""
+        done = self._run("load-module", *module)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        line = ["pactl", *command]
+        return subprocess.run(line, env=self.environment, capture_output=True, check=False, text=True)
 
 
 class Daemon:
@@ -151,6 +177,10 @@ class Daemon:
                 return False
 
         wait_for(wanted, sent)
+
+    def wait_for_line(self, wanted: str) -> None:
+        """Until standard error contains `wanted`."""
+        wait_for(wanted, lambda: wanted in Path(self._errors.name).read_text())
 
     def event(self) -> dict[str, Any]:
         """The next trigger."""

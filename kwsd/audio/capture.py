@@ -21,6 +21,7 @@ class Capture:
     """An open microphone. The library's thread calls `_write` and `_lose`; its reader iterates."""
 
     waiting = ""
+    muted = ""
 
     def __init__(self, name: str, system: str, rate: int, channels: int, channel: int | None) -> None:
         """`system` records it. `rate` (Hz) and `channels` are those of the frames that will be written.

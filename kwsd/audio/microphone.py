@@ -55,6 +55,8 @@ class PortAudioMicrophone(Capture):
 class PortAudioOpener:
     """Opens the device `wanted`, by index or a part of its name; None: the default."""
 
+    pause = 10.0  # PortAudio opens every device of the machine to list them
+
     def __init__(self, wanted: str | None, channel: int | None, latency: float) -> None:
         """Raises AudioError where there is no PortAudio."""
         portaudio()

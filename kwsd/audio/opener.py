@@ -22,6 +22,10 @@ class Microphone(Protocol):
         """Why no audio comes although it is open, such as "... is suspended"; empty while audio comes."""
 
     @property
+    def muted(self) -> str:
+        """The command that unmutes it, where the audio system says that it is muted; else empty."""
+
+    @property
     def overruns(self) -> int:
         """Times audio was lost because it was not taken fast enough."""
 
@@ -54,6 +58,10 @@ class Opener(Protocol):
     def name(self) -> str:
         """What a person calls the microphone."""
 
+    @property
+    def pause(self) -> float:
+        """Seconds between two attempts to open it, at most: the less the less an attempt costs."""
+
     def open(self) -> Microphone:
         """May take long, or never return where the audio system hangs.
 
@@ -72,8 +80,13 @@ def opener(device: str | None = None, channel: int | None = None, latency: float
     """
     if sys.platform == "linux":
         from kwsd.audio.cards import CardOpener
+        from kwsd.audio.libpulse import is_installed
+        from kwsd.audio.sources import ServerOpener
 
-        return CardOpener(device, channel, latency)
+        def card_opener() -> Opener:
+            return CardOpener(device, channel, latency)
+
+        return ServerOpener(device, channel, latency, card_opener) if is_installed() else card_opener()
     from kwsd.audio.microphone import PortAudioOpener
 
     return PortAudioOpener(device, channel, latency)
@@ -83,7 +96,7 @@ def opener(device: str | None = None, channel: int | None = None, latency: float
 class Listed:
     """A microphone as ``kwsd devices`` shows it."""
 
-    index: int  # as --device takes it
+    index: int | None  # as --device takes it; None where it is the sound server's sources that are counted
     name: str
     description: str
     system: str  # what it is recorded through: ALSA, Core Audio, ...
@@ -96,19 +109,20 @@ class Listed:
 def microphones() -> list[Listed]:
     """All microphones. May take long where the audio system hangs. Raises AudioError."""
     if sys.platform == "linux":
-        from kwsd.audio import cards
+        from kwsd.audio import cards, sources
 
-        found = cards.devices()
+        served = sources.listed()
+        found = [one for one in cards.devices() if not (served and one.name == cards.DEFAULT)]
         default = cards.DEFAULT if any(device.name == cards.DEFAULT for device in found) else None
-        return [
+        return served + [
             Listed(
-                index,
+                None if served else index,
                 device.name,
                 device.description,
                 "ALSA",
                 device.rate,
                 device.channels,
-                device.name == default or (default is None and index == 0),
+                not served and (device.name == default or (default is None and index == 0)),
                 device.problem,
             )
             for index, device in enumerate(found)

@@ -14,7 +14,7 @@ from kwsd.audio.pace import Pace
 from kwsd.errors import AbsentError, AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples
 
-SHORTEST, LONGEST = 0.5, 10.0  # seconds between two attempts to open; each pause is twice the last
+SHORTEST = 0.5  # seconds between the first two attempts to open; each pause is twice the last
 TICK = 0.25  # seconds after which one who waits looks around
 UNANSWERED = 5.0  # seconds after which an attempt to open that has no result is reported
 MUTED = 60.0  # seconds of digital silence after which it is told of
@@ -51,6 +51,7 @@ class Supervisor:
         self._reasons: set[str] = set()  # logged since then, why there is none
         self._past_overruns, self._past_dropped = 0, 0.0  # of microphones closed, and for coming late
         self._stopped = False
+        self._muted = ""  # as the microphone says
         self._mute = 0  # samples of digital silence on end
         try:
             self._attempt = Attempt(self._opener.open)
@@ -121,7 +122,7 @@ class Supervisor:
 
     def _hear(self, microphone: Microphone) -> Iterator[Samples]:
         """What it gives, without what comes late; ends with it."""
-        pace, late = Pace(), 0
+        pace, late, overruns = Pace(), 0, microphone.overruns
         missed = self._last is not None  # as this one was opened after another was lost
         for samples in microphone:
             self.gap = 0.0
@@ -138,11 +139,11 @@ class Supervisor:
                     self.gap = now - self._last
                 if self._reasons:
                     self._greet()
-                if late:
-                    self._past_overruns += 1
+                if late and not missed:
+                    self._past_overruns += microphone.overruns == overruns  # else it is counted there
                     self._past_dropped += late / SAMPLE_RATE
-                self._last, missed, late = now, False, 0
-                self._watch_mute(samples)
+                self._last, missed, late, overruns = now, False, 0, microphone.overruns
+                self._watch_mute(samples, microphone.muted)
             yield samples
 
     def _explain(self, why: object) -> None:
@@ -182,7 +183,7 @@ class Supervisor:
                     if self._stopped:
                         return
                     time.sleep(TICK)
-                pause = min(2 * pause, LONGEST)
+                pause = min(2 * pause, self._opener.pause)
                 gc.collect()  # a closed stream of sounddevice is a cycle, which holds its ring
                 self._attempt = Attempt(self._opener.open)
             began = time.monotonic()
@@ -205,9 +206,14 @@ class Supervisor:
         microphone, self._microphone = self._microphone, None
         microphone.close()
 
-    def _watch_mute(self, samples: Samples) -> None:
-        """Tell of digital silence, once until sound comes."""
-        if samples.any():
+    def _watch_mute(self, samples: Samples, muted: str) -> None:
+        """Log that it is muted, or gives digital silence for another reason, once until it does not."""
+        if muted and not self._muted:
+            log.warning("the microphone %r is muted: %s", self.name, muted)
+        if self._muted and not muted:
+            log.info("the microphone %r is no longer muted", self.name)
+        self._muted = muted
+        if muted or samples.any():
             self._mute = 0
             return
         before, self._mute = self._mute, self._mute + len(samples)

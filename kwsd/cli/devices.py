@@ -5,9 +5,12 @@ import click
 
 @click.command(name="devices")
 def command() -> None:
-    """The default one is marked with *."""
+    """The default one is marked with *.
+
+    `--device` takes an index or a part of a name or description. A monitor is what a loudspeaker plays.
+    """
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from kwsd.audio.opener import microphones
@@ -16,11 +19,11 @@ def command() -> None:
     found = microphones()
     if not found:
         raise AudioError("there is no microphone here; see docs/silent-microphone.md")
-    table = Table("", "Index", "Name", "Description", "System", "Channels", "Rate")
+    table = Table("", "Index", Column("Name", overflow="fold"), "Description", "System", "Channels", "Rate")
     for one in found:
         table.add_row(
             "*" if one.default else "",
-            str(one.index),
+            "" if one.index is None else str(one.index),
             Text(one_line(one.name)),
             Text(one_line(one.problem or one.description)),
             one.system,

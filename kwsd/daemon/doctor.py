@@ -29,8 +29,6 @@ TRIAL = 10  # seconds of audio on which the speed is measured; the first, in whi
 MOST = 0.5  # of a processor core; a model that takes more falls behind as soon as anything else runs
 
 SOUND = Path("/dev/snd")
-PLUGINS = "lib*/**/alsa-lib/libasound_module_pcm_{}.so"  # by which ALSA reaches a sound server
-PACKAGES = {"PulseAudio": ("pulse", "libasound2-plugins"), "PipeWire": ("pipewire", "pipewire-alsa")}
 
 
 @dataclass(frozen=True)
@@ -188,6 +186,8 @@ def level(subject: Subject) -> str:
     if not len(heard):
         raise CheckError(f"no audio came in {NEVER:g} s", ASK)
     loudness = np.abs(heard)
+    if microphone.muted:
+        raise CheckError("muted", microphone.muted)
     if not loudness.any():
         raise CheckError("digital silence: muted, or the wrong microphone", _mixer("mute", "0"))
     peak = 20 * float(np.log10(loudness.max()))
@@ -334,14 +334,17 @@ def _restart() -> str:
 
 
 def _way_to_a_microphone() -> str:
-    """What to run where PortAudio finds none: install ALSA's way to the sound server, or look further."""
+    """What to run where there is none: install the way to the sound server, or look further."""
+    from kwsd.audio.libpulse import is_installed
+
     try:
-        program, _ = _server()
+        program, address = _server()
     except CheckError:
         return "arecord -l"
-    plugin, package = PACKAGES[program]
-    if not any(Path("/usr").glob(PLUGINS.format(plugin))):
-        return f"sudo apt install {package}"
+    if not is_installed():
+        return "sudo apt install libpulse0"
+    if program == "PipeWire" and not address.with_name("pulse").is_dir():
+        return "sudo apt install pipewire-pulse"
     return "pactl list short sources"
 
 

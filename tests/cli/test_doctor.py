@@ -46,7 +46,7 @@ def test_what_is_wrong_with_the_level_is_said_and_mended(microphone: FakeMicroph
     beep = np.sign(np.sin(2 * np.pi * 200 / 16_000 * np.arange(30 * 16_000)))  # full scale, square
     soundfile.write(tmp_path / "beep.wav", beep.astype(np.float32), 16_000)
     faults = {
-        "digital silence": "pactl set-source-mute @DEFAULT_SOURCE@ 1",
+        "muted": "pactl set-source-mute @DEFAULT_SOURCE@ 1",
         "too low": "pactl set-source-volume @DEFAULT_SOURCE@ 5%",
         "clipped": "true",  # the gain is 100 % again
     }

@@ -69,7 +69,10 @@ def test_devices_lists_the_microphones(microphone: FakeMicrophone) -> None:
     rows = [
         [cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "│" in line
     ]
-    assert ["*", "0", "default"] in [row[:3] for row in rows]
+    names = [(row[0], row[2]) for row in rows if row[1]]
+    assert ("*", "mic") in names
+    assert [mark for mark, _ in names].count("*") == 1
+    assert "a monitor of" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,14 @@
 """The microphone unplugged and plugged in, the sound server killed and restarted, while kwsd listens."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import LOUD, Daemon, FakeMicrophone, Spoken, wait_for
+from harness import Daemon, FakeMicrophone, Spoken, wait_for
 
 pytestmark = pytest.mark.microphone
 
 Listen = Callable[..., Daemon]
-
-
-@pytest.fixture
-def own_microphone(
-    microphone: FakeMicrophone,  # noqa: ARG001 - it skips where there can be none
-    tmp_path: Path,
-) -> Iterator[FakeMicrophone]:
-    """One that a test may break."""
-    fake = FakeMicrophone(tmp_path)
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
-def daemon(own_microphone: FakeMicrophone, tmp_path: Path) -> Iterator[Listen]:
-    started = []
-
-    def start(*options: str) -> Daemon:
-        daemon = Daemon(tmp_path, own_microphone.environment, "--model", str(LOUD), *options)
-        started.append(daemon)
-        return daemon
-
-    yield start
-    for one in started:
-        one.close()
 
 
 def lines(error: str) -> list[str]:
@@ -63,7 +38,7 @@ def test_an_unplugged_microphone_comes_back(
     after = running.event()
     code, error = running.stop()
     assert code == 0
-    _, lost, *_, back = lines(error)
+    _, _, lost, *_, back = lines(error)
     assert lost == "kwsd: no more audio from the microphone 'default': was it unplugged? waiting for it"
     assert back.startswith("kwsd: the microphone 'default' is back after ")
     gap = float(back.split()[-2])
