@@ -49,17 +49,16 @@ def install(system: bool, run_as: str | None, no_network: bool, options: tuple[s
     service.write(text)
     print("Starting: it waits for the microphone (Ctrl-C leaves the waiting to systemd).", flush=True)
     service.start()
-    option = " --system" if system else ""
     print(f"{service.path} is installed and runs.")
     if network:
         print("Hooks have a network; --no-network denies it.")
     else:
         print("Hooks have no network." if hooks else "There are no hooks, so the network is denied.")
     print(f"  log             journalctl {service.scope} -u kwsd -f")
-    print(f"  state           kwsd service status{option}")
+    print(f"  state           kwsd service status{service.option}")
     print(f"  stop, start     systemctl {service.scope} stop kwsd; systemctl {service.scope} start kwsd")
     print(f"  after upgrades  systemctl {service.scope} restart kwsd")
-    print(f"  remove          kwsd service uninstall{option}")
+    print(f"  remove          kwsd service uninstall{service.option}")
     if not service.lingers() and (run_as or not system):
         what = (
             f"The sound server of {run_as} ends with {run_as}'s last" if run_as else "It ends with your last"
@@ -97,8 +96,7 @@ def status(system: bool) -> None:
 
     service, other = Service(system), Service(not system)
     if not service.is_installed() and other.is_installed():
-        option = " --system" if other.system else ""
-        raise UsageError(f"there is no {service.path}, but {other.path}: kwsd service status{option}")
+        raise UsageError(f"there is no {service.path}, but {other.path}: kwsd service status{other.option}")
     code = service.status()
     print(f"Follow the log: journalctl {service.scope} -u kwsd -f", flush=True)
     sys.exit(code)

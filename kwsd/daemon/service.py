@@ -36,6 +36,11 @@ class Service:
         return "--system" if self.system else "--user"
 
     @property
+    def option(self) -> str:
+        """What kwsd service is given to mean it, after a space."""
+        return " --system" if self.system else ""
+
+    @property
     def account(self) -> Account:
         """Whom it runs as."""
         return self.run_as or (Account.dynamic() if self.system else Account.of_this_process())
@@ -69,8 +74,9 @@ class Service:
         found = [f"hook {hook!r}: {problem}" for hook in hooks for problem in problems(hook, sandbox)]
         other = Service(not self.system)
         if other.is_installed():
-            option = " --system" if other.system else ""
-            found.append(f"{other.path} is installed, too; to remove it: kwsd service uninstall{option}")
+            found.append(
+                f"{other.path} is installed, too; to remove it: kwsd service uninstall{other.option}"
+            )
         return found
 
     def write(self, unit_text: str) -> None:
@@ -200,10 +206,9 @@ class Service:
         if not unit.is_written_by_kwsd(text):
             raise UsageError(f"{path} was not written by kwsd service install: move it away, then try again")
         if not changed and not unit.is_signed(text):
-            option = " --system" if self.system else ""
             raise UsageError(
                 f"{path} was changed by hand or written by an older kwsd: keep your changes with systemctl "
-                f"{self.scope} edit {NAME}, run kwsd service uninstall{option}, then try again"
+                f"{self.scope} edit {NAME}, run kwsd service uninstall{self.option}, then try again"
             )
 
 

@@ -12,8 +12,8 @@ from harness import KWSD, LOUD
 from kwsd.cli.commands import cli
 from kwsd.daemon import service as daemon_service
 from kwsd.daemon.account import Account
-from kwsd.daemon.unit import HOOK_SOCKETS
 
+HOOK_SOCKETS = "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -145,9 +145,12 @@ def test_the_word_that_cannot_be_encoded_leaves_the_old_unit(service: Run, tmp_p
 
 
 def test_it_may_be_installed_again(service: Run, tmp_path: Path) -> None:
-    for hook in ("echo one", "echo two"):
-        assert service("install", "--on-trigger", hook).returncode == 0
+    assert service("install", "--on-trigger", "echo one").returncode == 0
+    old = tmp_path / "old"
+    old.hardlink_to(unit(tmp_path))
+    assert service("install", "--on-trigger", "echo two").returncode == 0
     assert "echo two" in unit(tmp_path).read_text()
+    assert "echo one" in old.read_text()  # it was replaced, not overwritten
     assert [path.name for path in unit(tmp_path).parent.iterdir()] == ["kwsd.service"]
 
 

@@ -11,7 +11,6 @@ from kwsd.daemon import service, unit
 from kwsd.daemon.account import Account
 from kwsd.daemon.service import Service
 from kwsd.daemon.unit import (
-    HOOK_SOCKETS,
     is_signed,
     is_written_by_kwsd,
     run_as_unit,
@@ -49,7 +48,9 @@ def test_without_a_network_every_unit_denies_it() -> None:
 def test_with_a_network_nothing_denies_it() -> None:
     for kind, text in of_each_kind(network=True).items():
         found = settings(text)
-        assert found.get("RestrictAddressFamilies") == (None if kind == "run-as" else HOOK_SOCKETS)
+        assert found.get("RestrictAddressFamilies") == (
+            None if kind == "run-as" else "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
+        )
         assert "IPAddressDeny" not in found
         assert "PrivateNetwork" not in found
 
