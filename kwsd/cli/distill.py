@@ -4,18 +4,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
+from kwsd.cli.checked import CheckedCommand, Picture, Text, TrainedOutput
+from kwsd.cli.number import Number
 from kwsd.cli.workshop import (
     DATA,
+    EPOCHS,
     HARD,
+    MODEL,
     NOISE,
-    PATH,
     RECORD,
     RESUME,
     SEED,
     SPEECH,
+    WINDOW,
+    check_room,
     load_crnn,
     needs_torch,
+    on_interrupt,
     train_and_ship,
     trial_progress,
 )
@@ -25,25 +32,46 @@ from kwsd.runtime.model import STUDENT, Architecture
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-PAIR = (int, int)
+PAIR = (click.IntRange(1, 40), click.IntRange(1, 1_000))  # mel bands, frames
+SIZE = click.IntRange(1, 1_000)
 
 
-@click.command(name="distill")
-@click.option("--teacher", multiple=True, required=True, help="Model to learn from; the mean of several.")
+@click.command(name="distill", cls=CheckedCommand)
+@click.option(
+    "--teacher", type=MODEL, multiple=True, required=True, help="Model to learn from; the mean of several."
+)
 @DATA
-@click.option("--out", type=PATH, help="Model file to write.")
-@click.option("--temperature", default=4.0, show_default=True, help="Softens the teacher's posteriors.")
-@click.option("--alpha", default=0.5, show_default=True, help="Weight of the soft loss; 1 - alpha of labels.")
-@click.option("--attention", default=0.0, show_default=True, help="Weight of the attention loss.")
-@click.option("--channels", default=STUDENT.channels, show_default=True)
+@click.option("--out", type=TrainedOutput(), help="Model file to write.")
+@click.option(
+    "--temperature",
+    type=Number(0.1, 100),
+    default=4.0,
+    show_default=True,
+    help="Softens the teacher's posteriors.",
+)
+@click.option(
+    "--alpha",
+    type=Number(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Weight of the soft loss; 1 - alpha of labels.",
+)
+@click.option(
+    "--attention",
+    type=Number(0, 1_000),
+    default=0.0,
+    show_default=True,
+    help="Weight of the attention loss.",
+)
+@click.option("--channels", type=SIZE, default=STUDENT.channels, show_default=True)
 @click.option("--kernel", type=PAIR, default=STUDENT.kernel, show_default=True, help="Bands, frames.")
 @click.option("--stride", type=PAIR, default=STUDENT.stride, show_default=True, help="Bands, frames.")
-@click.option("--hidden", default=STUDENT.hidden, show_default=True)
-@click.option("--window", default=20, show_default=True, help="Steps the attention sees.")
+@click.option("--hidden", type=SIZE, default=STUDENT.hidden, show_default=True)
+@click.option("--window", type=WINDOW, default=20, show_default=True, help="Steps the attention sees.")
 @NOISE
 @SPEECH
 @HARD
-@click.option("--epochs", type=click.IntRange(1), default=80, show_default=True)
+@click.option("--epochs", type=EPOCHS, default=80, show_default=True)
 @SEED
 @RESUME
 @RECORD
@@ -51,14 +79,23 @@ PAIR = (int, int)
 @click.option(
     "--search", is_flag=True, help="With --grid: try channels, kernels, strides and hidden sizes, too."
 )
-@click.option("--trials", default=20, show_default=True, help="Of the grid or search, those done included.")
+@click.option(
+    "--trials",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    help="Of the grid or search, those done included.",
+)
 @click.option(
     "--storage",
+    type=Text(),
     default="distill.journal",
     show_default=True,
     help="Where the search is kept: a file, or a database URL for several machines. Processes share it.",
 )
-@click.option("--plot", type=PATH, help="Draw the grid's heat map, or the search's models, to this file.")
+@click.option(
+    "--plot", type=Picture(), help="Draw the grid's heat map, or the search's models, to this file."
+)
 def command(
     teacher: tuple[str, ...],
     data: Path,
@@ -92,21 +129,31 @@ def command(
     from kwsd.training.recordings import Recordings
     from kwsd.training.runs import record as add_record
     from kwsd.training.search import ALPHAS, TEMPERATURES, evaluator, finished, open_study, run_trial
-    from kwsd.training.train import Recipe, Trainer
+    from kwsd.training.train import Recipe, Trainer, read_checkpoint
 
     if not grid and out is None:
         raise UsageError("give --out for the model to write, or --grid to search")
     if search and not grid:
         raise UsageError("--search goes with --grid")
+    if plot and not grid:
+        raise UsageError("--plot goes with --grid")
+    context = click.get_current_context()
+    for name in ("out", "resume", "temperature", "alpha", "attention") if grid else ("trials", "storage"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name} does not go with --grid" if grid else f"--{name} goes with --grid")
+    architecture = Architecture(channels, kernel, stride, hidden)
+    recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
+    distillation = Distillation(temperature, alpha, attention)
+    if out:
+        check_room(out, architecture)
+        if resume:
+            read_checkpoint(out.with_suffix(".ckpt"), recipe)
     loaded = [load_crnn(name) for name in teacher]
     crnns, first = [crnn for crnn, _ in loaded], loaded[0][1]
     if any((m.keyword, m.architecture) != (first.keyword, first.architecture) for _, m in loaded):
         raise UsageError("the teachers differ in keyword or architecture; give models of one kind")
     recordings = Recordings.read(data, first.keyword, noise, speech, hard)
     answers = teaching(crnns, first.settings.window)
-    architecture = Architecture(channels, kernel, stride, hidden)
-    recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
-    distillation = Distillation(temperature, alpha, attention)
     if not grid:
         assert out is not None
         pool = ScenePool(recordings.scenes(), seed, answers)
@@ -124,7 +171,10 @@ def command(
     kind = "search" if search else "grid"
     study = open_study(storage, f"{first.keyword}-{kind}", search)
     trials = trials if search else min(trials, len(TEMPERATURES) * len(ALPHAS))
-    with trial_progress(trials) as on_trial:
+    with (
+        trial_progress(trials) as on_trial,
+        on_interrupt(lambda: f"stopped; {storage} has the trials done: the same command goes on from there"),
+    ):
 
         def report(_: object, trial: "FrozenTrial") -> None:
             on_trial(len(finished(study)), f"{trial.params}: {trial.values}")

@@ -7,14 +7,15 @@ import click
 import numpy as np
 
 from kwsd.cli import streams
+from kwsd.cli.checked import CheckedCommand, Folder, Picture
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import PATH, console, load_crnn, needs_torch
+from kwsd.cli.workshop import MODEL, STEP, WINDOW, console, load_crnn, needs_torch
 from kwsd.errors import UsageError
 
 
-@click.command(name="evaluate")
-@click.option("--model", required=True, help="Model file, or the name of a shipped model.")
-@click.option("--data", type=PATH, help="Speech Commands tree, to judge by its clips.")
+@click.command(name="evaluate", cls=CheckedCommand)
+@click.option("--model", type=MODEL, required=True, help="Model file, or the name of a shipped model.")
+@click.option("--data", type=Folder(), help="Speech Commands tree, to judge by its clips.")
 @streams.POSITIVES
 @streams.NEGATIVES
 @click.option(
@@ -26,16 +27,18 @@ from kwsd.errors import UsageError
 @streams.NOISE
 @streams.SNR
 @streams.RIR
-@click.option("--window", type=click.IntRange(1), help="Steps the attention sees.  [default: the model's]")
-@click.option("--step", type=click.IntRange(1), help="Frames between two steps.  [default: the model's]")
-@click.option("--patience", type=click.IntRange(1), help="Steps on end, of streams.  [default: the model's]")
+@click.option("--window", type=WINDOW, help="Steps the attention sees.  [default: the model's]")
+@click.option("--step", type=STEP, help="Frames between two steps.  [default: the model's]")
 @click.option(
-    "--gate", type=Number(0, 1), help="Posterior that has the verifier asked.  [default: the model's]"
+    "--patience", type=click.IntRange(1, 10_000), help="Steps on end, of streams.  [default: the model's]"
+)
+@click.option(
+    "--gate", type=Number(0.001, 1), help="Posterior that has the verifier asked.  [default: the model's]"
 )
 @streams.JOBS
-@click.option("--worst", type=click.IntRange(1), help="Of clips: name so many that cost the most.")
+@click.option("--worst", type=click.IntRange(1, 1_000_000), help="Of clips: name so many that cost the most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--plot", type=PATH, help="Draw the curve to this file.")
+@click.option("--plot", type=Picture(), help="Draw the curve to this file.")
 def command(
     model: str,
     data: Path | None,
@@ -99,10 +102,12 @@ def _clips(
 
     from kwsd.training.metrics import misranked
     from kwsd.training.recordings import Recordings
+    from kwsd.training.scoring import check_window
     from kwsd.training.ship import clip_metrics, interval, split_scores
 
     crnn, read = load_crnn(model)
     window, step = window or read.settings.window, step or read.settings.step
+    check_window(window, step)
     recordings = Recordings.read(data, read.keyword, (), ())
     scores = split_scores(crnn, recordings, split, window, step)
     metrics = clip_metrics(*scores)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kwsd.cli.checked import CheckedPath, Text
 from kwsd.cli.configfile import configured, from_file
 from kwsd.cli.number import Number
 from kwsd.errors import UsageError
@@ -58,7 +59,14 @@ MODELS_OWN = "[default: the model's]"
     help="How triggers are printed; auto is text on a terminal and JSON lines elsewhere.",
 )
 @click.option("--meter", is_flag=True, help="Show a live meter of level and posterior on the terminal.")
-@click.option("--on-trigger", "hooks", multiple=True, metavar="CMD", help="Run CMD in the shell. Repeatable.")
+@click.option(
+    "--on-trigger",
+    "hooks",
+    type=Text(),
+    multiple=True,
+    metavar="CMD",
+    help="Run CMD in the shell. Repeatable.",
+)
 @click.option(
     "--hook-timeout",
     type=Number(min=0, min_open=True),
@@ -66,7 +74,7 @@ MODELS_OWN = "[default: the model's]"
     show_default=True,
     help="Seconds after which a hook is ended.",
 )
-@click.option("--save-clips", type=click.Path(path_type=Path), metavar="DIR", help="Keep what triggered.")
+@click.option("--save-clips", type=CheckedPath(), metavar="DIR", help="Keep what triggered.")
 @click.option(
     "--clip-seconds",
     type=Number(0.1, 600),

@@ -5,19 +5,22 @@ from pathlib import Path
 import click
 
 from kwsd.cli import streams
+from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import PATH, console, needs_torch
+from kwsd.cli.workshop import MODEL, console, needs_torch, tell
 
 
-@click.command(name="mine")
-@click.option("--model", required=True, help="Model file, or name of a shipped model.")
+@click.command(name="mine", cls=CheckedCommand)
+@click.option("--model", type=MODEL, required=True, help="Model file, or name of a shipped model.")
 @click.option(
-    "--negatives", type=PATH, multiple=True, required=True, help="Folder without the keyword. Repeatable."
+    "--negatives", type=Folder(), multiple=True, required=True, help="Folder without the keyword. Repeatable."
 )
-@click.option("--out", type=PATH, required=True, help="Folder for the clips; give it to train as --hard.")
+@click.option(
+    "--out", type=NewFolder(), required=True, help="Folder for the clips; give it to train as --hard."
+)
 @click.option(
     "--threshold",
-    type=Number(0, 1),
+    type=Number(0.001, 1),
     default=0.3,
     show_default=True,
     help="Posterior from which a mistake is worth keeping; below the model's own.",
@@ -48,4 +51,4 @@ def command(
     found = []
     shown = track(files, "mining", console=console)
     mine(read_model(find_model(model)), shown, out, threshold, lambda _, count: found.append(count), around)
-    console.print(f"{sum(found)} false alarms in {len(found)} files, in {out}")
+    tell(f"{sum(found)} false alarms in {len(found)} files, in {out}")

@@ -5,48 +5,55 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.number import Number
-from kwsd.cli.synthesize import JOBS, KOKORO, speak
+from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text
+from kwsd.cli.synthesize import COUNT, JOBS, KOKORO, speak
 from kwsd.cli.workshop import (
+    EPOCHS,
     FA_PER_HOUR,
+    FALSE_ALARMS,
     HARD,
     NOISE,
-    OUT,
-    PATH,
     RESUME,
     SEED,
     SNR,
     SPEECH,
+    TRAINED,
     UNSEEN,
+    check_room,
     choosing,
     console,
     needs_teacher,
     needs_torch,
+    on_interrupt,
     taught,
     teacher_details,
+    tell,
     train_and_ship,
 )
 
 MINE_FROM = 0.2  # posterior
+AT_LEAST_ONE = click.IntRange(1, COUNT.max)
 
 
-@click.command(name="new")
-@click.argument("keyword")
-@OUT
-@click.option("--work", type=PATH, help="Folder for the synthesized speech, kept.  [default: OUT.speech]")
+@click.command(name="new", cls=CheckedCommand)
+@click.argument("keyword", type=Text())
+@TRAINED
+@click.option(
+    "--work", type=NewFolder(), help="Folder for the synthesized speech, kept.  [default: OUT.speech]"
+)
 @KOKORO
-@click.option("--count", type=click.IntRange(1), default=900, show_default=True, help="Clips of the keyword.")
-@click.option("--near-misses", type=click.IntRange(1), default=500, show_default=True, help="Clips like it.")
-@click.option("--sentences", type=click.IntRange(1), default=60, show_default=True, help="Clips without it.")
-@click.option("--data", type=PATH, help="Speech Commands tree, for words that are not the keyword.")
+@click.option("--count", type=AT_LEAST_ONE, default=900, show_default=True, help="Clips of the keyword.")
+@click.option("--near-misses", type=AT_LEAST_ONE, default=500, show_default=True, help="Clips like it.")
+@click.option("--sentences", type=AT_LEAST_ONE, default=60, show_default=True, help="Clips without it.")
+@click.option("--data", type=Folder(), help="Speech Commands tree, for words that are not the keyword.")
 @NOISE
 @SPEECH
 @UNSEEN
 @HARD
-@click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
+@click.option("--epochs", type=EPOCHS, default=40, show_default=True)
 @click.option(
     "--fa-per-hour",
-    type=Number(min=0),
+    type=FALSE_ALARMS,
     default=FA_PER_HOUR,
     show_default=True,
     help="False alarms that you can live with: sets the threshold.",
@@ -79,22 +86,29 @@ def command(
     """
     needs_torch()
     needs_teacher()  # before anything is spoken, which takes a while
-    from kwsd.runtime.model import BASELINE
+    from kwsd.runtime.model import BASELINE, check_keyword
     from kwsd.runtime.modelfile import read_model
     from kwsd.training import revoice
     from kwsd.training.dataset import files_of
     from kwsd.training.field import conditions
     from kwsd.training.mining import mine
     from kwsd.training.recordings import Recordings
-    from kwsd.training.train import Recipe
+    from kwsd.training.train import Recipe, read_checkpoint
 
     if not revoice.available():
-        console.print("praat-parselmouth is not installed: trained on fewer voices", soft_wrap=True)
-    folder = work or out.with_suffix(".speech")
-    counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
-    speak(keyword, folder, counts, kokoro, jobs, seed)
+        tell("praat-parselmouth is not installed: trained on fewer voices")
+    check_keyword(keyword)
     recipe = Recipe(BASELINE, epochs=epochs, seed=seed)
+    folder = work or out.with_suffix(".speech")
     first, mined = folder / "first.pt", folder / "mined"
+    NewFolder().check(folder)
+    check_room(out, BASELINE, taught=True)
+    for checkpoint in (first.with_suffix(".ckpt"), out.with_suffix(".ckpt")):
+        if resume and checkpoint.exists():
+            read_checkpoint(checkpoint, recipe)
+    counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
+    with on_interrupt(lambda: f"stopped; {folder} has the clips made: the same command goes on from there"):
+        speak(keyword, folder, counts, kokoro, jobs, seed)
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, hard)
     details = {**teacher_details(recordings, recipe), "mined_from": MINE_FROM, "mined_snr": SNR}
     if not (resume and first.exists()):
@@ -118,4 +132,4 @@ def command(
         resume=again,
         choose=choosing(recordings, unseen, fa_per_hour, jobs),
     )
-    console.print(f"now: kwsd listen --model {out}")
+    tell(f"now: kwsd listen --model {out}")

@@ -4,36 +4,47 @@ from pathlib import Path
 
 import click
 
+from kwsd.cli.checked import CheckedCommand
 from kwsd.cli.workshop import (
     DATA,
+    EPOCHS,
     HARD,
+    MODEL,
     NOISE,
     OUT,
     RECORD,
     SEED,
     SPEECH,
-    console,
+    check_room,
     epoch_progress,
     load_crnn,
     needs_torch,
+    on_interrupt,
+    tell,
     train_and_ship,
 )
 from kwsd.errors import UsageError
 
+SIZE = click.IntRange(1, 1_000)
 
-@click.command(name="prune")
-@click.option("--model", required=True, help="Model to prune: a file, or the name of a shipped one.")
-@click.option("--teacher", multiple=True, required=True, help="Model to learn from; the mean of several.")
+
+@click.command(name="prune", cls=CheckedCommand)
+@click.option(
+    "--model", type=MODEL, required=True, help="Model to prune: a file, or the name of a shipped one."
+)
+@click.option(
+    "--teacher", type=MODEL, multiple=True, required=True, help="Model to learn from; the mean of several."
+)
 @DATA
 @OUT
-@click.option("--channels", type=click.IntRange(1), required=True, help="Convolution channels to end with.")
-@click.option("--hidden", type=click.IntRange(1), required=True, help="Units of each GRU layer to end with.")
-@click.option("--rounds", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--channels", type=SIZE, required=True, help="Convolution channels to end with.")
+@click.option("--hidden", type=SIZE, required=True, help="Units of each GRU layer to end with.")
+@click.option("--rounds", type=click.IntRange(1, 1_000), default=4, show_default=True)
 @NOISE
 @SPEECH
 @HARD
-@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Between two rounds.")
-@click.option("--last-epochs", type=click.IntRange(1), default=40, show_default=True, help="After the last.")
+@click.option("--epochs", type=EPOCHS, default=10, show_default=True, help="Between two rounds.")
+@click.option("--last-epochs", type=EPOCHS, default=40, show_default=True, help="After the last.")
 @SEED
 @RECORD
 def command(
@@ -64,6 +75,7 @@ def command(
     a = crnn.architecture
     if channels > a.channels or hidden > a.hidden:
         raise UsageError(f"{model} has {a.channels} channels and {a.hidden} units; give no more than those")
+    check_room(out, a)
     loaded = [load_crnn(name) for name in teacher]
     recordings = Recordings.read(data, read.keyword, noise, speech, hard)
     answers = teaching([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
@@ -78,7 +90,7 @@ def command(
             for start, end in ((a.channels, channels), (a.hidden, hidden))
         ]
         crnn = pruned(crnn, strongest(importance, *left))
-        console.print(f"round {done} of {rounds}: {left[0]} channels, {left[1]} units")
+        tell(f"round {done} of {rounds}: {left[0]} channels, {left[1]} units")
         last = done == rounds
         recipe = Recipe(
             crnn.architecture,
@@ -87,12 +99,19 @@ def command(
             seed=seed,
             learning_rate=2e-3,
         )
-        checkpoint = out.with_suffix(".ckpt") if last else None
-        trainer = Trainer(recipe, pool, validation, checkpoint, objective, crnn)
+        trainer = Trainer(recipe, pool, validation, None, objective, crnn)
         if last:
-            details = {"from": model, "rounds": rounds, "epochs between": epochs, "teachers": len(teacher)}
+            details = {
+                "from": Path(model).name,
+                "rounds": rounds,
+                "epochs between": epochs,
+                "teachers": len(teacher),
+            }
             train_and_ship(trainer, recordings, out, "prune", details, record, heir_of=read)
         else:
-            with epoch_progress(0, epochs, recipe.batches) as (on_epoch, on_batch):
+            with (
+                on_interrupt(lambda: "stopped; nothing is left of this run"),
+                epoch_progress(0, epochs, recipe.batches) as (on_epoch, on_batch),
+            ):
                 trainer.run(on_epoch, on_batch)
             crnn = trainer.best_crnn()

@@ -4,16 +4,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
+from kwsd.cli.checked import CheckedCommand, TrainedOutput
 from kwsd.cli.workshop import (
     DATA,
+    EPOCHS,
     HARD,
+    MODEL,
     NOISE,
-    PATH,
     RECORD,
     RESUME,
     SEED,
     SPEECH,
+    check_room,
     console,
     load_crnn,
     needs_torch,
@@ -30,20 +34,24 @@ if TYPE_CHECKING:
     from kwsd.training.recordings import Recordings
 
 
-@click.command(name="quantize")
-@click.option("--model", required=True, help="Model to quantize: a file, or the name of a shipped one.")
+@click.command(name="quantize", cls=CheckedCommand)
+@click.option(
+    "--model", type=MODEL, required=True, help="Model to quantize: a file, or the name of a shipped one."
+)
 @DATA
-@click.option("--out", type=PATH, help="Model file to write.")
+@click.option("--out", type=TrainedOutput(), help="Model file to write.")
 @click.option(
     "--compare", is_flag=True, help="Print what each way to quantize costs in quality; write nothing."
 )
 @click.option("--bits", type=click.Choice(["16", "8", "4"]), default="8", show_default=True)
 @click.option("--qat", is_flag=True, help="Quantization-aware training, from the model on.")
-@click.option("--teacher", multiple=True, help="With --qat: model to learn from; the mean of several.")
+@click.option(
+    "--teacher", type=MODEL, multiple=True, help="With --qat: model to learn from; the mean of several."
+)
 @NOISE
 @SPEECH
 @HARD
-@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Of --qat.")
+@click.option("--epochs", type=EPOCHS, default=20, show_default=True, help="Of --qat.")
 @SEED
 @RESUME
 @RECORD
@@ -70,18 +78,31 @@ def command(
     from kwsd.training.quantize import quantized
     from kwsd.training.recordings import Recordings
     from kwsd.training.ship import HANDED_DOWN
-    from kwsd.training.train import Recipe, Trainer
+    from kwsd.training.train import Recipe, Trainer, read_checkpoint
 
+    if out is None and not compare:
+        raise UsageError("give --out for the model to write, or --compare")
+    context = click.get_current_context()
+    for name, value, wanted in (
+        *((name, not qat, "goes with --qat") for name in ("teacher", "epochs", "resume", "seed")),
+        *((name, compare, "does not go with --compare") for name in ("out", "bits", "qat")),
+    ):
+        if value and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name} {wanted}")
     crnn, read = load_crnn(model)
+    window = read.settings.window
+    recipe = Recipe(crnn.architecture, window=window, epochs=epochs, seed=seed, learning_rate=1e-3)
+    if out:
+        check_room(out, crnn.architecture)
+        if resume:
+            read_checkpoint(out.with_suffix(".ckpt"), recipe)
     recordings = Recordings.read(data, read.keyword, noise, speech, hard)
     if compare:
         console.print(comparison(crnn, read, recordings, record))
         return
-    if out is None:
-        raise UsageError("give --out for the model to write, or --compare")
+    assert out is not None
     network = quantized(crnn, int(bits))
-    details = {"bits": int(bits), "from": model}
-    window = read.settings.window
+    details = {"bits": int(bits), "from": Path(model).name}
     if not qat:
         settings = None
         if read.verifier:  # clips tell nothing of its threshold
@@ -96,7 +117,6 @@ def command(
         answers = teaching([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
         objective = Distillation()
         details["teachers"] = len(teacher)
-    recipe = Recipe(crnn.architecture, window=window, epochs=epochs, seed=seed, learning_rate=1e-3)
     pool = ScenePool(recordings.scenes(), seed, answers)
     validation = recordings.validation()
     trainer = Trainer(recipe, pool, validation, out.with_suffix(".ckpt"), objective, network)

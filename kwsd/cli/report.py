@@ -4,12 +4,16 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.workshop import PATH
+from kwsd.cli.checked import CheckedCommand, CheckedPath, Output
 
 
-@click.command(name="report")
-@click.option("--runs", type=PATH, default=Path("docs/runs.jsonl"), show_default=True, help="Recorded runs.")
-@click.option("--out", type=PATH, default=Path("docs/report.md"), show_default=True, help="Page to write.")
+@click.command(name="report", cls=CheckedCommand)
+@click.option(
+    "--runs", type=CheckedPath(), default=Path("docs/runs.jsonl"), show_default=True, help="Recorded runs."
+)
+@click.option(
+    "--out", type=Output(), default=Path("docs/report.md"), show_default=True, help="Page to write."
+)
 def command(runs: Path, out: Path) -> None:
     """Its figures lie in a folder beside it."""
     from kwsd.training.report import write_report

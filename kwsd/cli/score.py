@@ -1,7 +1,6 @@
 """``kwsd score``: the posterior of every step of a recording, as text or as a picture."""
 
 import csv
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -9,24 +8,28 @@ from typing import Any
 
 import click
 
+from kwsd.cli.checked import CheckedCommand, Picture, Text
 from kwsd.cli.number import Number
 from kwsd.errors import UsageError
 
+WINDOW, STEP = click.IntRange(1, 100_000), click.IntRange(1, 1_000)
 FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
 
 
-@click.command(name="score")
+@click.command(name="score", cls=CheckedCommand)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("--model", default="happy", show_default=True, help="Model file, or name of a shipped model.")
-@click.option("--window", type=int, help="Steps the attention sees.  [default: the model's]")
-@click.option("--step", type=int, help="Frames of 10 ms between steps.  [default: the model's]")
-@click.option("--threshold", type=Number(0, 1), help="Posterior that triggers.  [default: the model's]")
+@click.option(
+    "--model", type=Text(), default="happy", show_default=True, help="Model file, or name of a shipped model."
+)
+@click.option("--window", type=WINDOW, help="Steps the attention sees.  [default: the model's]")
+@click.option("--step", type=STEP, help="Frames of 10 ms between steps.  [default: the model's]")
+@click.option("--threshold", type=Number(0.001, 1), help="Posterior that triggers.  [default: the model's]")
 @click.option(
     "--format", "form", type=click.Choice(["csv", "jsonl"]), help="[default: csv; nothing with --plot]"
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw it to this file (.png, .svg, .pdf).")
+@click.option("--plot", type=Picture(), help="Draw it to this file (.png, .svg, .pdf).")
 @click.option(
-    "--beside", type=(int, int), multiple=True, metavar="WINDOW STEP", help="Draw these, too. Repeatable."
+    "--beside", type=(WINDOW, STEP), multiple=True, metavar="WINDOW STEP", help="Draw these, too. Repeatable."
 )
 def command(
     files: tuple[Path, ...],
@@ -49,8 +52,6 @@ def command(
     from kwsd.runtime.detector import TAIL, Detector
     from kwsd.runtime.modelfile import find_model, read_model
 
-    if plot is not None and importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("--plot needs matplotlib: pip install 'kwsd[plot]'")
     if beside and plot is None:
         raise UsageError("--beside is drawn only: give --plot, too")
     loaded = read_model(find_model(model))

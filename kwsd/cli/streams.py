@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kwsd.cli.checked import Folder
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import PATH, console
+from kwsd.cli.workshop import console
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,17 +18,19 @@ if TYPE_CHECKING:
     from kwsd.training.field import Point, Positive, Surroundings
 
 POSITIVES = click.option(
-    "--positives", type=PATH, multiple=True, help="Folder of recordings of the keyword. Repeatable."
+    "--positives", type=Folder(), multiple=True, help="Folder of recordings of the keyword. Repeatable."
 )
 NEGATIVES = click.option(
-    "--negatives", type=PATH, multiple=True, help="Folder of recordings without it. Repeatable."
+    "--negatives", type=Folder(), multiple=True, help="Folder of recordings without it. Repeatable."
 )
-NOISE = click.option("--noise", type=PATH, multiple=True, help="Folder of noise, for --snr. Repeatable.")
+NOISE = click.option("--noise", type=Folder(), multiple=True, help="Folder of noise, for --snr. Repeatable.")
 SNR = click.option(
-    "--snr", type=Number(), help="Decibels of the speech above noise mixed in.  [default: none]"
+    "--snr", type=Number(-50, 100), help="Decibels of the speech above noise mixed in.  [default: none]"
 )
-RIR = click.option("--rir", type=PATH, multiple=True, help="Folder of room impulse responses. Repeatable.")
-JOBS = click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+RIR = click.option(
+    "--rir", type=Folder(), multiple=True, help="Folder of room impulse responses. Repeatable."
+)
+JOBS = click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
 
 
 def read(

@@ -5,32 +5,39 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.workshop import PATH, console
+from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text
+from kwsd.cli.workshop import console, tell
 
+COUNT = click.IntRange(0, 1_000_000)
 KOKORO = click.option(
-    "--kokoro", type=PATH, help="Folder of Kokoro's voice styles (voices/*.bin), its ONNX model beside it."
+    "--kokoro",
+    type=Folder(),
+    help="Folder of Kokoro's voice styles (voices/*.bin), its ONNX model beside it.",
 )
-JOBS = click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="one a core")
+JOBS = click.option(
+    "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default="one a core"
+)
 
 
-@click.command(name="synthesize")
-@click.argument("keyword")
+@click.command(name="synthesize", cls=CheckedCommand)
+@click.argument("keyword", type=Text())
 @click.option(
-    "--out", type=PATH, required=True, help="Folder to write to; what it has already is not made again."
+    "--out",
+    type=NewFolder(),
+    required=True,
+    help="Folder to write to; what it has already is not made again.",
 )
-@click.option(
-    "--count", type=click.IntRange(0), default=2000, show_default=True, help="Clips of the keyword."
-)
+@click.option("--count", type=COUNT, default=2000, show_default=True, help="Clips of the keyword.")
 @click.option(
     "--near-misses",
-    type=click.IntRange(0),
+    type=COUNT,
     default=1500,
     show_default=True,
     help="Clips of what sounds like it.",
 )
 @click.option(
     "--sentences",
-    type=click.IntRange(0),
+    type=COUNT,
     default=600,
     show_default=True,
     help="Clips of sentences without it.",
@@ -38,7 +45,11 @@ JOBS = click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 
 @KOKORO
 @JOBS
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed adds other clips."
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=0,
+    show_default=True,
+    help="Another seed adds other clips.",
 )
 def command(
     keyword: str,
@@ -67,7 +78,7 @@ def speak(keyword: str, out: Path, counts: dict[str, int], kokoro: Path | None, 
     spoken = Keyword(keyword)
     cast, left_out = find_voices(kokoro)
     for line in left_out:
-        console.print(f"[yellow]{line}[/]")
+        tell(line, "yellow")
     plan = Plan(spoken, cast, seed)
     utterances = plan.draw_all(counts)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -77,5 +88,5 @@ def speak(keyword: str, out: Path, counts: dict[str, int], kokoro: Path | None, 
             utterances, out, kokoro, jobs, lambda done, total: bar.update(task, completed=done, total=total)
         )
     for failure in outcome.failures:
-        console.print(f"[yellow]left out: {failure}[/]")
-    console.print(f"{out}: {outcome.made} clips made, {outcome.kept} were there")
+        tell(f"left out: {failure}", "yellow")
+    tell(f"{out}: {outcome.made} clips made, {outcome.kept} were there")

@@ -4,17 +4,19 @@ from pathlib import Path
 
 import click
 
+from kwsd.cli.checked import CheckedCommand, CheckedPath, Folder, Text
 from kwsd.cli.workshop import (
-    DATA,
+    EPOCHS,
     FA_PER_HOUR,
     HARD,
     NOISE,
-    OUT,
     RECORD,
     RESUME,
     SEED,
     SPEECH,
+    TRAINED,
     UNSEEN,
+    check_room,
     choosing,
     download_with_progress,
     needs_teacher,
@@ -26,10 +28,14 @@ from kwsd.cli.workshop import (
 from kwsd.errors import UsageError
 
 
-@click.command(name="train")
-@DATA
-@click.option("--keyword", default="happy", show_default=True, help="The word: a folder of the tree.")
-@OUT
+@click.command(name="train", cls=CheckedCommand)
+@click.option(
+    "--data", type=CheckedPath(), required=True, help="Speech Commands tree, as the archive unpacks."
+)
+@click.option(
+    "--keyword", type=Text(), default="happy", show_default=True, help="The word: a folder of the tree."
+)
+@TRAINED
 @click.option("--student", is_flag=True, help="The small architecture (6,967 parameters).")
 @NOISE
 @SPEECH
@@ -42,7 +48,7 @@ from kwsd.errors import UsageError
     show_default=True,
     help="With --embedding: keep it in the model, to verify what the network takes for the word.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
+@click.option("--epochs", type=EPOCHS, default=60, show_default=True)
 @SEED
 @RESUME
 @RECORD
@@ -66,22 +72,28 @@ def command(
 ) -> None:
     """Beside OUT lies a card (OUT with .md) that says what it is and how good."""
     needs_torch()
+    if unseen and not (embedding and verifier):
+        raise UsageError("--unseen is for the threshold of a verified model: give --embedding, too")
     if embedding:
         needs_teacher()
         if verifier and not speech:
             raise UsageError(
                 "a verified model's threshold is chosen on running speech: give --speech or --no-verifier"
             )
-    from kwsd.runtime.model import BASELINE, STUDENT
+    from kwsd.runtime.model import BASELINE, STUDENT, check_keyword
     from kwsd.training.pool import ScenePool
     from kwsd.training.recordings import Recordings
-    from kwsd.training.train import Recipe, Trainer
+    from kwsd.training.train import Recipe, Trainer, read_checkpoint
 
+    check_keyword(keyword)
+    recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed)
+    if resume:
+        read_checkpoint(out.with_suffix(".ckpt"), recipe)
+    check_room(out, recipe.architecture, embedding)
     if download and not data.exists():
         download_with_progress(data)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    Folder().check(data)
     recordings = Recordings.read(data, keyword, noise, speech, hard)
-    recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed)
     if embedding:
         trainer = taught(recordings, recipe, out, verifier)
         details = teacher_details(recordings, recipe, verifier)

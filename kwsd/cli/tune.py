@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from kwsd.cli import streams
-from kwsd.cli.number import Number
-from kwsd.cli.workshop import OUT, console, needs_torch
+from kwsd.cli.checked import CheckedCommand, Output
+from kwsd.cli.workshop import FALSE_ALARMS, MODEL, needs_torch, tell
 from kwsd.errors import KwsdError
 
 
-@click.command(name="tune")
-@click.option("--model", required=True, help="Model file, or the name of a shipped model.")
+@click.command(name="tune", cls=CheckedCommand)
+@click.option("--model", type=MODEL, required=True, help="Model file, or the name of a shipped model.")
 @streams.POSITIVES
 @streams.NEGATIVES
 @click.option(
@@ -21,13 +21,13 @@ from kwsd.errors import KwsdError
 @streams.SNR
 @click.option(
     "--fa-per-hour",
-    type=Number(min=0),
+    type=FALSE_ALARMS,
     default=0.5,
     show_default=True,
     help="False alarms that you can live with.",
 )
 @streams.JOBS
-@OUT
+@click.option("--out", type=Output(), required=True, help="Model file to write.")
 def command(
     model: str,
     positives: tuple[Path, ...],
@@ -53,7 +53,7 @@ def command(
     heard = streams.read(positives, negatives, split, noise, snr, ())
 
     def report(choice: dict[str, float], point: Point) -> None:
-        console.print(
+        tell(
             ", ".join(f"{name} {value}" for name, value in choice.items())
             + f", threshold {point.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
         )
@@ -66,4 +66,4 @@ def command(
             f"allow {point.fa_per_hour:.2g}, or train on negatives like these"
         )
     write_settings(path, settings, out)
-    console.print(f"{out}: {settings}")
+    tell(f"{out}: {settings}")

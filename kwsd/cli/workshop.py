@@ -3,8 +3,11 @@
 import datetime
 import importlib
 import importlib.util
+import logging
 import shlex
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,40 +26,51 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from kwsd.errors import UsageError
+from kwsd.cli.checked import Folder, Lines, ModelOutput, Text, TrainedOutput
+from kwsd.cli.number import Number
+from kwsd.cli.standard_output import StandardOutput
+from kwsd.daemon.logs import say
+from kwsd.errors import KwsdError, UsageError
 from kwsd.share import page
 
 if TYPE_CHECKING:
-    from kwsd.runtime.model import Array, Model, Settings
+    from kwsd.runtime.model import Architecture, Array, Model, Settings
     from kwsd.training.crnn import CRNN
     from kwsd.training.recordings import Recordings
     from kwsd.training.train import Epoch, Recipe, Trainer
 
-console = Console()
+console = Console(file=StandardOutput())  # type: ignore[arg-type]  # all that a console asks of a file
 
-PATH = click.Path(path_type=Path)
-DATA = click.option("--data", type=PATH, required=True, help="Speech Commands tree, as the archive unpacks.")
+MODEL = Text()
+EPOCHS = click.IntRange(1, 100_000)
+WINDOW = click.IntRange(1, 100_000)  # as kwsd.runtime.model.Settings
+STEP = click.IntRange(1, 1_000)
+FALSE_ALARMS = Number(0, 3_600)
+DATA = click.option(
+    "--data", type=Folder(), required=True, help="Speech Commands tree, as the archive unpacks."
+)
 NOISE = click.option(
-    "--noise", type=PATH, multiple=True, help="Folder of noise beside the tree's own. Repeatable."
+    "--noise", type=Folder(), multiple=True, help="Folder of noise beside the tree's own. Repeatable."
 )
 SPEECH = click.option(
-    "--speech", type=PATH, multiple=True, help="Folder of speech without the keyword. Repeatable."
+    "--speech", type=Folder(), multiple=True, help="Folder of speech without the keyword. Repeatable."
 )
 UNSEEN = click.option(
     "--unseen",
-    type=PATH,
+    type=Folder(),
     multiple=True,
     help="Folder of speech of a source that --speech lacks: the threshold is chosen on it, too. Repeatable.",
 )
 HARD = click.option(
-    "--hard", type=PATH, multiple=True, help="Folder of clips that `kwsd mine` found. Repeatable."
+    "--hard", type=Folder(), multiple=True, help="Folder of clips that `kwsd mine` found. Repeatable."
 )
-OUT = click.option("--out", type=PATH, required=True, help="Model file to write.")
-SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+OUT = click.option("--out", type=ModelOutput(), required=True, help="Model file to write.")
+TRAINED = click.option("--out", type=TrainedOutput(), required=True, help="Model file to write.")
+SEED = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 RESUME = click.option(
     "--resume", is_flag=True, help="Go on from the checkpoint an interrupted run left by OUT."
 )
-RECORD = click.option("--record", type=PATH, help="File of JSON lines to add the run to.")
+RECORD = click.option("--record", type=Lines(), help="File of JSON lines to add the run to.")
 
 CHUNKS = 14  # of a thousand scenes, for a teacher to begin with; one more comes with each epoch
 HEAD_BATCHES = 700
@@ -66,6 +80,11 @@ VERIFIED = {"soft": 1.0, "heard": 0.3, "hard": 0.3}
 ALONE = {"soft": 0.5, "heard": 0.3, "hard": 1.0}
 FA_PER_HOUR = 0.5
 SNR = 10  # dB: mined, and the threshold chosen, in noise, too
+
+
+def tell(line: str, style: str = "") -> None:
+    """Print a line as it is: not wrapped, and brackets in a file's name are no markup."""
+    console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def needs_torch() -> None:
@@ -137,7 +156,7 @@ def choosing(
             streams = streams_of(recordings, "validation", SNR, unseen)
             choices = settings_to_try(model, recordings.synthetic)
             settings, point = tune(model, *streams, choices, fa_per_hour, jobs, lambda *_: None)
-        console.print(
+        tell(
             f"threshold {settings.threshold:g}, gate {settings.gate:g}, patience {settings.patience}, window "
             f"{settings.window}, step {settings.step}: misses {point.frr:.1%} of validation voices "
             f"at {point.fa_per_hour:.2f} FA/h"
@@ -179,35 +198,110 @@ def train_and_ship(
     kind: what sort of run it is. details: what the recipe does not say (teachers, temperature, bits).
     choose: how the trained model is to be run, verified by the heads that taught it; without, no verifier is
     kept, and `ship` decides. heir_of: a model whose verifier, and how it is asked, are handed down.
+    What was trained is on the disk, in the checkpoint or the model, before anything else is tried.
     """
     from kwsd.runtime.model import Settings
     from kwsd.training.heads import FromHeads
     from kwsd.training.modelfile import from_torch
     from kwsd.training.ship import HANDED_DOWN
 
-    checkpoint = out.with_suffix(".ckpt")
-    if resume:
+    checkpoint = trainer.checkpoint
+    if checkpoint and resume:
         trainer.resume(checkpoint)
+    elif checkpoint and checkpoint.exists():
+        tell(f"{checkpoint}, of an interrupted run, will be replaced; --resume would go on from it")
     started = time.monotonic()
     recipe = trainer.recipe
-    with epoch_progress(trainer.epoch, recipe.epochs, recipe.batches) as (on_epoch, on_batch):
-        trainer.run(on_epoch, on_batch)
-    settings = {name: value for name, value in asdict(recipe).items() if name != "architecture"}
-    ran = {"history": trainer.history, "seconds": round(time.monotonic() - started, 1)}
-    crnn = trainer.best_crnn()
-    verifier, chosen = None, None
-    as_trained = Settings(window=recipe.window, step=recipe.architecture.stride[1])
-    if choose:
-        assert isinstance(trainer.objective, FromHeads)
-        verifier = trainer.objective.verifier()
-        chosen = choose(from_torch(crnn, recordings.keyword, as_trained, verifier=verifier))
-    elif heir_of and heir_of.verifier:
-        verifier = heir_of.verifier
-        chosen = replace(heir_of.settings, window=as_trained.window, step=as_trained.step)
-        settings["verifier"] = HANDED_DOWN
-    details = settings | (details or {})
-    ship_and_record(crnn, recipe.window, recordings, out, kind, details, record, ran, chosen, verifier)
-    checkpoint.unlink()
+    with on_interrupt(lambda: what_is_left(trainer)):
+        with epoch_progress(trainer.epoch, recipe.epochs, recipe.batches) as (on_epoch, on_batch):
+            trainer.run(on_epoch, on_batch)
+        settings = {name: value for name, value in asdict(recipe).items() if name != "architecture"}
+        ran = {"history": trainer.history, "seconds": round(time.monotonic() - started, 1)}
+        crnn = trainer.best_crnn()
+        verifier, chosen = None, None
+        as_trained = Settings(window=recipe.window, step=recipe.architecture.stride[1])
+        if choose:
+            assert isinstance(trainer.objective, FromHeads)
+            verifier = trainer.objective.verifier()
+        elif heir_of and heir_of.verifier:
+            verifier = heir_of.verifier
+            chosen = replace(heir_of.settings, window=as_trained.window, step=as_trained.step)
+            settings["verifier"] = HANDED_DOWN
+        saved = bool(checkpoint) and trainer.saved == trainer.epoch
+        if not saved:
+            keep(from_torch(crnn, recordings.keyword, as_trained, verifier=verifier), out)
+        try:
+            if choose:
+                chosen = choose(from_torch(crnn, recordings.keyword, as_trained, verifier=verifier))
+            details = settings | (details or {})
+            run = (crnn, recipe.window, recordings, out, kind, details, record, ran, chosen, verifier)
+            ship_and_record(*run)
+        except KwsdError as error:
+            left = (
+                f"{checkpoint} has every epoch: repeat with --resume" if saved else f"{out} has the weights"
+            )
+            raise KwsdError(f"{error} ({left})") from error
+    if checkpoint:
+        checkpoint.unlink(missing_ok=True)
+
+
+def keep(model: "Model", out: Path) -> None:
+    """Write a model whose run is not on the disk yet; where that fails, to the folder of temporary files.
+
+    Raises KwsdError where `out` cannot be written, with the name of the file that has the model.
+    """
+    from kwsd.training.modelfile import save_model
+
+    try:
+        save_model(model, out)
+    except KwsdError as error:
+        spare = Path(tempfile.gettempdir()) / out.name
+        save_model(model, spare)
+        raise KwsdError(f"{error}; the trained model is in {spare}") from error
+
+
+def what_is_left(trainer: "Trainer") -> str:
+    """What an interrupted run leaves, and how to go on."""
+    if not trainer.saved:
+        return "stopped; nothing is left of this run"
+    return (
+        f"stopped; {trainer.checkpoint} has {trainer.saved} of {trainer.recipe.epochs} epochs: "
+        "the same command with --resume goes on from there"
+    )
+
+
+@contextmanager
+def on_interrupt(line: Callable[[], str]) -> Iterator[None]:
+    """Say a line on standard error where Ctrl-C ends what is done inside. Raises click.Abort then."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        say(line(), logging.WARNING)
+        raise click.Abort from error
+
+
+def check_room(out: Path, architecture: "Architecture", taught: bool = False) -> None:
+    """Raise KwsdError where the disk of `out` has no room for the model and its checkpoint.
+
+    taught: the checkpoint holds heads and the speech embedding as well.
+    """
+    # the model twice, while it is replaced; in the checkpoint three sets of weights and Adam's moments
+    needed = (2 + 5) * 4 * architecture.parameters + 100_000 + 6_000_000 * taught
+    usage = shutil.disk_usage(out.absolute().parent)
+    if usage.total and usage.free < needed:  # some file systems do not tell
+        raise KwsdError(
+            f"{out.absolute().parent} has {usage.free / 1e6:.1f} MB of disk left; "
+            f"the model and its checkpoint need {needed / 1e6:.1f} MB"
+        )
+
+
+def command_line() -> str:
+    """The command as it was typed, paths without their folders: those tell of the user's home."""
+    words = []
+    for word in sys.argv[1:]:
+        option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+        words.append(f"{option}{equals}{Path(value).name or value}")
+    return shlex.join(["kwsd", *words])
 
 
 def ship_and_record(
@@ -233,10 +327,12 @@ def ship_and_record(
     facts = {
         "data": recordings.facts(),
         "recipe": details,
-        "command": shlex.join(["kwsd", *sys.argv[1:]]),
+        "command": command_line(),
         "date": datetime.date.today().isoformat(),
     }
     metrics = ship(crnn, window, recordings, facts, out, settings, verifier)
+    for split, found in metrics.items():
+        tell(f"{out}: {split} 1 - AUROC {found['one_minus_auroc']:.2e} ({interval(found)})")
     if record:
         run = {
             "kind": kind,
@@ -248,8 +344,6 @@ def ship_and_record(
             "date": facts["date"],
         }
         add_record(record, run | (ran or {}))
-    for split, found in metrics.items():
-        console.print(f"{out}: {split} 1 - AUROC {found['one_minus_auroc']:.2e} ({interval(found)})")
 
 
 @contextmanager
@@ -261,6 +355,8 @@ def epoch_progress(
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("train", total=epochs * batches, completed=done * batches, epoch=done + 1)
 
+        told: list[str] = []
+
         def on_epoch(epoch: "Epoch") -> None:
             best = "  [green]best so far[/]" if epoch.best else ""
             progress.console.print(
@@ -268,6 +364,9 @@ def epoch_progress(
                 f"validation 1 - AUROC {epoch.validation:.2e}{best}"
             )
             progress.update(task, epoch=min(epoch.number + 1, epochs))
+            if epoch.not_saved and epoch.not_saved not in told:
+                told.append(epoch.not_saved)
+                tell(f"{epoch.not_saved}; training goes on", "yellow")
 
         yield on_epoch, lambda: progress.advance(task)
 

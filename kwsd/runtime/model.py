@@ -27,8 +27,8 @@ def check_keyword(keyword: str) -> None:
         raise UsageError("the keyword is blank")
 
 
-def _check(name: str, value: object, low: float, high: float, kind: type = Integral) -> None:
-    """Refuse (UsageError) a value that is no number of this kind from low to high; NaN is never in range."""
+def check_number(name: str, value: object, low: float, high: float, kind: type = Integral) -> None:
+    """Raise UsageError for a value that is no number of this kind from low to high; NaN is never in range."""
     if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:  # type: ignore[operator]
         what = "a whole number" if kind is Integral else "a number"
         raise UsageError(f"{name} must be {what} from {low:,} to {high:,}, not {shown(value)}")
@@ -47,12 +47,12 @@ class Architecture:
     hidden: int
 
     def __post_init__(self) -> None:
-        _check("channels", self.channels, 1, 1_000)
-        _check("kernel (frequency)", self.kernel[0], 1, N_MELS)
-        _check("kernel (time)", self.kernel[1], 1, 1_000)
-        _check("stride (frequency)", self.stride[0], 1, N_MELS)
-        _check("stride (time)", self.stride[1], 1, 1_000)
-        _check("hidden", self.hidden, 1, 1_000)
+        check_number("channels", self.channels, 1, 1_000)
+        check_number("kernel (frequency)", self.kernel[0], 1, N_MELS)
+        check_number("kernel (time)", self.kernel[1], 1, 1_000)
+        check_number("stride (frequency)", self.stride[0], 1, N_MELS)
+        check_number("stride (time)", self.stride[1], 1, 1_000)
+        check_number("hidden", self.hidden, 1, 1_000)
         if self.parameters > MAX_PARAMETERS:
             raise UsageError(f"{self.parameters:,} parameters are too many; at most {MAX_PARAMETERS:,}")
 
@@ -114,13 +114,13 @@ class Settings:
     refractory: float = 1.0  # seconds after a trigger in which none fires
 
     def __post_init__(self) -> None:
-        _check("window", self.window, 1, 100_000)
-        _check("step", self.step, 1, 1_000)
-        _check("threshold", self.threshold, 0.001, 1, Real)
-        _check("gate", self.gate, 0.001, 1, Real)
-        _check("patience", self.patience, 1, 10_000)
-        _check("release", self.release, 0.001, 1, Real)
-        _check("refractory", self.refractory, 0, 86_400, Real)
+        check_number("window", self.window, 1, 100_000)
+        check_number("step", self.step, 1, 1_000)
+        check_number("threshold", self.threshold, 0.001, 1, Real)
+        check_number("gate", self.gate, 0.001, 1, Real)
+        check_number("patience", self.patience, 1, 10_000)
+        check_number("release", self.release, 0.001, 1, Real)
+        check_number("refractory", self.refractory, 0, 86_400, Real)
         if self.release > self.threshold:
             raise UsageError(f"release {self.release:g} must not be above threshold {self.threshold:g}")
 

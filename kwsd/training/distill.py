@@ -9,6 +9,7 @@ interpolated at the ends of its own.
 """
 
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from torch.nn import functional
 
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.frontend import HOP
+from kwsd.runtime.model import check_number
 from kwsd.training.crnn import CRNN, sliding
 from kwsd.training.pool import Annotate, Scenes
 from kwsd.training.train import Recipe, near, scene_loss, step_ends
@@ -26,11 +28,17 @@ class Distillation:
     """The objective (kwsd.training.train.Objective) of a student.
 
     alpha: weight of the soft loss; the hard loss has 1 - alpha. attention: weight of the attention loss.
+    Raises UsageError for a value out of range.
     """
 
     temperature: float = 4.0
     alpha: float = 0.5
     attention: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_number("temperature", self.temperature, 0.1, 100, Real)
+        check_number("alpha", self.alpha, 0, 1, Real)
+        check_number("attention", self.attention, 0, 1_000, Real)
 
     def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
         logits, energy, _ = crnn.attend(scenes.frames, recipe.window, step)

@@ -9,10 +9,22 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kwsd.errors import UsageError
 from kwsd.pcm import to_float32
 from kwsd.runtime.detector import TAIL
 from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
 from kwsd.training.crnn import CRNN
+
+LONGEST_WINDOW = 3_000  # frames, 30 s: every clip is heard after as much silence
+
+
+def check_window(window: int, step: int) -> None:
+    """Raise UsageError for an attention window that is too long to score clips with."""
+    if window * step > LONGEST_WINDOW:
+        raise UsageError(
+            f"a window of {window:,} steps of {step:,} frames is {window * step / 100:,.1f} s; "
+            f"clips are scored with at most {LONGEST_WINDOW / 100:g} s"
+        )
 
 
 def prime_samples(kernel: int, window: int, step: int) -> int:
@@ -24,8 +36,9 @@ def prime_samples(kernel: int, window: int, step: int) -> int:
 def clip_frames(audio: npt.NDArray[np.int16], kernel: int, window: int, step: int) -> Tensor:
     """Frames of clips between the silences, by the runtime's front end.
 
-    audio: (clips, n) int16. Returns (clips, frames, N_MELS) float32.
+    audio: (clips, n) int16. Returns (clips, frames, N_MELS) float32. Raises UsageError as `check_window`.
     """
+    check_window(window, step)
     lead = prime_samples(kernel, window, step)
     padded = np.zeros(lead + audio.shape[1] + TAIL, np.float32)
     front_end, frames = FrontEnd(), []

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from kwsd.files import replace_file
+
 _STORAGES = {
     np.dtype("f4"): torch.FloatStorage,
     np.dtype("f2"): torch.HalfStorage,
@@ -57,7 +59,10 @@ class _Pickler(pickle.Pickler):
 
 
 def write_torch(record: object, path: Path) -> None:
-    """Write plain values and contiguous numpy arrays (float32, float16, int8, uint8), nested, to `path`."""
+    """Write plain values and contiguous numpy arrays (float32, float16, int8, uint8), nested, to `path`.
+
+    Raises KwsdError where it cannot be written.
+    """
     sizes = _Sizes()
     sizes.count(record)
     storages: dict[np.dtype[Any], _Storage] = {}
@@ -69,12 +74,12 @@ def write_torch(record: object, path: Path) -> None:
     entries = {"data.pkl": pickletools.optimize(file.getvalue()), "version": b"3"}
     for storage in storages.values():
         entries["data/" + storage.key] = b"".join(array.tobytes() for array in storage.arrays)
-    partial = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in entries.items():
             # a fixed date: the same model makes the same bytes
             archive.writestr(zipfile.ZipInfo("m/" + name), content, zipfile.ZIP_DEFLATED, 9)
-    partial.replace(path)  # a reader never sees half a file
+    replace_file(path, packed.getvalue())  # a reader never sees half a file
 
 
 def _unshared(value: Any) -> Any:

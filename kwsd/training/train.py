@@ -1,8 +1,10 @@
 """Training on scenes: cross-entropy at the steps that decide; the best on validation is kept."""
 
 import copy
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,19 +13,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kwsd.errors import UsageError
+from kwsd.errors import KwsdError, UsageError
+from kwsd.files import replace_file
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.frontend import HOP, N_FFT
-from kwsd.runtime.model import Architecture
+from kwsd.runtime.model import Architecture, check_number
 from kwsd.training.crnn import CRNN
 from kwsd.training.metrics import one_minus_auroc
 from kwsd.training.pool import ScenePool, Scenes
-from kwsd.training.scoring import clip_frames, clip_scores
+from kwsd.training.scenes import SCENE
+from kwsd.training.scoring import check_window, clip_frames, clip_scores
+
+MAX_SEED = 2**31 - 1
+MIN_STEPS = 4  # of a scene, at the widest step that is trained
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything a run depends on but the data."""
+    """Everything a run depends on but the data. Raises UsageError for a value out of range."""
 
     architecture: Architecture
     window: int = 20
@@ -36,6 +43,24 @@ class Recipe:
     early: float = 0.1  # seconds before the word's end from which the posterior may rise
     late: float = 0.25  # seconds after it by which it must have risen
 
+    def __post_init__(self) -> None:
+        check_number("window", self.window, 1, 100_000)
+        check_number("epochs", self.epochs, 1, 100_000)
+        check_number("batches", self.batches, 1, 100_000)
+        check_number("batch", self.batch, 1, 100_000)
+        check_number("learning rate", self.learning_rate, 1e-9, 1, Real)
+        check_number("averaging", self.averaging, 0, 1, Real)
+        check_number("seed", self.seed, 0, MAX_SEED)
+        check_number("early", self.early, 0, 10, Real)
+        check_number("late", self.late, 0, 10, Real)
+        check_window(self.window, self.architecture.stride[1])
+        steps = (scene_frames() - self.architecture.kernel[1]) // (self.architecture.stride[1] + 1) + 1
+        if steps < MIN_STEPS:
+            raise UsageError(
+                f"kernel and stride (time) leave {max(0, steps)} steps in a scene of {scene_frames()} "
+                f"frames; at least {MIN_STEPS} are needed"
+            )
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -45,6 +70,12 @@ class Epoch:
     loss: float
     validation: float  # 1 - AUROC
     best: bool
+    not_saved: str = ""  # why its checkpoint could not be written
+
+
+def scene_frames() -> int:
+    """Frames of the shortest scene."""
+    return (SCENE - N_FFT) // HOP + 1
 
 
 def step_ends(architecture: Architecture, steps: int, step: int) -> Tensor:
@@ -128,9 +159,13 @@ class Trainer:
         self.epoch, self.best = 0, float("inf")
         self.best_weights = copy.deepcopy(self.crnn.state_dict())
         self.history: list[dict[str, Any]] = []
+        self.saved = 0  # epochs that the checkpoint holds
 
     def run(self, report: Callable[[Epoch], None], on_batch: Callable[[], None] = lambda: None) -> None:
-        """Train to the last epoch, saving a checkpoint after each, where there is to be one."""
+        """Train to the last epoch, saving a checkpoint after each, where there is to be one.
+
+        A checkpoint that cannot be written ends nothing; `report` is given the reason.
+        """
         while self.epoch < self.recipe.epochs:
             loss = self._train_epoch(on_batch)
             self.epoch += 1
@@ -140,9 +175,13 @@ class Trainer:
                 self.best = validation
                 self.best_weights = copy.deepcopy(self.averaged.state_dict())
             self.history.append({"epoch": self.epoch, "loss": loss, "validation": validation})
+            not_saved = ""
             if self.checkpoint:
-                self.save(self.checkpoint)
-            report(Epoch(self.epoch, loss, validation, best))
+                try:
+                    self.save(self.checkpoint)
+                except KwsdError as error:
+                    not_saved = str(error)
+            report(Epoch(self.epoch, loss, validation, best, not_saved))
 
     def _train_epoch(self, on_batch: Callable[[], None]) -> float:
         # the epoch's number seeds it: a resumed run draws what an unbroken one would have drawn
@@ -192,7 +231,7 @@ class Trainer:
         return one_minus_auroc(keyword, others)
 
     def save(self, checkpoint: Path) -> None:
-        """Write the checkpoint that --resume goes on from."""
+        """Write the checkpoint that --resume goes on from. Raises KwsdError where it cannot be written."""
         state = {
             "made_for": self._made_for(),
             "crnn": self.crnn.state_dict(),
@@ -205,26 +244,64 @@ class Trainer:
             "best_weights": self.best_weights,
             "history": self.history,
         }
-        partial = checkpoint.with_name(checkpoint.name + ".part")
-        torch.save(state, partial)
-        partial.replace(checkpoint)
+        file = io.BytesIO()
+        torch.save(state, file)
+        replace_file(checkpoint, file.getvalue())
+        self.saved = self.epoch
 
     def resume(self, checkpoint: Path) -> None:
         """Go on from a checkpoint. Raises UsageError where there is none, or of another recipe."""
-        if not checkpoint.exists():
-            raise UsageError(f"{checkpoint}: no checkpoint to resume; train without --resume")
-        state = torch.load(checkpoint, weights_only=True)
+        state = read_checkpoint(checkpoint, self.recipe)
         if state["made_for"] != self._made_for():
             raise UsageError(
                 f"{checkpoint}: made with other options; repeat those, or train without --resume"
             )
-        self.crnn.load_state_dict(state["crnn"])
-        self._aid.load_state_dict(state["aid"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        try:
+            self.crnn.load_state_dict(state["crnn"])
+            self._aid.load_state_dict(state["aid"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise UsageError(_damaged(checkpoint)) from error
         self.epoch, self.best = state["epoch"], state["best"]
         self.best_weights, self.history = state["best_weights"], state["history"]
+        self.saved = self.epoch
 
     def _made_for(self) -> str:
-        return f"{self.recipe!r} {self.objective!r}"
+        return f"{_made_for(self.recipe)}{self.objective!r}"
+
+
+def read_checkpoint(checkpoint: Path, recipe: Recipe) -> dict[str, Any]:
+    """What a checkpoint holds. Nothing in it is run: only tensors and plain values are read.
+
+    Raises UsageError where there is none, it is damaged or it is of another recipe.
+    """
+    try:
+        content = checkpoint.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"{checkpoint}: no checkpoint to resume; train without --resume") from None
+    except OSError as error:
+        raise UsageError(f"cannot read the checkpoint {checkpoint}: {error.strerror}") from error
+    try:
+        state = torch.load(io.BytesIO(content), weights_only=True)
+        made_for, epoch = state["made_for"], state["epoch"]
+        fits = isinstance(made_for, str) and isinstance(epoch, int) and state.keys() >= _KEYS
+    except Exception as error:  # a damaged archive or pickle raises anything
+        raise UsageError(_damaged(checkpoint)) from error
+    if not fits:
+        raise UsageError(_damaged(checkpoint))
+    if not made_for.startswith(_made_for(recipe)):
+        raise UsageError(f"{checkpoint}: made with other options; repeat those, or train without --resume")
+    return dict(state)
+
+
+_KEYS = {"crnn", "aid", "averaged", "optimizer", "schedule", "best", "best_weights", "history"}
+
+
+def _made_for(recipe: Recipe) -> str:
+    return f"{recipe!r} "
+
+
+def _damaged(checkpoint: Path) -> str:
+    return f"{checkpoint}: damaged, or no checkpoint of kwsd; remove it and train without --resume"
