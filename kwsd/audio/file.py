@@ -24,6 +24,8 @@ NOTHING: Samples = np.zeros(0, np.float32)
 
 log = logging.getLogger(__name__)
 
+NO_NUMBERS = "are no numbers"  # in the remark on NaN and infinities
+
 
 class FileSource(Recorded):
     """A file's channels made one, resampled, at whatever speed it is read."""
@@ -73,7 +75,7 @@ class FileSource(Recorded):
         yield resampler.push(NOTHING, last=True)
         self._mixer.finish()
         if odd:
-            self._warn(f"{odd} samples of {self.name!r} are no numbers: heard as silence")
+            self._warn(f"{odd} samples of {self.name!r} {NO_NUMBERS}: heard as silence")
         if failure:
             raise failure
 

@@ -19,6 +19,7 @@ from kwsd.cli.workshop import (
     SEED,
     SPEECH,
     WINDOW,
+    check_recordings,
     check_room,
     load_crnn,
     needs_torch,
@@ -153,6 +154,7 @@ def command(
     if any((m.keyword, m.architecture) != (first.keyword, first.architecture) for _, m in loaded):
         raise UsageError("the teachers differ in keyword or architecture; give models of one kind")
     recordings = Recordings.read(data, first.keyword, noise, speech, hard)
+    check_recordings(recordings)
     answers = teaching(crnns, first.settings.window)
     if not grid:
         assert out is not None

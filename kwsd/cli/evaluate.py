@@ -9,7 +9,7 @@ import numpy as np
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, Picture
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import MODEL, STEP, WINDOW, console, load_crnn, needs_torch
+from kwsd.cli.workshop import MODEL, STEP, WINDOW, console, load_crnn, needs_torch, tell_left_out
 from kwsd.errors import UsageError
 
 
@@ -109,6 +109,10 @@ def _clips(
     window, step = window or read.settings.window, step or read.settings.step
     check_window(window, step)
     recordings = Recordings.read(data, read.keyword, (), ())
+    try:
+        recordings.check(split)
+    finally:
+        tell_left_out(recordings.reader)
     scores = split_scores(crnn, recordings, split, window, step)
     metrics = clip_metrics(*scores)
     if worst:

@@ -7,7 +7,7 @@ import click
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import MODEL, console, needs_torch, tell
+from kwsd.cli.workshop import MODEL, console, needs_torch, tell, tell_left_out
 
 
 @click.command(name="mine", cls=CheckedCommand)
@@ -45,10 +45,14 @@ def command(
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.dataset import files_of
     from kwsd.training.mining import mine
+    from kwsd.training.reader import Reader
 
-    around = streams.surroundings(noise, snr, (), "training")
+    reader = Reader()
+    around = streams.surroundings(noise, snr, (), "training", reader)
     files = [path for folder in negatives for path in files_of(folder, "training")]
     found = []
     shown = track(files, "mining", console=console)
-    mine(read_model(find_model(model)), shown, out, threshold, lambda _, count: found.append(count), around)
+    loaded = read_model(find_model(model))
+    mine(loaded, shown, out, threshold, lambda _, count: found.append(count), around, reader)
+    tell_left_out(reader)
     tell(f"{sum(found)} false alarms in {len(found)} files, in {out}")

@@ -19,6 +19,7 @@ from kwsd.cli.workshop import (
     SPEECH,
     TRAINED,
     UNSEEN,
+    check_recordings,
     check_room,
     choosing,
     console,
@@ -110,6 +111,7 @@ def command(
     with on_interrupt(lambda: f"stopped; {folder} has the clips made: the same command goes on from there"):
         speak(keyword, folder, counts, kokoro, jobs, seed)
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, hard)
+    check_recordings(recordings)
     details = {**teacher_details(recordings, recipe), "mined_from": MINE_FROM, "mined_snr": SNR}
     if not (resume and first.exists()):
         again = resume and first.with_suffix(".ckpt").exists()
@@ -120,6 +122,7 @@ def command(
         for around in conditions(recordings, "training", SNR):
             mine(read_model(first), files, mined, MINE_FROM, lambda *_: None, around)
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, (*hard, mined))
+    check_recordings(recordings)
 
     again = resume and out.with_suffix(".ckpt").exists()
     trainer = taught(recordings, recipe, out)

@@ -15,6 +15,7 @@ from kwsd.cli.workshop import (
     RECORD,
     SEED,
     SPEECH,
+    check_recordings,
     check_room,
     epoch_progress,
     load_crnn,
@@ -78,6 +79,7 @@ def command(
     check_room(out, a)
     loaded = [load_crnn(name) for name in teacher]
     recordings = Recordings.read(data, read.keyword, noise, speech, hard)
+    check_recordings(recordings)
     answers = teaching([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
     pool = ScenePool(recordings.scenes(), seed, answers)
     pool.move(0)

@@ -17,6 +17,7 @@ from kwsd.cli.workshop import (
     RESUME,
     SEED,
     SPEECH,
+    check_recordings,
     check_room,
     console,
     load_crnn,
@@ -97,6 +98,7 @@ def command(
         if resume:
             read_checkpoint(out.with_suffix(".ckpt"), recipe)
     recordings = Recordings.read(data, read.keyword, noise, speech, hard)
+    check_recordings(recordings)
     if compare:
         console.print(comparison(crnn, read, recordings, record))
         return

@@ -8,7 +8,7 @@ import click
 
 from kwsd.cli.checked import Folder
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import console
+from kwsd.cli.workshop import console, tell_left_out
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from kwsd.training.field import Point, Positive, Surroundings
+    from kwsd.training.reader import Reader
 
 POSITIVES = click.option(
     "--positives", type=Folder(), multiple=True, help="Folder of recordings of the keyword. Repeatable."
@@ -43,8 +44,11 @@ def read(
 ) -> "tuple[list[Positive], list[npt.NDArray[np.int16]]]":
     """The streams of the folders. Raises UsageError where there are none."""
     from kwsd.training.field import read_streams
+    from kwsd.training.reader import Reader
 
-    streams = read_streams(positives, negatives, split, surroundings(noise, snr, rir, split))
+    reader = Reader()
+    streams = read_streams(positives, negatives, split, surroundings(noise, snr, rir, split, reader), reader)
+    tell_left_out(reader)
     for kind, found in zip(("--positives", "--negatives"), streams, strict=True):
         if not found:
             raise UsageError(f"{kind}: no recordings there" + (f" in the {split} split" if split else ""))
@@ -52,16 +56,20 @@ def read(
 
 
 def surroundings(
-    noise: tuple[Path, ...], snr: float | None, rir: tuple[Path, ...], split: str | None
+    noise: tuple[Path, ...],
+    snr: float | None,
+    rir: tuple[Path, ...],
+    split: str | None,
+    reader: "Reader",
 ) -> "Surroundings":
     """Noise of this split's side, and rooms. Raises UsageError for noise without a ratio, or the reverse."""
-    from kwsd.training.dataset import files_of, read_audio
+    from kwsd.training.dataset import files_of
     from kwsd.training.field import Surroundings
 
     if noise and snr is None:
         raise UsageError("--noise needs a level to mix it in at: give --snr DB")
     sounds, rooms = (
-        [read_audio(path) for folder in folders for path in files_of(folder, part)]
+        reader.sounds(path for folder in folders for path in files_of(folder, part))
         for folders, part in ((noise, split), (rir, None))
     )
     if snr is not None and not sounds:

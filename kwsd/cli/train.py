@@ -16,6 +16,7 @@ from kwsd.cli.workshop import (
     SPEECH,
     TRAINED,
     UNSEEN,
+    check_recordings,
     check_room,
     choosing,
     download_with_progress,
@@ -94,6 +95,7 @@ def command(
         download_with_progress(data)
     Folder().check(data)
     recordings = Recordings.read(data, keyword, noise, speech, hard)
+    check_recordings(recordings)
     if embedding:
         trainer = taught(recordings, recipe, out, verifier)
         details = teacher_details(recordings, recipe, verifier)

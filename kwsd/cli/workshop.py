@@ -30,12 +30,13 @@ from kwsd.cli.checked import Folder, Lines, ModelOutput, Text, TrainedOutput
 from kwsd.cli.number import Number
 from kwsd.cli.standard_output import StandardOutput
 from kwsd.daemon.logs import say
-from kwsd.errors import KwsdError, UsageError
+from kwsd.errors import KwsdError, UsageError, one_line
 from kwsd.share import page
 
 if TYPE_CHECKING:
     from kwsd.runtime.model import Architecture, Array, Model, Settings
     from kwsd.training.crnn import CRNN
+    from kwsd.training.reader import Reader
     from kwsd.training.recordings import Recordings
     from kwsd.training.train import Epoch, Recipe, Trainer
 
@@ -79,12 +80,35 @@ TUNING_CHUNKS, TUNING_BATCHES = 24, 768  # where the embedding learns, too: each
 VERIFIED = {"soft": 1.0, "heard": 0.3, "hard": 0.3}
 ALONE = {"soft": 0.5, "heard": 0.3, "hard": 1.0}
 FA_PER_HOUR = 0.5
+REMARKS = 10  # on recordings that are used: so many are printed
 SNR = 10  # dB: mined, and the threshold chosen, in noise, too
 
 
 def tell(line: str, style: str = "") -> None:
     """Print a line as it is: not wrapped, and brackets in a file's name are no markup."""
     console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def tell_left_out(reader: "Reader") -> None:
+    """Name, on standard error, what was left out since this was called last, and what is odd about others."""
+    left_out, remarks = reader.unreported()
+    if left_out:
+        say(f"{len(left_out)} recordings cannot be used and are left out:", logging.WARNING)
+    for path, reason in left_out:
+        say(f"  {one_line(path)}: {one_line(reason)}", logging.WARNING)
+    for remark in remarks[:REMARKS]:
+        say(one_line(remark), logging.WARNING)
+    if len(remarks) > REMARKS:
+        say(f"... and {len(remarks) - REMARKS} more such recordings", logging.WARNING)
+
+
+def check_recordings(recordings: "Recordings") -> None:
+    """Read all clips that training will use, and name what is left out. Raises UsageError for too few."""
+    try:
+        with console.status("reading the recordings"):
+            recordings.check("training", "validation", "dev-test")
+    finally:
+        tell_left_out(recordings.reader)
 
 
 def needs_torch() -> None:
@@ -205,6 +229,7 @@ def train_and_ship(
     from kwsd.training.modelfile import from_torch
     from kwsd.training.ship import HANDED_DOWN
 
+    tell_left_out(recordings.reader)  # of noise and speech, which the scenes have read
     checkpoint = trainer.checkpoint
     if checkpoint and resume:
         trainer.resume(checkpoint)

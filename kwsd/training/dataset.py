@@ -78,7 +78,7 @@ def _with_dev_test(split: str, speaker: str) -> str:
 def clips_of(root: Path) -> list[Clip]:
     """All clips of a Speech Commands tree, split by its lists or, without them, by the archive's hash.
 
-    Raises UsageError where there is no such folder.
+    Raises UsageError where there is no such folder, or it cannot be read.
     """
     if not root.is_dir():
         raise UsageError(
@@ -88,12 +88,12 @@ def clips_of(root: Path) -> list[Clip]:
     lists = [root / f"{split}_list.txt" for split in ("validation", "testing")]
     for file, split in zip(lists, ("validation", "testing"), strict=True):
         if file.exists():
-            listed |= {str(Path(line).with_suffix("")): split for line in file.read_text().split()}
+            listed |= {str(Path(name).with_suffix("")): split for name in _names(file)}
     clips = []
-    for folder in sorted(root.iterdir()):
+    for folder in _entries(root):
         if not folder.is_dir() or folder.name.startswith("_"):
             continue
-        for path in sorted(folder.iterdir()):
+        for path in _entries(folder):
             if not is_audio(path):
                 continue
             speaker = re.sub("_nohash_.*$", "", path.stem)
@@ -103,6 +103,24 @@ def clips_of(root: Path) -> list[Clip]:
                 split = hashed_split(speaker)
             clips.append(Clip(path, folder.name, speaker, _with_dev_test(split, speaker)))
     return clips
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}") from error
+
+
+def _names(file: Path) -> list[str]:
+    """The lines of a list of clips. Raises UsageError where it cannot be read or is not UTF-8."""
+    try:
+        text = file.read_text("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: it is not UTF-8; save it as UTF-8, a clip a line") from error
+    return [line for line in map(str.strip, text.splitlines()) if line]
 
 
 def read_tree(root: Path, keyword: str) -> list[Clip]:
@@ -147,16 +165,20 @@ def is_audio(path: Path) -> bool:
     return head.startswith(b"RIFF") or kind_of(head) is not None
 
 
-def read_audio(path: Path, warn: Callable[[str], None] = log.warning) -> Audio:
+def read_audio(path: Path, warn: Callable[[str], None] = log.warning, longest: int | None = None) -> Audio:
     """A file as 16 kHz mono int16, shape (n,), as `kwsd listen --input` hears it.
 
     Of a file that is cut short or damaged it is what can be heard. warn: called with that, and with any other
-    remark. Raises UsageError or AudioError where nothing can be heard.
+    remark. longest: samples after which reading may end. Raises UsageError or AudioError where nothing can be
+    heard.
     """
     parts: list[Audio] = []
     with FileSource(path, warn=warn) as source:
         try:
-            parts.extend(map(to_int16, source))
+            for samples in source:
+                parts.append(to_int16(samples))
+                if longest is not None and sum(map(len, parts)) > longest:
+                    break
         except AudioError as error:
             if not any(map(len, parts)):
                 raise
@@ -164,11 +186,10 @@ def read_audio(path: Path, warn: Callable[[str], None] = log.warning) -> Audio:
     return np.concatenate(parts)
 
 
-def read_clips(clips: list[Clip]) -> npt.NDArray[np.int16]:
-    """The clips' audio, padded at both ends to the longest of them or a second, shape (clips, samples)."""
-    recordings = [read_audio(clip.path) for clip in clips]
+def padded(recordings: list[Audio]) -> npt.NDArray[np.int16]:
+    """Clips padded at both ends to the longest of them or a second, shape (clips, samples)."""
     length = max([SAMPLE_RATE, *map(len, recordings)])
-    audio = np.zeros((len(clips), length), np.int16)
+    audio = np.zeros((len(recordings), length), np.int16)
     for row, samples in zip(audio, recordings, strict=True):
         start = (length - len(samples)) // 2
         row[start : start + len(samples)] = samples

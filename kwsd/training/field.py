@@ -20,7 +20,8 @@ from kwsd.pcm import FULL_SCALE, SAMPLE_RATE, to_int16
 from kwsd.runtime.detector import Detector, Step
 from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.trigger import Debouncer
-from kwsd.training.dataset import files_of, read_audio, read_tree
+from kwsd.training.dataset import files_of, read_tree
+from kwsd.training.reader import Reader
 from kwsd.training.recordings import Recordings
 from kwsd.training.rooms import reverberated
 from kwsd.training.scenes import word_end
@@ -122,6 +123,7 @@ def read_streams(
     negatives: tuple[Path, ...],
     split: str | None,
     around: Surroundings,
+    reader: Reader,
     seed: int = 0,
 ) -> tuple[list[Positive], list[Audio]]:
     """The streams of these folders. split: only these speakers' words, and files of this side by their names.
@@ -129,9 +131,10 @@ def read_streams(
     Recordings of the keyword that name no speaker (as Speech Commands does) have no side: all of them count.
     """
     random = np.random.default_rng(seed)
-    others = [read_audio(path) for folder in negatives for path in files_of(folder, split)]
+    others = reader.sounds(path for folder in negatives for path in files_of(folder, split))
     paths = [path for folder in positives for path in _positives_of(folder, split)]
-    placed = [place(read_audio(path), others, around, random) for path in paths]
+    words = [word for path in paths if (word := reader.utterance(path)) is not None]
+    placed = [place(word, others, around, random) for word in words]
     return placed, [around_negative(stretch, around, random) for stretch in stretches(others)]
 
 
@@ -146,11 +149,15 @@ def streams_of(
 ) -> tuple[list[Positive], list[Audio]]:
     """A run's own clips of a split, its running speech and all `unseen`; as they are and again in noise."""
     random = np.random.default_rng(0)
-    others = [read_audio(path) for folder in recordings.speech for path in files_of(folder, split)]
-    others += [read_audio(path) for folder in unseen for path in files_of(folder)]
-    words, _ = recordings.words(split)
+    others = recordings.reader.sounds(
+        [
+            *(path for folder in recordings.speech for path in files_of(folder, split)),
+            *(path for folder in unseen for path in files_of(folder)),
+        ]
+    )
+    words = recordings.keyword_audio(split)
     around = conditions(recordings, split, snr)
-    positives = [place(read_audio(clip.path), others, each, random) for each in around for clip in words]
+    positives = [place(word, others, each, random) for each in around for word in words]
     negatives = stretches(others)
     return positives, [around_negative(stretch, each, random) for each in around for stretch in negatives]
 

@@ -1,8 +1,8 @@
-"""All recordings of a training run, read once and held in memory (about 320 MB for 10,000 clips)."""
+"""All recordings of a training run. Clips are read once and held in memory: 320 MB for 10,000."""
 
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from kwsd.errors import UsageError
 from kwsd.training import revoice
-from kwsd.training.dataset import NOISE_FOLDER, Clip, clips_of, files_of, read_audio, read_clips, read_tree
+from kwsd.training.dataset import NOISE_FOLDER, Clip, clips_of, files_of, padded, read_tree
+from kwsd.training.reader import Reader
 from kwsd.training.scenes import SceneMaker, in_noise
 from kwsd.training.synthesis.generate import MANIFEST
 
@@ -34,6 +35,7 @@ class Recordings:
     speech: tuple[Path, ...]
     hard: tuple[Path, ...] = ()  # files
     synthetic: bool = False
+    reader: Reader = field(default_factory=Reader, compare=False, repr=False)
 
     @classmethod
     def read(
@@ -45,6 +47,9 @@ class Recordings:
         hard: tuple[Path, ...] = (),
     ) -> "Recordings":
         """Find the recordings. hard: folders. Raises UsageError for folders that are absent or hold none."""
+        for folder in (*noise, *speech, *hard):
+            if next(files_of(folder), None) is None:
+                raise UsageError(f"{folder}: no recordings in it")
         mined = tuple(path for folder in hard for path in files_of(folder))
         return cls(keyword, read_tree(data, keyword), _background(data), noise, speech, mined)
 
@@ -79,20 +84,38 @@ class Recordings:
 
     def clips(self, split: str) -> tuple[Audio, Audio]:
         """Audio of the clips with and without the keyword, each (clips, samples)."""
-        keyword, others = self.words(split)
-        return read_clips(keyword), read_clips(others)
+        keyword, others = (self._audio(clips) for clips in self.words(split))
+        return padded(keyword), padded(others)
+
+    def check(self, *splits: str) -> None:
+        """Read the clips of these splits. Raises UsageError as `words`."""
+        for split in splits:
+            self.words(split)
 
     def words(self, split: str) -> tuple[list[Clip], list[Clip]]:
-        """The clips with and without the keyword. Raises UsageError where the split has none of either."""
-        chosen = [clip for clip in self.tree if clip.split == split]
+        """The clips that can be used, with and without the keyword.
+
+        Raises UsageError where the split has none of either.
+        """
+        there = [clip for clip in self.tree if clip.split == split]
+        chosen = [clip for clip in there if self.reader.word(clip.path) is not None]
         keyword = [clip for clip in chosen if clip.word == self.keyword]
         others = [clip for clip in chosen if clip.word != self.keyword]
         if not keyword or not others:
+            unheard = len(there) - len(chosen)
             raise UsageError(
-                f"the {split} split has {len(keyword)} clips of '{self.keyword}' and {len(others)} others; "
-                "it needs both"
+                f"the {split} split has {len(keyword)} clips of '{self.keyword}' and {len(others)} others"
+                + (f" ({unheard} cannot be used)" if unheard else "")
+                + "; it needs both"
             )
         return keyword, others
+
+    def keyword_audio(self, split: str) -> list[Audio]:
+        """Audio of the clips with the keyword. Raises UsageError as `words`."""
+        return self._audio(self.words(split)[0])
+
+    def _audio(self, clips: list[Clip]) -> list[Audio]:
+        return [audio for clip in clips if (audio := self.reader.word(clip.path)) is not None]
 
     def validation(self) -> tuple[Audio, Audio]:
         """The validation clips as they are and once more in noise of 0 to 15 dB, keyword and others.
@@ -109,28 +132,29 @@ class Recordings:
     def noise_of(self, split: str) -> list[Audio]:
         """The background noise is long and has no sides: all of it is for training."""
         whole = list(files_of(self.background)) if self.background and split == "training" else []
-        return [
-            read_audio(p) for p in [*whole, *(p for folder in self.noise for p in files_of(folder, split))]
-        ]
+        return self.reader.sounds(
+            [*whole, *(path for folder in self.noise for path in files_of(folder, split))]
+        )
 
     def scenes(self) -> SceneMaker:
         """Scenes of the training split of everything."""
-        keyword, others = ([read_audio(clip.path) for clip in words] for words in self.words("training"))
-        speech = [read_audio(path) for folder in self.speech for path in files_of(folder, "training")]
-        hard = [read_audio(path) for path in self.hard]
+        keyword, others = (self._audio(clips) for clips in self.words("training"))
+        speech = self.reader.sounds(path for folder in self.speech for path in files_of(folder, "training"))
+        hard = self.reader.sounds(self.hard)
         revoiced = REVOICED if self.synthetic and revoice.available() else 0.0
         narrow = NARROW if self.synthetic else 0.0
         return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, revoiced, narrow)
 
     def facts(self) -> dict[str, Any]:
         """What the run used, for the model's card."""
-        counts = Counter((clip.split, clip.word == self.keyword) for clip in self.tree)
+        used = (clip for clip in self.tree if clip.path not in self.reader.left_out)
+        counts = Counter((clip.split, clip.word == self.keyword) for clip in used)
         splits = {split for split, _ in counts}
         return {
             "clips": {s: {"keyword": counts[s, True], "others": counts[s, False]} for s in sorted(splits)},
-            "noise": [folder.name for folder in (self.background, *self.noise) if folder],
-            "speech": [folder.name for folder in self.speech],
-            "hard": len(self.hard),
+            "noise": [folder.absolute().name for folder in (self.background, *self.noise) if folder],
+            "speech": [folder.absolute().name for folder in self.speech],
+            "hard": sum(path not in self.reader.left_out for path in self.hard),
             "synthetic": self.synthetic,
         }
 

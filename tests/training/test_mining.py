@@ -22,7 +22,7 @@ def test_false_alarms_are_kept_and_files_gone_through_once(tmp_path: Path) -> No
     loud = np.zeros(5 * 16_000)
     loud[48_000:56_000] = 0.2 * np.random.default_rng(0).standard_normal(8_000)
     soundfile.write(tmp_path / "loud.flac", loud, 16_000)
-    soundfile.write(tmp_path / "quiet.flac", np.zeros(16_000), 16_000)
+    soundfile.write(tmp_path / "quiet.flac", np.full(16_000, 1e-3), 16_000)
     files, out = [tmp_path / "loud.flac", tmp_path / "quiet.flac"], tmp_path / "mined"
     found: list[tuple[str, int]] = []
 
