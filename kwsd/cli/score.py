@@ -3,14 +3,19 @@
 import csv
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kwsd.cli.checked import CheckedCommand, Picture, Text
 from kwsd.cli.number import Number
 from kwsd.errors import UsageError
+
+if TYPE_CHECKING:
+    from kwsd.pcm import Samples
+    from kwsd.runtime.detector import Step
 
 WINDOW, STEP = click.IntRange(1, 100_000), click.IntRange(1, 1_000)
 FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
@@ -23,6 +28,7 @@ FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
 )
 @click.option("--window", type=WINDOW, help="Steps the attention sees.  [default: the model's]")
 @click.option("--step", type=STEP, help="Frames of 10 ms between steps.  [default: the model's]")
+@click.option("--channel", type=click.IntRange(min=1), help="Hear this channel only.  [default: the mean]")
 @click.option("--threshold", type=Number(0.001, 1), help="Posterior that triggers.  [default: the model's]")
 @click.option(
     "--format", "form", type=click.Choice(["csv", "jsonl"]), help="[default: csv; nothing with --plot]"
@@ -36,6 +42,7 @@ def command(
     model: str,
     window: int | None,
     step: int | None,
+    channel: int | None,
     threshold: float | None,
     form: str | None,
     plot: Path | None,
@@ -45,50 +52,84 @@ def command(
 
     `verified` is the posterior of both stages, where the model has a verifier and a candidate had it asked.
     """
-    import numpy as np
-
     from kwsd.audio.file import FileSource
     from kwsd.pcm import SAMPLE_RATE
-    from kwsd.runtime.detector import TAIL, Detector
+    from kwsd.runtime.detector import Detector
     from kwsd.runtime.modelfile import find_model, read_model
+    from kwsd.training.outline import Outline
 
     if beside and plot is None:
         raise UsageError("--beside is drawn only: give --plot, too")
     loaded = read_model(find_model(model))
-    recordings = []
-    for file in files:
-        with FileSource(file) as source:
-            recordings.append(np.concatenate([np.empty(0, np.float32), *source]))
-    samples = np.concatenate([*recordings, np.zeros(TAIL, np.float32)])
-
-    tracks = []
-    for size, pace in ((window, step), *beside):
-        detector = Detector(loaded, size, pace, threshold)
+    for file in files:  # before the first row is printed
+        with FileSource(file, channel):
+            pass
+    detectors = [Detector(loaded, size, pace, threshold) for size, pace in ((window, step), *beside)]
+    for detector in detectors:
         detector.prime()
-        tracks.append((detector, list(detector.steps(samples))))
-
-    rows: list[dict[str, Any]] = [
-        {
-            "stream_time": round(one.time, 3),
-            "posterior": round(one.posterior, 6),
-            "warm": one.warm,
-            "verified": None if one.verified is None else round(one.verified, 6),
-            "trigger": one.trigger is not None,
-        }
-        for one in tracks[0][1]
-    ]
-    if form == "jsonl":
-        for row in rows:
-            print(json.dumps(row))
-    elif form == "csv" or plot is None:
-        writer = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write = None if plot is not None and form is None else writer(form or "csv")
+    drawn: list[list[Step]] = [[] for _ in detectors]
+    starts: list[int] = []
+    outline, heard = Outline(), 0
+    for number, chunk in hear(files, channel):
+        if number == len(starts):
+            starts.append(heard)
+        heard += len(chunk)
+        for detector, steps in zip(detectors, drawn, strict=True):
+            for one in detector.steps(chunk):
+                if write is not None and detector is detectors[0]:
+                    write(one)
+                if plot is not None:
+                    steps.append(one)
+        if plot is not None:
+            outline.push(chunk)
     if plot is not None:
         from kwsd.training.timeline import Track, draw_timeline
 
-        ends = np.cumsum([len(recording) for recording in recordings]) / SAMPLE_RATE
-        words = list(zip((0.0, *ends), (file.parent.name or file.stem for file in files), strict=False))
+        names = (file.parent.name or file.stem for file in files)
+        words = [(at / SAMPLE_RATE, name) for at, name in zip(starts, names, strict=True)]
         named = "gate" if loaded.verifier else "threshold"
-        drawn = [Track(f"window {d.window}, step {d.step}", d.gate, named, steps) for d, steps in tracks]
-        draw_timeline(samples, words, drawn, plot)
+        tracks = [
+            Track(f"window {one.window}, step {one.step}", one.gate, named, steps)
+            for one, steps in zip(detectors, drawn, strict=True)
+        ]
+        draw_timeline(outline.values, heard / SAMPLE_RATE, words, tracks, plot)
+
+
+def hear(files: tuple[Path, ...], channel: int | None) -> "Iterator[tuple[int, Samples]]":
+    """The audio of files, one after the other, and the silence in which the last word is decided.
+
+    Each chunk comes with its file's number, from 0. Raises UsageError or AudioError as FileSource does.
+    """
+    import numpy as np
+
+    from kwsd.audio.file import FileSource
+    from kwsd.runtime.detector import TAIL
+
+    for number, file in enumerate(files):
+        with FileSource(file, channel) as source:
+            for chunk in source:
+                yield number, chunk
+    yield number, np.zeros(TAIL, np.float32)
+
+
+def writer(form: str) -> "Callable[[Step], None]":
+    """Prints a step as a line of CSV or JSON."""
+    table = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
+    if form == "csv":
+        table.writeheader()
+
+    def write(step: "Step") -> None:
+        row = {
+            "stream_time": round(step.time, 3),
+            "posterior": round(step.posterior, 6),
+            "warm": step.warm,
+            "verified": None if step.verified is None else round(step.verified, 6),
+            "trigger": step.trigger is not None,
+        }
+        if form == "csv":
+            table.writerow(row)
+        else:
+            print(json.dumps(row))
+
+    return write

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from kwsd.pcm import SAMPLE_RATE
+from kwsd.pcm import Samples
 from kwsd.runtime.detector import Step
 from kwsd.training.plots import save
 
@@ -23,13 +22,16 @@ class Track:
 
 
 def draw_timeline(
-    samples: npt.NDArray[np.float32], words: list[tuple[float, str]], tracks: list[Track], path: Path
+    outline: Samples, seconds: float, words: list[tuple[float, str]], tracks: list[Track], path: Path
 ) -> None:
-    """Draw `samples` (n,) and each track. words: (start in seconds, name) of the files joined."""
+    """Draw the waveform's outline, (n,), of a recording of so many seconds, and each track.
+
+    words: (start in seconds, name) of the files joined.
+    """
     figure = Figure(figsize=(11, 1.6 + 1.9 * len(tracks)), layout="constrained")
     axes = figure.subplots(1 + len(tracks), sharex=True)
     wave, *panels = axes
-    wave.plot(np.arange(len(samples)) / SAMPLE_RATE, samples, linewidth=0.4, color="tab:gray")
+    wave.plot(np.linspace(0, seconds, len(outline)), outline, linewidth=0.4, color="tab:gray")
     wave.set(ylabel="samples", ylim=(-1, 1.3))
     for start, name in words:
         for axis in axes:
@@ -52,5 +54,5 @@ def draw_timeline(
         )
         panel.set(ylabel=track.label, ylim=(-0.05, 1.12))
     panels[0].legend(loc="upper left", fontsize=8, ncols=3)
-    panels[-1].set(xlabel="seconds", xlim=(0, len(samples) / SAMPLE_RATE))
+    panels[-1].set(xlabel="seconds", xlim=(0, seconds))
     save(figure, path)

@@ -6,8 +6,12 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from harness import KWSD, Spoken
+
+from kwsd.cli.score import hear
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -67,3 +71,30 @@ def test_what_cannot_be_scored_is_named(tmp_path: Path) -> None:
     assert scored.returncode == 2
     assert "none.wav" in scored.stderr
     assert "Traceback" not in scored.stderr
+
+
+def test_a_long_recording_is_heard_in_small_pieces(tmp_path: Path) -> None:
+    """So memory does not grow with its length: 2.1 GB for three hours, once."""
+    with soundfile.SoundFile(tmp_path / "long.flac", "w", 44_100, 1) as file:
+        for _ in range(600):
+            file.write(np.zeros(44_100, np.int16))
+    lengths = [len(chunk) for _, chunk in hear((tmp_path / "long.flac",), None)]
+    assert sum(lengths) == pytest.approx(600.5 * 16_000, abs=1)
+    assert max(lengths) <= 16_000
+
+
+def test_a_channel_is_scored(spoken: Spoken, tmp_path: Path) -> None:
+    samples = spoken.samples
+    soundfile.write(tmp_path / "two.wav", np.stack((-samples, samples), axis=1), 16_000)
+    once = run(spoken.path, "--model", spoken.model).stdout
+    assert run(tmp_path / "two.wav", "--model", spoken.model, "--channel", 2).stdout == once
+    mean = run(tmp_path / "two.wav", "--model", spoken.model)
+    assert mean.stdout != once
+    assert "which cancel each other (one is inverted): choose one with --channel" in mean.stderr
+    refused = run(tmp_path / "two.wav", "--channel", 3)
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_all_files_are_looked_at_before_the_first_is_heard(spoken: Spoken, tmp_path: Path) -> None:
+    scored = run(spoken.path, tmp_path / "none.wav")
+    assert (scored.returncode, scored.stdout) == (2, "")
