@@ -14,6 +14,7 @@ from kwsd.cli.checked import Text
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: str, against: str | None, as_json: bool) -> None:
     """MODEL is a file or the name of a shipped model."""
+    from kwsd.errors import one_line
     from kwsd.runtime.modelfile import find_model
     from kwsd.training.accounting import cost, verifier_cost
 
@@ -33,14 +34,14 @@ def command(model: str, against: str | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", path.name, *([f"{against} has"] if against else []))
+    table = Table("", one_line(path.name), *([f"{one_line(against)} has"] if against else []))
     for name, value in asdict(mine).items():
         ratio = [f"{ratios[name]:.2f} x"] if against else []
         table.add_row(name.replace("_", " "), f"{value:,.0f}", *ratio)
     for name, value in (verifier_cost(found) or {}).items():
         table.add_row(f"verifier {name.replace('_', ' ')}", f"{value:,}")
     a, s = found.architecture, found.settings
-    console = Console()
+    console = Console(markup=False)  # brackets in a keyword or file name are no markup
     console.print(
         f"'{found.keyword}': channels {a.channels}, kernel {a.kernel}, stride {a.stride}, hidden {a.hidden}; "
         f"window {s.window}, step {s.step}, threshold {s.threshold}"

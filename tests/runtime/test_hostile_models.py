@@ -546,7 +546,22 @@ def test_a_mistyped_model_suggests(tmp_path: Path) -> None:
     assert "did you mean" not in str(caught.value)
 
 
-def test_the_command_line_refuses_a_blank_setting() -> None:
+def test_brackets_of_a_keyword_and_a_file_name_are_no_markup(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from kwsd.cli.commands import cli
+
+    path = tmp_path / "[bold]a\x1b[2Jb.pt"
+    record, entries = parts()
+    path.write_bytes(file_of(record | {"keyword": "[/red] word"}, entries))
+    result = CliRunner().invoke(cli, ["info", str(path)], env={"COLUMNS": "300"}, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "'[/red] word'" in result.output
+    assert r"[bold]a\x1b[2Jb.pt" in result.output
+    assert "\x1b" not in result.output
+
+
+def test_a_setting_of_another_type_is_shown() -> None:
     with pytest.raises(UsageError, match="window must be a whole number from 1 to 100,000, not 'high'"):
         Settings(window="high")  # type: ignore[arg-type]
 
