@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kwsd.daemon.account import Account
     from kwsd.daemon.service import Service
 
+NOT_INSTALLED = 4  # exit code of systemctl status
+
 SYSTEM = click.option("--system", is_flag=True, help="The machine's service, not the user's.")
 
 
@@ -91,14 +93,17 @@ def uninstall(system: bool, purge: bool) -> None:
 @command.command()
 @SYSTEM
 def status(system: bool) -> None:
-    """Show what systemd knows of the service; the exit code is systemctl's."""
+    """Show what systemd knows of the service. The exit code is systemctl's."""
     from kwsd.daemon.service import Service
 
     service, other = Service(system), Service(not system)
     if not service.is_installed() and other.is_installed():
         raise UsageError(f"there is no {service.path}, but {other.path}: kwsd service status{other.option}")
     code = service.status()
-    print(f"Follow the log: journalctl {service.scope} -u kwsd -f", flush=True)
+    if code == NOT_INSTALLED:
+        print(f"To install it: kwsd service install{service.option}")
+    else:
+        print(f"To follow the log: journalctl {service.scope} -u kwsd -f")
     sys.exit(code)
 
 
