@@ -29,6 +29,7 @@ HARDWARE = 0  # the type of a PCM that is a card itself, without a plugin
 
 # Hz, the first that a device has: kwsd's own, then what loses least and costs least to resample
 RATES = (SAMPLE_RATE, 48_000, 32_000, 96_000, 44_100, 24_000, 22_050, 192_000, 88_200, 176_400)
+MOST_CHANNELS = 8  # that are opened of a card which has any number; one that has more only gets them
 BUFFER = 1.0  # seconds that the device keeps for a reader that is late
 PERIODS = 4  # the least reads that this buffer is good for
 
@@ -390,7 +391,7 @@ def _own_channels(name: str, wanted: int) -> int:
     with Pcm(name) as pcm:
         least, most = pcm.channel_range
         if least == most or pcm.is_card:
-            return most
+            return max(least, min(most, MOST_CHANNELS))
         card = pcm.card
     if card is not None:
         with suppress(AudioError):  # in use through a plugin that shares it: let that one mix
