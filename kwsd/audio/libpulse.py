@@ -125,6 +125,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: what it returns, what it take
     "stream_peek": (c_int, c_void_p, POINTER(c_void_p), POINTER(c_size_t)),
     "stream_drop": (c_int, c_void_p),
     "strerror": (c_char_p, c_int),
+    "get_library_version": (c_char_p,),
 }
 
 

@@ -1,13 +1,17 @@
 """Opening "the microphone": the one that was asked for, and the same one again whenever it was lost."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from kwsd.errors import AudioError
 from kwsd.pcm import Samples
 
 LATENCY = 0.1  # seconds of audio taken at a time: what is longer costs less processor and answers later
+
+log = logging.getLogger(__name__)
 
 
 class Microphone(Protocol):
@@ -112,7 +116,13 @@ def microphones() -> list[Listed]:
         from kwsd.audio import cards, sources
 
         served = sources.listed()
-        found = [one for one in cards.devices() if not (served and one.name == cards.DEFAULT)]
+        try:
+            found = [one for one in cards.devices() if not (served and one.name == cards.DEFAULT)]
+        except AudioError as error:
+            if not served:
+                raise
+            log.warning("%s", error)
+            found = []
         default = cards.DEFAULT if any(device.name == cards.DEFAULT for device in found) else None
         return served + [
             Listed(
@@ -137,10 +147,13 @@ def microphones() -> list[Listed]:
 def library() -> str:
     """Name and version of what kwsd records through. Raises AudioError where it cannot be used."""
     if sys.platform == "linux":
-        from kwsd.audio import alsa
+        from kwsd.audio import alsa, libpulse
 
         alsa.read_configuration()
-        return f"ALSA {alsa.version()}"
+        server = ""
+        if libpulse.is_installed():
+            server = f", libpulse {libpulse.libpulse().get_library_version().decode()}"
+        return f"ALSA {alsa.version()}{server}"
     from kwsd.audio.portaudio import portaudio
 
     return str(portaudio().get_portaudio_version()[1]).partition(",")[0]

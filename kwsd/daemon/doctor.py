@@ -111,7 +111,7 @@ def server(_: Subject) -> str:
             raise CheckError(
                 f"{program} does not answer at {address}: {error.strerror}", _restart()
             ) from error
-    return f"{program} at {address}"
+    return f"{_version(program)} at {address}"
 
 
 def permission(_: Subject) -> str:
@@ -322,6 +322,24 @@ def _server() -> tuple[str, Path]:
         f"no socket of PipeWire or PulseAudio in {folder}",
         "systemctl --user start pipewire pipewire-pulse wireplumber",
     )
+
+
+def _version(program: str) -> str:
+    """Name and version that the sound server gives itself; `program` where it does not speak PulseAudio's
+    protocol. Raises CheckError where it does not answer.
+    """
+    from kwsd.audio.soundserver import NoAnswerError, Server
+
+    try:
+        server = Server()
+        try:
+            return server.look().program
+        finally:
+            server.close()
+    except NoAnswerError as error:
+        raise CheckError(str(error), _restart()) from error
+    except AudioError:
+        return program
 
 
 def _restart() -> str:

@@ -4,13 +4,13 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from harness import KWSD, LOUD, FakeMicrophone
+from harness import KWSD, LOUD, FakeMicrophone, Spoken
 
 Findings = dict[str, dict[str, str]]
 
@@ -65,6 +65,26 @@ def test_what_is_wrong_with_the_level_is_said_and_mended(microphone: FakeMicroph
             assert states(findings, "level", "model", "speed") == ["pass", "pass", "pass"]
     finally:  # other tests use it, too
         pactl("pactl set-source-mute @DEFAULT_SOURCE@ 0; pactl set-source-volume @DEFAULT_SOURCE@ 100%")
+
+
+@pytest.mark.microphone
+@pytest.mark.parametrize("music", [True, False])
+def test_a_monitor_is_no_microphone(
+    microphone: FakeMicrophone,  # noqa: ARG001 - it skips where there can be none
+    loud: Spoken,
+    tmp_path: Path,
+    music: bool,
+) -> None:
+    own = FakeMicrophone(tmp_path)
+    try:
+        subprocess.run(["pactl", "unload-module", "module-remap-source"], env=own.environment, check=True)
+        with sounding(own, loud.path) if music else nullcontext():
+            code, findings = examine(own.environment)
+    finally:
+        own.close()
+    assert code == 1
+    assert states(findings, "library", "server", "device", "level") == ["pass", "pass", "fail", "skip"]
+    assert findings["device"]["found"] == "no microphone: the default source is a monitor of a loudspeaker"
 
 
 def test_no_microphone_fails_once(tmp_path: Path) -> None:
