@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import kwsd
 from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.detector import Detector, Step
+from kwsd.runtime.detector import TAIL, Detector, Step
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, N_FFT
 from kwsd.runtime.model import STUDENT, Model
@@ -233,6 +233,14 @@ def test_refuses_settings_out_of_range(loudness: Model, bad: dict[str, Any]) -> 
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample.flac"
 SAID = [7.36, 13.72]  # seconds into it, when the word has been heard
+
+
+def test_half_a_second_of_silence_decides_the_last_word() -> None:
+    assert TAIL == 8_000
+    samples = pytest.importorskip("soundfile").read(SAMPLE, dtype="float32")[0]
+    detector = Detector.load("happy")
+    assert detector.feed(samples[: round(7.25 * SAMPLE_RATE)]) == []
+    assert len(detector.feed(np.zeros(TAIL, np.float32))) == 1
 
 
 def test_the_shipped_default_fires_where_the_word_is_said() -> None:

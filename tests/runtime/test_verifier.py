@@ -72,6 +72,14 @@ def test_what_it_refuses_never_triggers_and_it_is_asked_no_more(verified: Model)
     assert times[2] - times[0] == pytest.approx(times[5] - times[3]) == pytest.approx(0.4)
 
 
+def test_a_candidate_is_at_the_gate_or_far_above_it_and_released_at_half(verified: Model) -> None:
+    levels = [debouncer._settings for debouncer in Detector(verified, gate=0.2)._debouncers]
+    assert [(one.threshold, one.release) for one in levels] == [(0.2, 0.1), (0.6, 0.3)]
+    alone = dataclasses.replace(verified, verifier=None)
+    [only] = [debouncer._settings for debouncer in Detector(alone, gate=0.2)._debouncers]
+    assert (only.threshold, only.release) == (0.9, 0.3)
+
+
 def test_it_is_not_asked_without_a_candidate(verified: Model) -> None:
     assert asked(list(Detector(verified).steps(quiet(5)))) == []
     assert asked(list(Detector(verified, gate=1).steps(SAID))) == []
