@@ -78,7 +78,7 @@ class Background(logging.Handler):
         while True:
             record = self._records.get()
             with suppress(Exception):  # where could it be logged?
-                self._handler.handle(record)
+                self._handler.emit(record)  # not `handle`, whose lock the end of the process would wait for
             self._records.task_done()
 
 

@@ -49,6 +49,14 @@ def test_a_storm_of_hanging_hooks() -> None:
     assert not any("sleep 98765" in line for line in command_lines())
 
 
+def test_hooks_that_write_a_lot_hold_up_nothing() -> None:
+    """To standard error, which is read, and to their own input, which is not theirs to write."""
+    done = hear(words(3), "--on-trigger", "head -c 20000000 /dev/zero >&2; echo x >&0")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr.count(b"\0") == 3 * 20_000_000
+
+
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder that 64 kB fit in."""

@@ -6,7 +6,7 @@ import select
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -99,6 +99,84 @@ def test_what_cannot_be_loaded_is_told_of_and_the_old_goes_on(
     assert says in daemon.wait_for("not reloaded, what was loaded listens on: ")
     daemon.say(WORD, SILENCE)
     assert daemon.finish().count(b"\n") == 1
+
+
+def nested(path: Path) -> None:
+    path.write_text("a = " + "[" * 100_000)
+
+
+def dotted(path: Path) -> None:
+    path.write_text("model" + ".a" * 400_000 + " = 1")
+
+
+def endless(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def large(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(30_000_000)
+
+
+def text(content: str) -> Callable[[Path], None]:
+    """Gives the file this content, in which other bytes than UTF-8 are surrogates."""
+    return lambda path: path.write_bytes(content.encode(errors="surrogateescape")) and None
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "says"),
+    [
+        ("mine.toml", nested, "nested too deep"),
+        ("mine.toml", dotted, "too many dots"),
+        ("mine.toml", endless, "not a file"),
+        ("mine.toml", fifo, "not a file"),
+        ("mine.toml", folder_instead, "Is a directory"),
+        ("mine.toml", large, "larger than 1,000,000 bytes"),
+        ("mine.toml", Path.unlink, "No such file or directory"),
+        ("mine.toml", text('model = "~nobodyhere/x.pt"'), "model: '~nobodyhere/x.pt': there is no such user"),
+        ("mine.toml", text('save-clips = "~nobodyhere/c"'), "save-clips: '~nobodyhere/c': there is no such"),
+        ("mine.toml", text(f'model = "{"a" * 5_000}.pt"'), "File name too long"),
+        ("mine.toml", text('model = "a\\u0000b"'), "model must not hold a NUL"),
+        ("mine.toml", text('on-trigger = ["a\\u0000b"]'), "on-trigger must not hold a NUL"),
+        ("mine.toml", text('model = "caf\udce9"'), "is not TOML: "),
+        ("mine.toml", text(f"refractory = {'9' * 400}"), "mine.toml: refractory"),
+        ("mine.toml", text(f"window = 0x{'9' * 100_000}"), "window must be a whole number"),
+        ("mine.pt", endless, "mine.pt: not a file"),
+        ("mine.pt", fifo, "mine.pt: not a file"),
+        ("mine.pt", folder_instead, "mine.pt: a folder"),
+        ("mine.pt", large, "mine.pt: "),
+    ],
+)
+def test_whatever_the_files_are_what_was_loaded_listens_on(
+    daemon: Piped, folder: Path, name: str, spoil: Callable[[Path], None], says: str
+) -> None:
+    spoil(folder / name)
+    daemon.send(signal.SIGHUP)
+    line = daemon.wait_for("not reloaded, what was loaded listens on: ")
+    assert says in line
+    daemon.say(WORD, SILENCE)
+    assert daemon.finish().count(b"\n") == 1
+
+
+def test_a_storm_of_signals_loses_no_word(daemon: Piped) -> None:
+    """Reloads among them; and it is stopped and goes on again and again."""
+    for _ in range(20):
+        daemon.say(WORD)
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGSTOP, signal.SIGCONT) * 5:
+            daemon.send(number)
+        daemon.say(SILENCE)
+    assert daemon.finish().count(b"\n") == 20
 
 
 def test_sigusr1_logs_the_counters(daemon: Piped) -> None:
