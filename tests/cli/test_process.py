@@ -184,9 +184,9 @@ def test_early_signals_are_kept(held: "subprocess.Popen[bytes]", tmp_path: Path)
     assert held.stdin is not None
     assert b"listening" in held.stderr.readline()
     held.stdin.write(words(1))
-    assert b"stats: " in held.stderr.readline()
-    printed, _ = held.communicate(timeout=PATIENCE)
+    printed, said = held.communicate(timeout=PATIENCE)
     assert held.returncode == 0
+    assert b"stats: " in said
     assert printed.count(b"loud") == 2  # the word, and the model's name
 
 
@@ -234,9 +234,14 @@ def test_what_does_not_end_is_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_at_once(number: signal.Signals, tmp_path: Path) -> None:
     """Though a hook has some time left."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from kwsd.daemon import hooks, signals\nhooks.LAST = signals.WAY_OUT = 1000.0\n"
+    )
     hook = f"trap '' TERM; echo $$ > {tmp_path}/hook; sleep 1000; sleep 1000"
     with subprocess.Popen(
-        [*LISTEN, "--on-trigger", hook], stdin=subprocess.PIPE, env=environment()
+        [*LISTEN, "--on-trigger", hook],
+        stdin=subprocess.PIPE,
+        env=environment(PYTHONPATH=f"{tmp_path}:{ROOT}"),
     ) as process:
         assert process.stdin is not None
         process.stdin.write(words(1))
@@ -379,9 +384,17 @@ def test_as_pid_1_it_reaps_what_hooks_leave(tmp_path: Path) -> None:
     inside = ["unshare", "--pid", "--fork", "--mount", "--mount-proc"]
     if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
         pytest.skip("a process namespace needs root, and unshare")
-    hook = f"sleep 0.1 & echo $! >> {tmp_path}/left; exit 3"
+    leave = f"test -e {tmp_path}/enough || {{ sleep 0.1 & echo >> {tmp_path}/left; }}; exit 3"
+    look = f"cd {tmp_path}; ps -eo comm= > new; mv new seen"
     process = subprocess.Popen(
-        [*inside, *LISTEN, "--on-trigger", hook, "--on-trigger", f"ps -eo stat= > {tmp_path}/states"],
+        [
+            *inside,
+            *LISTEN,
+            "--on-trigger",
+            leave,
+            "--on-trigger",
+            look,
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -390,17 +403,15 @@ def test_as_pid_1_it_reaps_what_hooks_leave(tmp_path: Path) -> None:
     )
     assert process.stdin is not None
     process.stdin.write(words(3))
-    wait_for(
-        "the hooks",
-        lambda: (tmp_path / "left").exists() and len((tmp_path / "left").read_text().split()) == 3,
-    )
+    wait_for("the hooks", lambda: (tmp_path / "left").exists() and (tmp_path / "left").stat().st_size == 3)
+    (tmp_path / "enough").touch()
 
     def reaped() -> bool:
-        """Seen by a hook at the next word."""
+        """Seen by a hook at the next word: a zombie has its name, too."""
         assert process.stdin is not None
         process.stdin.write(words(1))
-        states = tmp_path / "states"
-        return states.exists() and bool(states.read_text()) and "Z" not in states.read_text()
+        seen = tmp_path / "seen"
+        return seen.exists() and "kwsd" in seen.read_text() and "sleep" not in seen.read_text()
 
     wait_for("no zombie", reaped)
     _, said = process.communicate(timeout=PATIENCE)
