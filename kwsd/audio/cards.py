@@ -14,10 +14,11 @@ from kwsd.audio.alsa import (
 )
 from kwsd.audio.alsa_microphone import AlsaMicrophone
 from kwsd.errors import AbsentError, UsageError
+from kwsd.share import page
 
 DEFAULT = "default"
 TRIAL = 0.1  # seconds of latency with which a device is tried
-NOWHERE = "there is no microphone here; see docs/silent-microphone.md"
+NOWHERE = f"there is no microphone here; see {page('silent-microphone')}"
 # names that ALSA and its plugins bring along: no microphones, or other names of the cards
 STANDARD = (
     "cards hw plughw plug shm tee file null sysdefault front rear center_lfe side surround21 surround40 "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kwsd.errors import AbsentError, AudioError, UsageError
+from kwsd.share import page
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def choose(wanted: str | None, candidates: list[Device]) -> Device:
     Raises UsageError where none or several fit, AbsentError where there is no microphone at all.
     """
     if not candidates:
-        raise AbsentError("there is no microphone here; see docs/silent-microphone.md")
+        raise AbsentError(f"there is no microphone here; see {page('silent-microphone')}")
     if wanted is None:
         return next((device for device in candidates if device.default), candidates[0])
     if wanted.isdigit():

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from kwsd.errors import UsageError
 from kwsd.files import check_replaceable
+from kwsd.share import shared
 
 PICTURES = (".eps", ".jpg", ".jpeg", ".pdf", ".png", ".ps", ".svg", ".svgz", ".tif", ".tiff", ".webp")
 
@@ -25,6 +27,21 @@ class Text(click.types.StringParamType):
         if not str(value).strip():
             self.fail("it is empty.", param, ctx)
         return str(value)
+
+
+class ModelName(Text):
+    """A model file, or the name of a shipped model."""
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Files and names (docs/install.md says how to switch completion on)."""
+        names = sorted(path.stem for path in shared("models").glob("*.pt"))
+        fitting = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return [CompletionItem(incomplete, type="file"), *fitting]
 
 
 class CheckedPath(click.Path):

@@ -15,10 +15,11 @@ def command() -> None:
 
     from kwsd.audio.opener import microphones
     from kwsd.errors import AudioError, one_line
+    from kwsd.share import page
 
     found = microphones()
     if not found:
-        raise AudioError("there is no microphone here; see docs/silent-microphone.md")
+        raise AudioError(f"there is no microphone here; see {page('silent-microphone')}")
     table = Table("", "Index", Column("Name", overflow="fold"), "Description", "System", "Channels", "Rate")
     for one in found:
         table.add_row(

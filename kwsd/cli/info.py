@@ -5,12 +5,12 @@ from dataclasses import asdict
 
 import click
 
-from kwsd.cli.checked import Text
+from kwsd.cli.checked import ModelName
 
 
 @click.command(name="info")
-@click.argument("model", type=Text())
-@click.option("--against", type=Text(), help="Model file or name to give ratios to: the teacher.")
+@click.argument("model", type=ModelName())
+@click.option("--against", type=ModelName(), help="Model file or name to give ratios to: the teacher.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: str, against: str | None, as_json: bool) -> None:
     """MODEL is a file or the name of a shipped model."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kwsd.cli.checked import CheckedPath, Text
+from kwsd.cli.checked import CheckedPath, ModelName, Text
 from kwsd.cli.configfile import configured, from_file
 from kwsd.cli.number import Number
 from kwsd.errors import UsageError
@@ -27,7 +27,13 @@ MODELS_OWN = "[default: the model's]"
 @click.command(name="listen")
 @click.pass_obj
 @configured
-@click.option("--model", default="happy", show_default=True, help="Model file, or name of a shipped model.")
+@click.option(
+    "--model",
+    type=ModelName(),
+    default="happy",
+    show_default=True,
+    help="Model file, or name of a shipped model.",
+)
 @click.option(
     "--input", "input_", metavar="FILE", help="Hear a recording; -: raw 16 kHz mono int16 on stdin."
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kwsd.cli.checked import CheckedCommand, Picture, Text
+from kwsd.cli.checked import CheckedCommand, ModelName, Picture
 from kwsd.cli.number import Number
 from kwsd.errors import UsageError
 
@@ -24,7 +24,11 @@ FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
 @click.command(name="score", cls=CheckedCommand)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option(
-    "--model", type=Text(), default="happy", show_default=True, help="Model file, or name of a shipped model."
+    "--model",
+    type=ModelName(),
+    default="happy",
+    show_default=True,
+    help="Model file, or name of a shipped model.",
 )
 @click.option("--window", type=WINDOW, help="Steps the attention sees.  [default: the model's]")
 @click.option("--step", type=STEP, help="Frames of 10 ms between steps.  [default: the model's]")

@@ -26,7 +26,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from kwsd.cli.checked import Folder, Lines, ModelOutput, Text, TrainedOutput
+from kwsd.cli.checked import Folder, Lines, ModelName, ModelOutput, TrainedOutput
 from kwsd.cli.number import Number
 from kwsd.cli.standard_output import StandardOutput
 from kwsd.daemon.logs import say
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 console = Console(file=StandardOutput())  # type: ignore[arg-type]  # all that a console asks of a file
 
-MODEL = Text()
+MODEL = ModelName()
 EPOCHS = click.IntRange(1, 100_000)
 WINDOW = click.IntRange(1, 100_000)  # as kwsd.runtime.model.Settings
 STEP = click.IntRange(1, 1_000)
@@ -118,7 +118,9 @@ def needs_torch() -> None:
             importlib.import_module(name)
         except Exception as error:  # OSError: a library it lacks; RuntimeError: torch is another CUDA's build
             if isinstance(error, ModuleNotFoundError) and error.name == name:
-                raise UsageError("this command needs the workshop: pip install 'kwsd[train]'") from None
+                raise UsageError(
+                    f"this command needs the workshop: pip install 'kwsd[train]', see {page('install')}"
+                ) from None
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UsageError(
                 f"{name} does not load: {reason} -- torch 2.11 to 2.14 and torchaudio 2.11, from the same "
