@@ -146,6 +146,15 @@ def test_a_gap_ends_a_candidate(verified: Model) -> None:
     assert asked(after) == []
 
 
+def test_reset_forgets_what_the_verifier_would_have_heard(verified: Model) -> None:
+    detector = Detector(verified)
+    first = list(detector.steps(SAID))
+    assert len(asked(first)) >= 4
+    detector.feed(noise(0.4, 7))
+    detector.reset()
+    assert list(detector.steps(SAID)) == first
+
+
 @given(
     sizes=st.lists(st.integers(0, 400), max_size=20), later=st.integers(0, 300), length=st.integers(1, 500)
 )
