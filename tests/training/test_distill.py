@@ -49,6 +49,8 @@ def test_teachers_speak_as_one() -> None:
         notes = teaching(teachers, 20)(torch.empty(3, 0), frames)
         logits = torch.stack([teacher(frames, 20) for teacher in teachers]).mean(dim=0)
     torch.testing.assert_close(notes["odds"], logits[..., 1] - logits[..., 0])
+    energy = torch.stack([teacher.attend(frames, 20)[1] for teacher in teachers]).mean(dim=0)
+    torch.testing.assert_close(notes["energy"], energy.detach())
     torch.testing.assert_close(notes["ends"][0], step_ends(BASELINE, logits.shape[1], 8))
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from kwsd.cli.commands import cli
 from kwsd.errors import KwsdError
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.detector import Detector
+from kwsd.runtime.detector import Detector, Step
 from kwsd.runtime.model import Model
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.verifier import Verifier, shapes
@@ -202,6 +202,14 @@ def test_a_word_stands_after_three_seconds_and_before_one_and_a_half() -> None:
     assert (positive.audio[:46_000] == 1_000).all()
     assert abs(positive.audio[3 * SAMPLE_RATE - 1]) < 10  # faded out
     assert not positive.audio[4 * SAMPLE_RATE :].any()
+
+
+def test_a_verified_model_fires_where_both_stages_reach_the_threshold(model: Model) -> None:
+    verified = replace(model, verifier={"mel": np.zeros(1, np.float32)})
+    steps = [Step(t, 0.9, True, None, v) for t, v in ((1.0, None), (1.1, 0.3), (1.2, 0.6), (1.3, 0.9))]
+    settings = replace(model.settings, threshold=0.6, release=0.1)
+    assert field._first_trigger(verified, steps, settings) == 1.2
+    assert field._first_trigger(verified, steps, replace(settings, threshold=0.95)) is None
 
 
 @pytest.mark.parametrize(("snr", "level"), [(20, 100), (0, 1_000), (-6.0206, 2_000)])

@@ -186,21 +186,33 @@ def test_the_attention_loss_is_the_mean_over_the_steps_near_the_word() -> None:
 
 
 class Head(nn.Module):
-    """Its log-odds are the embeddings' first number, and embeddings are normal as they are."""
+    """Its log-odds are the embeddings' first number and `more`, and embeddings are normal as they are."""
+
+    def __init__(self, more: float = 0.0) -> None:
+        super().__init__()
+        self.more = more
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        return torch.stack((torch.zeros_like(embeddings[..., 0]), embeddings[..., 0]), dim=2)
+        return torch.stack((torch.zeros_like(embeddings[..., 0]), embeddings[..., 0] + self.more), dim=2)
 
     def normalized(self, embeddings: Tensor) -> Tensor:
         return embeddings
 
 
-def from_heads(odds: list[list[float]], keyword: list[bool], soft: float, heard: float, hard: float) -> float:
-    """The loss of a student that answers 0 at 16 steps, of heads that have these odds at 0.782, 0.862 ..."""
+def from_heads(
+    odds: list[list[float]],
+    keyword: list[bool],
+    soft: float,
+    heard: float,
+    hard: float,
+    student: float = 0.0,
+    heads: tuple[Head, ...] = (Head(),),
+) -> float:
+    """The loss of a student that answers `student` at 16 steps; the heads hear `odds`, at 0.782, 0.862 ..."""
     embeddings = torch.zeros(len(odds), len(odds[0]), EMBEDDING)
     embeddings[..., 0] = torch.tensor(odds)
     objective = FromHeads(
-        [Head()],  # type: ignore[list-item]
+        list(heads),  # type: ignore[arg-type]
         nn.Identity(),  # type: ignore[arg-type]
         STUDENT.hidden,
         soft,
@@ -211,7 +223,7 @@ def from_heads(odds: list[list[float]], keyword: list[bool], soft: float, heard:
     nn.init.zeros_(objective.projection.weight)
     nn.init.constant_(objective.projection.bias, 0.5)
     known = scenes(keyword, 0.3, 0.8, embedding=embeddings)
-    return objective(Student([[0.0] * 16] * len(odds)), known, STEP, RECIPE).item()  # type: ignore[arg-type]
+    return objective(Student([[student] * 16] * len(odds)), known, STEP, RECIPE).item()  # type: ignore[arg-type]
 
 
 # heads hear from 0.782 to 1.262 s: the student's steps that end at 0.815, 0.915 ... 1.215, five of 16.
@@ -222,12 +234,23 @@ def test_a_student_learns_the_heads_answers_where_they_heard_and_know() -> None:
     assert from_heads(constant, [False], 1.0, 0.0, 0.0) == pytest.approx(5 * each, rel=1e-4)
     assert from_heads(constant, [True], 1.0, 0.0, 0.0) == pytest.approx(4 * each, rel=1e-4)
     assert from_heads(constant, [True], 0.3, 0.0, 0.0) == pytest.approx(0.3 * 4 * each, rel=1e-4)
+    apart = SECONDS * divergence(2.0, 1.0, 2.0)
+    assert from_heads(constant, [False], 1.0, 0.0, 0.0, 1.0) == pytest.approx(5 * apart, rel=1e-4)
+
+
+def test_a_student_learns_the_mean_of_the_heads() -> None:
+    wanted = 5 * SECONDS * divergence(3.0, 0.0, 2.0)
+    two = (Head(), Head(2.0))
+    assert from_heads([[2.0] * 7], [False], 1.0, 0.0, 0.0, heads=two) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_a_student_learns_what_the_heads_heard() -> None:
     wanted = ((0.5 - 2.0) ** 2 + (EMBEDDING - 1) * 0.5**2) / EMBEDDING  # of 0.5 everywhere
     assert from_heads([[2.0] * 7], [True], 0.0, 1.0, 0.0) == pytest.approx(wanted, rel=1e-4)
     assert from_heads([[2.0] * 7], [True], 0.0, 0.3, 0.0) == pytest.approx(0.3 * wanted, rel=1e-4)
+    # at the five steps that they heard only: at the last of them, 1.215, the 4 at 1.262 is 1.65
+    late = (5 * (EMBEDDING - 1) * 0.5**2 + 4 * 0.5**2 + (0.5 - 1.65) ** 2) / (5 * EMBEDDING)
+    assert from_heads([[0.0] * 6 + [4.0]], [True], 0.0, 1.0, 0.0) == pytest.approx(late, rel=1e-3)
 
 
 def test_a_student_of_heads_learns_the_labels_too() -> None:
