@@ -317,8 +317,8 @@ def check_room(out: Path, architecture: "Architecture", taught: bool = False) ->
     usage = shutil.disk_usage(out.absolute().parent)
     if usage.total and usage.free < needed:  # some file systems do not tell
         raise KwsdError(
-            f"{out.absolute().parent} has {usage.free / 1e6:.1f} MB of disk left; "
-            f"the model and its checkpoint need {needed / 1e6:.1f} MB"
+            f"{out.absolute().parent} has {usage.free // 1000:,} kB of disk left; "
+            f"the model and its checkpoint need {needed // 1000:,} kB"
         )
 
 

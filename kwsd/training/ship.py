@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kwsd.files import replace_file
 from kwsd.runtime.model import Array, Settings
 from kwsd.training.accounting import cost, verifier_cost
 from kwsd.training.crnn import CRNN
@@ -20,6 +21,7 @@ from kwsd.training.metrics import (
     one_minus_auroc,
 )
 from kwsd.training.modelfile import from_torch, save_model
+from kwsd.training.notes import notes_beside
 from kwsd.training.quantize import Quantized
 from kwsd.training.recordings import Recordings
 from kwsd.training.scoring import clip_frames, clip_scores
@@ -84,12 +86,12 @@ def ship(
     entries = crnn.packed() if isinstance(crnn, Quantized) else None
     kept = facts | {"one_minus_auroc": {split: m["one_minus_auroc"] for split, m in metrics.items()}}
     save_model(from_torch(crnn, recordings.keyword, chosen, kept, verifier), out, entries)
-    out.with_suffix(".md").write_text(card(out, metrics, facts))
+    replace_file(out.with_suffix(".md"), card(out, metrics, facts))
     return metrics
 
 
 def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
-    """The model card, in Markdown."""
+    """The model card, in Markdown, with the notes that lie beside the model (`notes_beside`)."""
     model, spent = cost(path)
     file = shlex.quote(path.name)  # as its commands name it, where it lies
     a, s = model.architecture, model.settings
@@ -109,17 +111,20 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         judged = "(these clips are of synthetic voices). No voice is in two splits;"
         source = "synthesized keyword and near misses, other words of Speech Commands v0.01"
     chose = "the epoch and the threshold."
-    if facts["recipe"].get("verifier") == HANDED_DOWN:
+    asked = verifier_cost(model)
+    if asked and "scenes" not in facts["recipe"]:  # those that its own teacher was taught on
         chose = "the epoch; the threshold was handed down with the verifier."
     verified = []
-    if asked := verifier_cost(model):
+    if asked:
+        learned = " that learned with them, too" if "tuning_batches" in facts["recipe"] else ""
         verified = [
             "",
             f"Candidates (posterior {s.gate} or more) are verified by heads on Google's speech embedding "
-            "(Apache-2.0):",
+            f"(Apache-2.0){learned}:",
             f"{asked['parameters']:,} parameters, {asked['macs_per_inquiry']:,} multiply-adds an inquiry; "
             "the threshold is what both stages must reach together.",
         ]
+    notes = notes_beside(path)
     lines = [
         f'# {path.name}: "{model.keyword}"',
         "",
@@ -145,8 +150,9 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         judged,
         f"validation chose {chose}",
         "",
+        *([notes, ""] if notes else []),
         f"Data: {source}, clips with the keyword + others: {clips}; noise: "
-        f"{', '.join(data['noise'])}; running speech: {', '.join(data['speech']) or 'none'}.",
+        f"{', '.join(data['noise']) or 'none'}; running speech: {', '.join(data['speech']) or 'none'}.",
         f"Recipe: {recipe}.",
         "",
     ]
