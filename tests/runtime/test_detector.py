@@ -129,6 +129,28 @@ def test_a_gap_forgets_what_was_heard_and_not_the_time(loudness: Model, gap: flo
     assert after == pytest.approx([time + 0.8 + gap for time in times(fresh, sound)], abs=0.01)
 
 
+def test_a_gap_is_as_a_new_stream_at_a_later_time(loudness: Model) -> None:
+    detector, fresh = Detector(loudness), Detector(loudness)
+    detector.feed(np.concatenate((quiet(0.5), loud(0.13))))
+    assert detector.posterior > 0.5
+    detector.gap(1.0)
+    assert detector.posterior == 0
+    after, expected = list(detector.steps(quiet(1))), list(fresh.steps(quiet(1)))
+    assert [(step.posterior, step.warm) for step in after] == [(s.posterior, s.warm) for s in expected]
+
+
+@pytest.mark.parametrize("heard", [0, 100, 400, 5_001, 8_240])
+def test_a_detector_joins_another_at_its_stream_time(loudness: Model, heard: int) -> None:
+    other, joined = Detector(loudness), Detector(loudness)
+    other.feed(quiet(1)[:heard])
+    joined.feed(loud(0.7))  # is forgotten
+    joined.join(other)
+    assert joined.posterior == 0
+    steps, fresh = list(joined.steps(quiet(1))), list(Detector(loudness).steps(quiet(1)))
+    assert [step.posterior for step in steps] == [step.posterior for step in fresh]
+    assert steps[0].time == (heard + N_FFT + HOP) / SAMPLE_RATE  # two frames are the receptive field
+
+
 def test_posterior_is_that_of_the_last_step(loudness: Model) -> None:
     detector = Detector(loudness)
     steps = list(detector.steps(np.concatenate((quiet(0.5), loud(0.31)))))

@@ -22,6 +22,10 @@ def test_equals_torchaudio() -> None:
         np.testing.assert_allclose(FrontEnd().push(samples), expected, atol=1e-4)
 
 
+def test_it_is_that_of_the_models_in_plain_numbers() -> None:
+    assert (SAMPLE_RATE, N_FFT, HOP, N_MELS, POWER_FLOOR) == (16_000, 400, 160, 40, 1e-6)
+
+
 def test_a_tone_lights_its_band() -> None:
     def loudest_band(frequency: float) -> int:
         tone = np.sin(2 * np.pi * frequency * np.arange(SAMPLE_RATE) / SAMPLE_RATE).astype(np.float32)

@@ -146,6 +146,15 @@ def test_a_gap_ends_a_candidate(verified: Model) -> None:
     assert asked(after) == []
 
 
+def test_a_threshold_is_reached_by_what_is_as_high(verified: Model) -> None:
+    undecided = dataclasses.replace(verified, verifier=weights(scale=0))
+    steps = list(Detector(undecided, threshold=1).steps(SAID))
+    highest = max(step.verified for step in steps if step.verified is not None)
+    triggers = Detector(undecided, threshold=highest).feed(SAID)
+    assert triggers[0].posterior == highest
+    assert Detector(undecided, threshold=float(np.nextafter(highest, 1))).feed(SAID) == []
+
+
 def test_reset_forgets_what_the_verifier_would_have_heard(verified: Model) -> None:
     detector = Detector(verified)
     first = list(detector.steps(SAID))
