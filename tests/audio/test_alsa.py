@@ -88,6 +88,32 @@ def test_what_mixes_any_number_of_channels_gives_one_or_the_channel_wanted(
             assert microphone.description == f"server (ALSA), 48000 Hz, {channels}"
 
 
+def test_a_plugin_before_a_card_is_opened_with_the_cards_channels(
+    fake_cards: FakeCards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_cards.add("card", channels=4)
+    fake_cards.add("shared", channels=2)
+    fake_cards.write('pcm.plugged { type plug slave.pcm "card" }\n')
+    monkeypatch.setattr(Pcm, "card", "card")  # behind every plugin here
+    for name, channels in (("plugged", 4), ("shared", 2)):  # the second has its own, whatever the card has
+        with open_pcm(name, 0.1) as pcm:
+            assert pcm.channels == channels
+    monkeypatch.setattr(Pcm, "card", "nosuch")  # it cannot be asked: in use through a plugin that shares it
+    with open_pcm("plugged", 0.1) as pcm:
+        assert pcm.channels == 1
+
+
+def test_a_card_with_any_number_of_channels_is_opened_with_eight(
+    fake_cards: FakeCards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pcm, "is_card", True)
+    for least, most, opened_with in ((1, 2, 2), (1, 32, 8), (10, 32, 10), (32, 32, 32)):
+        fake_cards.add(f"card{most}_{least}", channels=least, most_channels=most)
+        read_configuration()
+        with open_pcm(f"card{most}_{least}", 0.1) as pcm:
+            assert pcm.channels == opened_with
+
+
 @pytest.mark.parametrize("name", ["card", "plug:card", "plug:SLAVE='card'", "both", "mapped:0", "default"])
 def test_every_name_that_alsa_opens_is_a_device(fake_cards: FakeCards, tone: Path, name: str) -> None:
     fake_cards.add("card", tone, channels=2, format="S24_3LE")
