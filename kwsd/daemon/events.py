@@ -3,6 +3,7 @@
 import json
 import logging
 import select
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,13 +51,20 @@ def print_json(event: Event) -> None:
 
 def unless_full(print_event: Callable[[Event], None]) -> Callable[[Event], None]:
     """Print an event, but where standard output takes no more: live audio waits for no reader."""
-    output = select.poll()
-    output.register(1, select.POLLOUT)
 
     def print_or_warn(event: Event) -> None:
-        if output.poll(0):  # it takes a line, or it is broken and will say so
+        if takes_more(1):  # a line, or it is broken and will say so
             print_event(event)
         else:
             log.warning("standard output is full: the trigger at %.1f s is not printed", event.stream_time)
 
     return print_or_warn
+
+
+def takes_more(descriptor: int) -> bool:
+    """Whether writing to a pipe or terminal would not wait for its reader."""
+    if sys.platform == "win32":  # it cannot tell
+        return True
+    output = select.poll()
+    output.register(descriptor, select.POLLOUT)
+    return bool(output.poll(0))

@@ -5,16 +5,16 @@ It is imported first of all, and imports little: a signal that comes before it w
 
 import _thread
 import os
-import select
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-WAY_OUT = 5.0  # seconds from the signal to end until the process ends, finished or not
+WAY_OUT = 5.0  # seconds from the order to end until the process ends, finished or not
 
 END = (signal.SIGINT, signal.SIGTERM)
-CAUGHT = (*END, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+HANG_UP, STATS, CHILD = (getattr(signal, name, None) for name in ("SIGHUP", "SIGUSR1", "SIGCHLD"))
 
 
 class Signals:
@@ -28,18 +28,21 @@ class Signals:
     def __init__(self) -> None:
         """Main thread only."""
         self._terminal = any(map(os.isatty, (0, 1, 2)))  # asked now: one that was closed is none
-        self._handlers: Mapping[int, Callable[[], None]] | None = None
+        self._handlers: Mapping[int | None, Callable[[], None]] | None = None
         self._child: Callable[[], None] = lambda: None
         self._abandon: Callable[[str], None] = lambda _reason: None
         self._early: list[int] = []
         self._told_to_end = False
-        self._end_by: float | None = None  # on the monotonic clock
-        self._caught, self._wake = os.pipe()
-        os.set_blocking(self._wake, False)
-        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
-        for number in CAUGHT:
-            signal.signal(number, self._handle)
-            signal.siginterrupt(number, False)
+        self._limited = False
+        self._caught, caught = os.pipe()
+        if sys.platform != "win32":
+            os.set_blocking(caught, False)
+        signal.set_wakeup_fd(caught, warn_on_full_buffer=False)
+        for number in (*END, HANG_UP, STATS, CHILD):
+            if number is not None:
+                signal.signal(number, self._handle)
+                if sys.platform != "win32":
+                    signal.siginterrupt(number, False)
         _thread.start_new_thread(self._watch, ())  # threading is slow to import
 
     def handle(
@@ -60,37 +63,36 @@ class Signals:
         self._handlers = {
             signal.SIGINT: stop,
             signal.SIGTERM: stop,
-            signal.SIGHUP: stop if self._terminal else reload,
-            signal.SIGUSR1: stats,
+            HANG_UP: stop if self._terminal else reload,
+            STATS: stats,
         }
         for number in self._early:
             self._handlers[number]()
 
     def limit_way_out(self) -> None:
-        """End the process WAY_OUT seconds from now, or from the signal to end, if it is still there."""
-        if self._end_by is None:
-            self._end_by = time.monotonic() + WAY_OUT
-            os.write(self._wake, b"\0")  # no signal's number: it wakes the thread, which looks at the time
+        """End the process WAY_OUT seconds after the first call, if it is still there."""
+        if not self._limited:
+            self._limited = True
+            _thread.start_new_thread(self._end_late, ())
+
+    def _end_late(self) -> None:
+        time.sleep(WAY_OUT)
+        self._leave(1, f"not finished {WAY_OUT:g} s after the order to end: ended unfinished")
 
     def _handle(self, number: int, _frame: object) -> None:
         """Runs in the main thread, between two steps of Python."""
         if self._handlers is None:
-            self._early += [number] if number in (signal.SIGHUP, signal.SIGUSR1) else []
+            self._early += [number] if number in (HANG_UP, STATS) else []
         elif number in self._handlers:
             self._handlers[number]()
 
     def _watch(self) -> None:
         """Runs in its own thread: what must happen even if the main thread waits for something."""
-        poll = select.poll()
-        poll.register(self._caught, select.POLLIN)
         while True:
-            left = None if self._end_by is None else 1e3 * max(0.0, self._end_by - time.monotonic())
-            if not poll.poll(left):
-                self._leave(1, f"not finished {WAY_OUT:g} s after the order to end: ended unfinished")
             for number in dict.fromkeys(os.read(self._caught, 4096)):
-                if number == signal.SIGCHLD:
+                if number == CHILD:
                     self._child()
-                elif number in END or (number == signal.SIGHUP and self._terminal):
+                elif number in END or (number == HANG_UP and self._terminal):
                     self._end(number)
 
     def _end(self, number: int) -> None:

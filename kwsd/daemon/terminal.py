@@ -1,7 +1,6 @@
 """What a person sees: a line per trigger and, if wanted, a live meter of level and posterior. Needs rich."""
 
 import math
-import select
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from kwsd.daemon.events import Event
+from kwsd.daemon.events import Event, takes_more
 from kwsd.errors import UsageError
 from kwsd.pcm import Samples
 
@@ -67,9 +66,7 @@ class Meter:
     def __init__(self, console: Console, threshold: float, waiting: Callable[[], str]) -> None:
         self._threshold = threshold
         self._waiting = waiting
-        self._descriptor = console.file.fileno()
-        self._terminal = select.poll()
-        self._terminal.register(self._descriptor, select.POLLOUT)
+        self._terminal = console.file.fileno()
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._drawn = 0.0  # when, on the monotonic clock
         self._level, self._posterior = FLOOR, 0.0  # highest since then
@@ -88,7 +85,7 @@ class Meter:
         self._posterior = max(self._posterior, posterior)
         now = time.monotonic()
         if now - self._drawn >= REFRESH:
-            if self._terminal.poll(0) == [(self._descriptor, select.POLLOUT)]:
+            if takes_more(self._terminal):
                 with suppress(OSError):
                     self._live.update(self._line(), refresh=True)
             self._drawn, self._level, self._posterior = now, FLOOR, 0.0

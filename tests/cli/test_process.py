@@ -136,6 +136,22 @@ def test_a_log_that_cannot_be_written_ends_nothing(log: str, tmp_path: Path) -> 
     assert (tmp_path / "ran").read_text() == "x\n" * 5
 
 
+def test_a_terminal_that_is_closed_under_the_log_ends_nothing() -> None:
+    """It is not the one that sends SIGHUP."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        LISTEN, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=terminal, env=environment()
+    )
+    os.close(terminal)
+    shown = b""
+    while b"listening" not in shown:
+        shown += os.read(controller, 4096)
+    os.close(controller)
+    printed, _ = process.communicate(words(3), timeout=PATIENCE)
+    assert process.returncode == 0
+    assert len(printed.splitlines()) == 3
+
+
 # the first moments
 
 HOLD = """

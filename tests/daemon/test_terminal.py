@@ -1,8 +1,12 @@
 """What a person sees: posteriors to choose a threshold by, on a terminal of any width."""
 
+import os
+import pty
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,3 +49,26 @@ def test_the_meter_fits_on_one_line(width: int, tmp_path: Path) -> None:
     assert len(lines[0]) <= width
     assert "-120 dB" in lines[0]
     assert "0.9998" in lines[0]
+
+
+def test_the_meter_says_that_there_is_no_microphone(tmp_path: Path) -> None:
+    with (tmp_path / "terminal").open("w+") as file:
+        console = Console(width=80, force_terminal=True, color_system=None, file=file)
+        console.print(terminal.Meter(console, 0.5, lambda: "waiting for microphone USB")._line())
+    assert (tmp_path / "terminal").read_text() == "waiting for microphone USB\n"
+
+
+def test_a_stopped_terminal_holds_up_no_audio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-S: what is drawn on it would wait for Ctrl-Q."""
+    monkeypatch.setattr(terminal, "REFRESH", 0.0)
+    controller, descriptor = pty.openpty()
+    os.set_blocking(descriptor, False)
+    with suppress(BlockingIOError):
+        while os.write(descriptor, bytes(4096)):
+            pass
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "w") as file:
+        meter = terminal.Meter(Console(file=file, force_terminal=True), 0.5, lambda: "")
+        for _ in range(10):
+            meter.on_audio(np.zeros(800, np.float32), 0.0)  # returns
+        os.close(controller)
