@@ -153,6 +153,9 @@ def command(
     crnns, first = [crnn for crnn, _ in loaded], loaded[0][1]
     if any((m.keyword, m.architecture) != (first.keyword, first.architecture) for _, m in loaded):
         raise UsageError("the teachers differ in keyword or architecture; give models of one kind")
+    if grid:
+        kind = "search" if search else "grid"
+        study = open_study(storage, f"{first.keyword}-{kind}", search)
     recordings = Recordings.read(data, first.keyword, noise, speech, hard)
     check_recordings(recordings)
     answers = teaching(crnns, first.settings.window)
@@ -170,8 +173,6 @@ def command(
         train_and_ship(trainer, recordings, out, "distill", details, record, resume, heir_of=first)
         return
     evaluate = evaluator(recordings, StillPool(recordings.scenes(), seed, answers), epochs, seed)
-    kind = "search" if search else "grid"
-    study = open_study(storage, f"{first.keyword}-{kind}", search)
     trials = trials if search else min(trials, len(TEMPERATURES) * len(ALPHAS))
     with (
         trial_progress(trials) as on_trial,

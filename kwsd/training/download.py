@@ -24,7 +24,10 @@ def download(root: Path, progress: Progress, url: str = URL, sha256: str = SHA25
     reached or what came is not the archive (which is then deleted).
     """
     archive = root.with_name(root.name + ".tar.gz")
-    root.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KwsdError(f"cannot make the folder {root.parent}: {error.strerror}") from error
     if not archive.exists():
         _fetch(url, archive, progress)
     digest = hashlib.sha256()
@@ -37,10 +40,13 @@ def download(root: Path, progress: Progress, url: str = URL, sha256: str = SHA25
             f"{url}: SHA-256 {digest.hexdigest()} is not {sha256}; deleted, call again to fetch it anew"
         )
     unpacked = root.with_name(root.name + ".part")
-    with tarfile.open(archive) as tar:
-        tar.extractall(unpacked, filter="data")
-    unpacked.rename(root)
-    archive.unlink()
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(unpacked, filter="data")
+        unpacked.rename(root)
+        archive.unlink()
+    except (OSError, tarfile.TarError) as error:
+        raise KwsdError(f"cannot unpack {archive}: {error}; {unpacked} may be removed") from error
 
 
 def _fetch(url: str, archive: Path, progress: Progress) -> None:

@@ -4,8 +4,8 @@ A study lives in a file (Optuna's journal) or a database, so that a search resum
 machines, share it.
 """
 
+import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
+from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Architecture
@@ -34,21 +35,32 @@ def storage(where: str) -> BaseStorage:
     """A database by its URL (sqlite:///, postgresql://, mysql://), or a journal file by its path."""
     if "://" in where:
         return RDBStorage(where)
-    Path(where).parent.mkdir(parents=True, exist_ok=True)
     return JournalStorage(JournalFileBackend(where))
 
 
 def open_study(where: str, name: str, search: bool) -> optuna.Study:
-    """Create the study or join it. A grid minimizes 1 - AUROC; a search, MACs per second of audio as well."""
+    """Create the study or join it. A grid minimizes 1 - AUROC; a search, MACs per second of audio as well.
+
+    Raises UsageError where the file or database cannot be used.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     grid = {"temperature": TEMPERATURES, "alpha": ALPHAS}
-    return optuna.create_study(
-        storage=storage(where),
-        study_name=name,
-        load_if_exists=True,
-        sampler=optuna.samplers.TPESampler() if search else optuna.samplers.GridSampler(grid),
-        directions=["minimize", "minimize"] if search else ["minimize"],
-    )
+    try:
+        return optuna.create_study(
+            storage=storage(where),
+            study_name=name,
+            load_if_exists=True,
+            sampler=optuna.samplers.TPESampler() if search else optuna.samplers.GridSampler(grid),
+            directions=["minimize", "minimize"] if search else ["minimize"],
+        )
+    except Exception as error:  # optuna's, SQLAlchemy's, a database driver's
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UsageError(f"cannot keep the search in {without_password(where)}: {reason}") from error
+
+
+def without_password(url: str) -> str:
+    """A database's URL for a message; a path as it is."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:...@", url)
 
 
 def run_trial(trial: optuna.Trial, architecture: Architecture, window: int, evaluate: Evaluate) -> Any:

@@ -52,6 +52,12 @@ def test_frr_at_fa_is_the_lowest_that_keeps_to_it(
     assert frr_at_fa(positives, negatives, fa) == pytest.approx(min(kept))
 
 
+def test_bootstrap_interval_is_that_of_the_clips_drawn_again() -> None:
+    """Of 100 keywords half score below all others: the share of them in 100 drawn is 0.5, to 0.05."""
+    low, high = bootstrap_interval(np.repeat([1.0, -1.0], 50), np.zeros(100))
+    assert (low, high) == (pytest.approx(0.40, abs=0.02), pytest.approx(0.60, abs=0.02))
+
+
 def test_bootstrap_interval_holds_the_value_and_narrows() -> None:
     random = np.random.default_rng(0)
 

@@ -68,6 +68,19 @@ def test_the_second_stage_is_not_asked(tmp_path: Path, monkeypatch: pytest.Monke
     assert found == [1]
 
 
+def test_every_file_begins_after_silence(tmp_path: Path) -> None:
+    burst = 0.2 * np.random.default_rng(0).standard_normal(8_000)
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.flac", np.concatenate((burst, np.zeros(8_000))), 16_000)
+    found: list[int] = []
+    files = [tmp_path / "a.flac", tmp_path / "b.flac"]
+    mine(read_model(LOUD), files, tmp_path / "mined", 0.5, lambda _, count: found.append(count))
+    assert found == [1, 1]
+    times = {path.stem.partition("@")[2] for path in (tmp_path / "mined").glob("*.flac")}
+    assert len(times) == 1
+    assert float(times.pop()) < 0.6
+
+
 def test_what_stays_below_the_threshold_is_left(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "soft.flac", np.random.default_rng(0).normal(0, 0.01, 16_000), 16_000)
     found: list[int] = []

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kwsd.errors import UsageError
 from kwsd.runtime.model import STUDENT, Architecture
 from kwsd.training import search
 from kwsd.training.distill import Distillation
@@ -43,6 +44,19 @@ def test_a_search_tries_architectures_with_a_window_of_1_6_s(tmp_path: Path) -> 
             pytest.approx(search.macs_per_second(architecture, architecture.stride[1])),
         ]
         assert trial.values[1] < 1e4 * 100 * steps_a_second
+
+
+@pytest.mark.parametrize(
+    "where", ["no-such/s.journal", "sqlite:////proc/nope/s.db", "nosuch://jane:secret@host/db"]
+)
+def test_a_place_that_keeps_no_search_is_one_line(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="cannot keep the search in ") as error:
+        open_study(where, "grid", False)
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
 
 
 def test_architectures_are_of_a_students_size() -> None:
