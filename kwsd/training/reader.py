@@ -59,7 +59,7 @@ class Reader:
             return None
         damaged = [remark for remark in remarks if NO_NUMBERS in remark]
         if damaged:
-            self.left_out[path] = damaged[0]
+            self.left_out[path] = damaged[0].partition(":")[0]
         elif not len(audio):
             self.left_out[path] = "it is empty"
         elif len(audio) < SHORTEST:
