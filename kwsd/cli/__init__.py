@@ -54,7 +54,9 @@ def _run(args: list[str] | None, signals: object) -> int | str | None:
         return error.exit_code
     except click.Abort:
         return 130  # Ctrl-C, as a shell counts it
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and str(error) != "can't start new thread":
+            raise
         say("out of memory", logging.ERROR)
         return 1
     return code

@@ -162,6 +162,9 @@ def test_a_mistake_is_one_line_that_names_it(tmp_path: Path) -> None:
         (2, "--device names a microphone", ("--input", "-", "--device", "1")),
         (2, "--meter needs a terminal", ("--input", "-", "--meter")),
         (2, "nosuch", ("--input", "-", "--model", "nosuch")),
+        (1, "there.pt", ("--input", "-", "--model", tmp_path / "not/there.pt")),  # not there yet, perhaps
+        (2, "a folder", ("--input", "-", "--model", tmp_path)),
+        (1, "cannot make the folder", ("--input", "-", "--save-clips", "/proc/clips")),
         (2, "cannot make the folder", ("--input", "-", "--save-clips", tmp_path / "text.wav")),
         (2, "larger than the limit", ("--input", "-", "--save-clips", tmp_path, "--clips-limit", "0.001")),
     ]
