@@ -148,7 +148,7 @@ def test_a_terminal_is_shown_a_line_and_a_meter(loud: Spoken) -> None:
             break
     os.close(controller)
     assert process.wait(PATIENCE) == 0, shown
-    assert b"loud\x1b[0m  posterior 1.00" in shown
+    assert b"loud\x1b[0m  posterior 0.999" in shown
     assert b"level" in shown
     assert b"{" not in shown
 
