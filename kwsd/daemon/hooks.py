@@ -34,9 +34,7 @@ class Hooks:
         self._ending = threading.Event()  # set when the time of all hooks is up
         self._running: set[threading.Thread] = set()
         self._counting = threading.Lock()
-        self._families: dict[
-            int, Family
-        ] = {}  # of the running commands, by the number of their first process
+        self._families: dict[int, Family] = {}  # of the running commands, by their first process
         self._numbers = itertools.count()
         self._starting = threading.Lock()  # held while a process exists that is not in there yet
         self.run = self.failed = self.dropped = 0
