@@ -9,7 +9,7 @@ from kwsd.runtime.model import Architecture
 from kwsd.training.crnn import CRNN
 from kwsd.training.pool import ScenePool
 from kwsd.training.recordings import Recordings
-from kwsd.training.train import Recipe, Trainer
+from kwsd.training.train import Recipe, Trainer, read_checkpoint
 
 SMALL = Architecture(channels=2, kernel=(10, 16), stride=(10, 10), hidden=6)
 
@@ -56,6 +56,8 @@ def test_resume_refuses_another_recipe(toy: Recordings, tmp_path: Path) -> None:
     first.run(lambda _: None)
     with pytest.raises(UsageError, match="other options"):
         trainer(toy, None, epochs=2).resume(tmp_path / "run.ckpt")
+    with pytest.raises(UsageError, match="other options"):  # before anything is read
+        read_checkpoint(tmp_path / "run.ckpt", Recipe(SMALL))
 
 
 def test_best_weights_are_those_of_the_best_epoch(toy: Recordings) -> None:
