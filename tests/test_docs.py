@@ -1,6 +1,7 @@
 """Every kwsd command line in the documentation is one that kwsd understands."""
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -37,7 +38,15 @@ def test_a_documented_command_is_understood(line: str) -> None:
     words = words[1 : ends[0]] if ends else words[1:]
     words = [word for word in words if not word.startswith("$")]
     command: click.Command | None = cli
+    context = click.Context(cli, **cli.context_settings)  # click keeps the help option it first makes
     while isinstance(command, click.Group):
-        command = command.get_command(click.Context(command), words.pop(0))
+        command = command.get_command(context, words.pop(0))
     assert command is not None
-    command.make_context("kwsd", words)  # raises for an option that is unknown or missing
+    command.make_context("kwsd", words, parent=context)  # raises for an option that is unknown or missing
+
+
+def test_the_page_of_commands_holds_their_help() -> None:
+    written = (ROOT / "docs" / "commands.md").read_text()
+    assert written == runpy.run_path(str(ROOT / "docs" / "make_commands.py"))["page"](), (
+        "run python docs/make_commands.py"
+    )

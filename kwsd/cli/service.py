@@ -37,7 +37,7 @@ def command() -> None:
 def install(system: bool, run_as: str | None, no_network: bool, options: tuple[str, ...]) -> None:
     """Install the service, enable it and start it. It takes the options of kwsd listen.
 
-    Without --run-as, hooks of the machine's service can do little: docs/service.md.
+    Without --run-as, hooks of the machine's service have no home, no sudo, no sound server and no GPIO.
     """
     from kwsd.daemon.service import Service
 
