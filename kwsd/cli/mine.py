@@ -7,7 +7,7 @@ import click
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import MODEL, console, needs_torch, tell, tell_left_out
+from kwsd.cli.workshop import MODEL, console, filling, needs_torch, tell, tell_left_out
 
 
 @click.command(name="mine", cls=CheckedCommand)
@@ -53,6 +53,7 @@ def command(
     found = []
     shown = track(files, "mining", console=console)
     loaded = read_model(find_model(model))
-    mine(loaded, shown, out, threshold, lambda _, count: found.append(count), around, reader)
+    with filling(out):
+        mine(loaded, shown, out, threshold, lambda _, count: found.append(count), around, reader)
     tell_left_out(reader)
     tell(f"{sum(found)} false alarms in {len(found)} files, in {out}")

@@ -23,9 +23,9 @@ from kwsd.cli.workshop import (
     check_room,
     choosing,
     console,
+    filling,
     needs_teacher,
     needs_torch,
-    on_interrupt,
     taught,
     teacher_details,
     tell,
@@ -108,8 +108,7 @@ def command(
         if resume and checkpoint.exists():
             read_checkpoint(checkpoint, recipe)
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
-    with on_interrupt(lambda: f"stopped; {folder} has the clips made: the same command goes on from there"):
-        speak(keyword, folder, counts, kokoro, jobs, seed)
+    speak(keyword, folder, counts, kokoro, jobs, seed)
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, hard)
     check_recordings(recordings)
     details = {**teacher_details(recordings, recipe), "mined_from": MINE_FROM, "mined_snr": SNR}
@@ -118,7 +117,7 @@ def command(
         train_and_ship(taught(recordings, recipe, first), recordings, first, "new", details, resume=again)
         shutil.rmtree(mined, ignore_errors=True)  # what another model was wrong about
     files = [path for each in recordings.speech for path in files_of(each, "training")]
-    with console.status("looking for what the first model takes for the keyword"):
+    with filling(mined), console.status("looking for what the first model takes for the keyword"):
         for around in conditions(recordings, "training", SNR):
             mine(read_model(first), files, mined, MINE_FROM, lambda *_: None, around)
     recordings = Recordings.spoken(folder, keyword, data, noise, speech, (*hard, mined))

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text
-from kwsd.cli.workshop import console, tell
+from kwsd.cli.workshop import console, filling, tell
 
 COUNT = click.IntRange(0, 1_000_000)
 KOKORO = click.option(
@@ -82,7 +82,7 @@ def speak(keyword: str, out: Path, counts: dict[str, int], kokoro: Path | None, 
     plan = Plan(spoken, cast, seed)
     utterances = plan.draw_all(counts)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
+    with filling(out), Progress(*columns, console=console) as bar:
         task = bar.add_task(keyword, total=None)
         outcome = generate(
             utterances, out, kokoro, jobs, lambda done, total: bar.update(task, completed=done, total=total)

@@ -307,6 +307,20 @@ def on_interrupt(line: Callable[[], str]) -> Iterator[None]:
         raise click.Abort from error
 
 
+@contextmanager
+def filling(folder: Path) -> Iterator[None]:
+    """Say how to go on where Ctrl-C or the disk ends what fills a folder. Raises click.Abort or KwsdError."""
+    import soundfile
+
+    again = f"{folder} keeps what is there: the same command goes on"
+    with on_interrupt(lambda: f"stopped; {again}"):
+        try:
+            yield
+        except (OSError, soundfile.SoundFileError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise KwsdError(f"cannot write to {folder}: {reason}; {again}") from error
+
+
 def check_room(out: Path, architecture: "Architecture", taught: bool = False) -> None:
     """Raise KwsdError where the disk of `out` has no room for the model and its checkpoint.
 

@@ -328,3 +328,29 @@ def test_standard_output_that_fills_up_ends_nothing(
 def test_names_that_cannot_be_encoded_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     StandardOutput().write(os.fsdecode(b"b\xe9.wav\n"))
     assert capsys.readouterr().out == "b\\udce9.wav\n"
+
+
+@pytest.mark.parametrize(
+    "end", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"]
+)
+def test_a_folder_that_is_being_filled_keeps_what_is_there(
+    end: BaseException,
+    tree: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def ends(*_: object, **__: object) -> None:
+        raise end
+
+    monkeypatch.setattr("kwsd.training.mining.mine", ends)
+    out = tmp_path / "mined"
+    code, lines = ended(
+        capsys, "mine", "--model", "student", "--negatives", str(tree / "fall"), "--out", str(out)
+    )
+    again = f"{out} keeps what is there: the same command goes on"
+    if isinstance(end, OSError):
+        wanted = (1, f"kwsd: cannot write to {out}: No space left on device; {again}")
+    else:
+        wanted = (130, f"kwsd: stopped; {again}")
+    assert (code, lines[-1]) == wanted

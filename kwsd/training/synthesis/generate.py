@@ -12,6 +12,7 @@ from typing import Any
 import soundfile
 
 from kwsd.errors import AudioError, KwsdError, UsageError
+from kwsd.files import replace_file
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.synthesis.phonemes import sounds
 from kwsd.training.synthesis.plan import Utterance
@@ -89,8 +90,12 @@ def _make(task: tuple[Utterance, Path]) -> str | None:
     except AudioError as error:
         return f"{utterance.voice} said '{line.text}' ({line.phonemes}): {error}"
     half = file.with_suffix(".part")
-    soundfile.write(half, clip, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    half.replace(file)
+    try:
+        soundfile.write(half, clip, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+        half.replace(file)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
     return None
 
 
@@ -105,8 +110,4 @@ def _read_manifest(file: Path) -> Records:
 
 
 def _write_manifest(file: Path, records: Records) -> None:
-    half = file.with_suffix(".part")
-    half.write_text(
-        "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records.values()), "utf-8"
-    )
-    half.replace(file)
+    replace_file(file, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records.values()))
