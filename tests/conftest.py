@@ -12,7 +12,7 @@ from fake_card import FakeCards, compile_plugin
 from harness import LOUD, Daemon, FakeMicrophone, Spoken, speak
 from hypothesis import HealthCheck, settings
 
-TIMEOUT = 120  # seconds that a test may take on a slow machine, where pytest-timeout is installed
+TIMEOUT = 300  # seconds that a test may take on a slow and busy machine, where pytest-timeout is installed
 
 # no test depends on how fast the machine is; all else is as hypothesis has it, here or in CI
 settings.register_profile(
