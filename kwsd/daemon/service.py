@@ -16,6 +16,7 @@ from kwsd.daemon.hookcheck import Sandbox, problems
 from kwsd.daemon.unit import NAME
 from kwsd.errors import KwsdError, UsageError
 from kwsd.files import replace_file
+from kwsd.share import page
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 LINGER = Path("/var/lib/systemd/linger")  # a file for each user whose services run without a login
@@ -161,9 +162,14 @@ class Service:
             except OSError as error:
                 raise UsageError(f"cannot read {path}: {error.strerror}") from error
             if closed is not None:
+                ours = any(path.is_relative_to(part) for part in (sys.prefix, Path(__file__).parents[1]))
+                fix = (
+                    f"install kwsd for everybody: {page('install')}"
+                    if ours
+                    else "move it, to /opt for example"
+                )
                 raise UsageError(
-                    f"the service's user cannot read {path}: {closed} is closed to {self.account.name}; "
-                    "move it, to /opt for example"
+                    f"the service's user cannot read {path}: {closed} is closed to {self.account.name}; {fix}"
                 )
         if not self.run_as and unit.is_in(path, unit.PRIVATE):
             raise UsageError(

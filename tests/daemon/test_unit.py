@@ -185,3 +185,17 @@ def test_the_machine_s_service_leaves_its_recordings(tmp_path: Path, monkeypatch
     assert service.remove(state) is None
     assert Service(True).leftovers() == []
     assert [path.name for path in (tmp_path / "lib").iterdir()] == ["private"]
+
+
+@pytest.mark.parametrize(
+    ("installed", "fix"), [("private", "install kwsd for everybody"), ("opt", "move it")]
+)
+def test_a_closed_installation_is_not_told_to_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: str, fix: str
+) -> None:
+    model = tmp_path / "private" / "a.pt"
+    model.parent.mkdir(mode=0o700)
+    model.touch()
+    monkeypatch.setattr("sys.prefix", str(tmp_path / installed))
+    with pytest.raises(UsageError, match=f"is closed to .*; {fix}"):
+        Service(system=True).unit(COMMAND, network=True, reads=[model])
