@@ -37,6 +37,14 @@ def wait_for(what: str, condition: Callable[[], Any]) -> Any:
     return value
 
 
+def gone(pid: int) -> bool:
+    """Whether a process has ended, though its parent may not have asked how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 @dataclass(frozen=True)
 class Spoken:
     """A recording in which a model hears its keyword."""

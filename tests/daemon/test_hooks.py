@@ -1,39 +1,38 @@
+import ctypes
 import logging
 import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from harness import wait_for
+from harness import gone, wait_for
 
 from kwsd.daemon import hooks
 from kwsd.daemon.events import Event
 from kwsd.daemon.hooks import MOST, Hooks
+from kwsd.daemon.processes import PR_SET_CHILD_SUBREAPER
 
 EVENT = Event("word", 0.9, 1.5, datetime(2030, 1, 2, tzinfo=UTC), "word.pt")
 PATIENT = 60.0  # seconds
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     monkeypatch.setattr(hooks, "GRACE", 0.2)
     caplog.set_level(logging.INFO)
+    yield
+    if sys.platform == "linux":  # orphans of other tests are not for this process
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def run(command: str, timeout: float = PATIENT) -> None:
     runner = Hooks([command], timeout)
     runner.on_trigger(EVENT)
     runner.finish(hurry=lambda: False)
-
-
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def test_exit_codes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
