@@ -21,6 +21,8 @@ from kwsd.audio.holders import ASK, holders
 from kwsd.errors import AbsentError, AudioError, BusyError
 from kwsd.pcm import SAMPLE_RATE
 
+SUSPENDED = 86  # errno.ESTRPIPE, which Python has on Linux only
+
 # of alsa/pcm.h
 CAPTURE, NONBLOCK = 1, 1
 INTERLEAVED = 3
@@ -336,7 +338,7 @@ class Pcm:
         except AlsaError as error:
             if error.code == errno.EAGAIN:
                 return self._frames[:0]
-            if error.code not in (errno.EPIPE, errno.ESTRPIPE):
+            if error.code not in (errno.EPIPE, SUSPENDED):
                 raise
             self._check(self._alsa.snd_pcm_recover(self._handle, -error.code, 1))
             self.start()

@@ -150,7 +150,7 @@ def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
         yield f"{path} is no program: name a file"
     elif sandbox.account.barrier(path, stat.S_IXOTH):
         yield f"{sandbox.account.name} may not execute {path}: chmod +x {path}"
-    elif os.statvfs(path).f_flag & os.ST_NOEXEC:
+    elif sys.platform == "linux" and os.statvfs(path).f_flag & os.ST_NOEXEC:
         yield f"{path} is on a file system mounted noexec: move it, to /usr/local say"
     elif path.stat().st_mode & stat.S_ISUID and not sandbox.privileges and sandbox.account.uid != 0:
         yield f"{path} cannot gain privileges in this service: install it with --system --run-as USER"
