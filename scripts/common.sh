@@ -37,18 +37,23 @@ apt_get() {
   done
 }
 
+# The folder of a virtual environment's programs.
+bin() {
+  if [ -d "$1/Scripts" ]; then echo "$1/Scripts"; else echo "$1/bin"; fi  # on Windows, elsewhere
+}
+
 # Make the virtual environment of this folder, where it is not there yet.
 environment() {
-  [ -x "$1/bin/pip" ] || { echo "== python3 -m venv $1" && python3 -m venv "$1"; }
+  [ -x "$(bin "$1")/pip" ] || { echo "== python3 -m venv $1" && python3 -m venv "$1"; }
 }
 
 # Install with the pip of a virtual environment, at the versions that the tests ran with.
 install() {
   local venv=$1
   shift
-  echo "== $venv/bin/pip install $*"
-  PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/pip" install --constraint constraints.txt "$@" |
-    sed --unbuffered -E '/^(Requirement already satisfied|  (Preparing|Getting|Installing build|Created|Stored|Building|Checking))/d'
+  echo "== $(bin "$venv")/pip install $*"
+  PIP_DISABLE_PIP_VERSION_CHECK=1 "$(bin "$venv")/python" -m pip install --constraint constraints.txt "$@" |
+    { grep --line-buffered -vE '^(Requirement already satisfied|  (Preparing|Getting|Installing build|Created|Stored|Building|Checking))' || true; }
 }
 
 # Megabytes, and minutes at 50 Mbit/s.
