@@ -9,7 +9,7 @@ import numpy as np
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, Picture
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import MODEL, STEP, WINDOW, console, load_crnn, needs_torch, tell_left_out
+from kwsd.cli.workshop import MODEL, STEP, WINDOW, console, load_crnn, needs_scipy, needs_torch, tell_left_out
 from kwsd.errors import UsageError
 
 
@@ -62,7 +62,7 @@ def command(
     Clips are scored as `kwsd listen --input CLIP` hears them. Streams go through the detector of `kwsd
     listen`, triggers and all: the keyword in context, against hours without it.
     """
-    needs_torch()
+    needs_scipy()
     if bool(data) == bool(positives and negatives):
         raise UsageError("give --data, or both --positives and --negatives")
     if data:
@@ -100,6 +100,7 @@ def _clips(
 ) -> None:
     from rich.table import Table
 
+    needs_torch()
     from kwsd.training.metrics import misranked
     from kwsd.training.recordings import Recordings
     from kwsd.training.scoring import check_window

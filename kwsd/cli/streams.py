@@ -12,11 +12,9 @@ from kwsd.cli.workshop import console, tell_left_out
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from kwsd.training.field import Point, Positive, Surroundings
+    from kwsd.training.field import Point, Positive
     from kwsd.training.reader import Reader
+    from kwsd.training.surroundings import Negative, Surroundings
 
 POSITIVES = click.option(
     "--positives", type=Folder(), multiple=True, help="Folder of recordings of the keyword. Repeatable."
@@ -41,7 +39,7 @@ def read(
     noise: tuple[Path, ...],
     snr: float | None,
     rir: tuple[Path, ...],
-) -> "tuple[list[Positive], list[npt.NDArray[np.int16]]]":
+) -> "tuple[list[Positive], list[Negative]]":
     """The streams of the folders. Raises UsageError where there are none."""
     from kwsd.training.field import read_streams
     from kwsd.training.reader import Reader
@@ -64,14 +62,12 @@ def surroundings(
 ) -> "Surroundings":
     """Noise of this split's side, and rooms. Raises UsageError for noise without a ratio, or the reverse."""
     from kwsd.training.dataset import files_of
-    from kwsd.training.field import Surroundings
+    from kwsd.training.surroundings import Surroundings
 
     if noise and snr is None:
         raise UsageError("--noise needs a level to mix it in at: give --snr DB")
-    sounds, rooms = (
-        reader.sounds(path for folder in folders for path in files_of(folder, part))
-        for folders, part in ((noise, split), (rir, None))
-    )
+    sounds = reader.recordings(path for folder in noise for path in files_of(folder, split))
+    rooms = reader.sounds(path for folder in rir for path in files_of(folder))
     if snr is not None and not sounds:
         raise UsageError("--snr needs noise to mix in: give --noise DIR")
     return Surroundings(sounds, snr, rooms)
@@ -79,7 +75,7 @@ def surroundings(
 
 def evaluate(
     model: str,
-    streams: "tuple[list[Positive], list[npt.NDArray[np.int16]]]",
+    streams: "tuple[list[Positive], list[Negative]]",
     settings: dict[str, Any],
     jobs: int,
 ) -> "list[Point]":

@@ -173,17 +173,25 @@ def read_audio(path: Path, warn: Callable[[str], None] = log.warning, longest: i
     heard.
     """
     parts: list[Audio] = []
+    for part in stream_audio(path, warn):
+        parts.append(part)
+        if longest is not None and sum(map(len, parts)) > longest:
+            break
+    return np.concatenate(parts)
+
+
+def stream_audio(path: Path, warn: Callable[[str], None]) -> Iterator[Audio]:
+    """As `read_audio`, in chunks."""
+    heard = 0
     with FileSource(path, warn=warn) as source:
         try:
             for samples in source:
-                parts.append(to_int16(samples))
-                if longest is not None and sum(map(len, parts)) > longest:
-                    break
+                heard += len(samples)
+                yield to_int16(samples)
         except AudioError as error:
-            if not any(map(len, parts)):
+            if not heard:
                 raise
             warn(str(error))
-    return np.concatenate(parts)
 
 
 def padded(recordings: list[Audio]) -> npt.NDArray[np.int16]:

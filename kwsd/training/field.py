@@ -5,7 +5,7 @@ word's beginning to a second past its end. Negatives: hours without it; every tr
 """
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,8 +23,18 @@ from kwsd.runtime.trigger import Debouncer
 from kwsd.training.dataset import files_of, read_tree
 from kwsd.training.reader import Reader
 from kwsd.training.recordings import Recordings
-from kwsd.training.rooms import reverberated
 from kwsd.training.scenes import word_end
+from kwsd.training.surroundings import (
+    NOWHERE,
+    Negative,
+    Piece,
+    Sound,
+    Surroundings,
+    frame_powers,
+    in_a_room,
+    random_room_of,
+    snr_gain,
+)
 
 Audio = npt.NDArray[np.int16]
 
@@ -45,6 +55,9 @@ class Positive:
     audio: Audio
     start: float
     end: float
+
+
+Stream = Positive | Negative | Audio  # audio alone: a negative that is short
 
 
 @dataclass(frozen=True)
@@ -109,15 +122,6 @@ class Point:
         }
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What the streams stand in. snr: dB of the keyword above the noise. rooms: impulse responses."""
-
-    noise: list[Audio]
-    snr: float | None
-    rooms: list[Audio]
-
-
 def read_streams(
     positives: tuple[Path, ...],
     negatives: tuple[Path, ...],
@@ -125,31 +129,31 @@ def read_streams(
     around: Surroundings,
     reader: Reader,
     seed: int = 0,
-) -> tuple[list[Positive], list[Audio]]:
+) -> tuple[list[Positive], list[Negative]]:
     """The streams of these folders. split: only these speakers' words, and files of this side by their names.
 
     Recordings of the keyword that name no speaker (as Speech Commands does) have no side: all of them count.
     """
     random = np.random.default_rng(seed)
-    others = reader.sounds(path for folder in negatives for path in files_of(folder, split))
+    others = reader.recordings(path for folder in negatives for path in files_of(folder, split))
     paths = [path for folder in positives for path in _positives_of(folder, split)]
     words = [word for path in paths if (word := reader.utterance(path)) is not None]
     placed = [place(word, others, around, random) for word in words]
-    return placed, [around_negative(stretch, around, random) for stretch in stretches(others)]
+    return placed, [Negative(stretch, around, random) for stretch in stretches(others)]
 
 
 def conditions(recordings: Recordings, split: str, snr: float) -> list[Surroundings]:
     """As recorded and, where there is noise of this split, in it."""
     noise = recordings.noise_of(split)
-    return [Surroundings([], None, []), *([Surroundings(noise, snr, [])] if noise else [])]
+    return [NOWHERE, *([Surroundings(noise, snr, [])] if noise else [])]
 
 
 def streams_of(
     recordings: Recordings, split: str, snr: float, unseen: tuple[Path, ...] = ()
-) -> tuple[list[Positive], list[Audio]]:
+) -> tuple[list[Positive], list[Negative]]:
     """A run's own clips of a split, its running speech and all `unseen`; as they are and again in noise."""
     random = np.random.default_rng(0)
-    others = recordings.reader.sounds(
+    others = recordings.reader.recordings(
         [
             *(path for folder in recordings.speech for path in files_of(folder, split)),
             *(path for folder in unseen for path in files_of(folder)),
@@ -159,7 +163,7 @@ def streams_of(
     around = conditions(recordings, split, snr)
     positives = [place(word, others, each, random) for each in around for word in words]
     negatives = stretches(others)
-    return positives, [around_negative(stretch, each, random) for each in around for stretch in negatives]
+    return positives, [Negative(stretch, each, random) for each in around for stretch in negatives]
 
 
 def _positives_of(folder: Path, split: str | None) -> list[Path]:
@@ -171,103 +175,114 @@ def _positives_of(folder: Path, split: str | None) -> list[Path]:
     ]
 
 
-def around_negative(audio: Audio, around: Surroundings, random: np.random.Generator) -> Audio:
-    """A negative stream in the same rooms and as much noise as the positives."""
-    if around.snr is None and not around.rooms:
-        return audio
-    mixed = audio.astype(np.float32)
-    if around.snr is not None:
-        mixed += at_snr(_piece(around.noise, len(audio), random), audio, around.snr)
-    return _int16(_in_a_room(mixed, around.rooms, random))
-
-
-def _in_a_room(
-    audio: npt.NDArray[np.float32], rooms: list[Audio], random: np.random.Generator
-) -> npt.NDArray[np.float32]:
-    if not rooms:
-        return audio
-    response = rooms[random.integers(len(rooms))].astype(np.float32)
-    return reverberated(audio, response[np.abs(response).argmax() :])  # from the direct sound on: no delay
-
-
-def place(clip: Audio, context: list[Audio], around: Surroundings, random: np.random.Generator) -> Positive:
+def place(
+    clip: Audio, context: Sequence[Sound], around: Surroundings, random: np.random.Generator
+) -> Positive:
     """A clip after a piece of `context`, or silence, and before a pause, in its surroundings."""
-    before = _piece(context, LEAD, random)
+    before = Piece(context, LEAD, random).part(0, LEAD)
     fade = SAMPLE_RATE // 10
     before[-fade:] *= np.linspace(1, 0, fade)
     audio = np.concatenate((before, clip.astype(np.float32), np.zeros(TAIL, np.float32)))
     if around.snr is not None:
-        audio += at_snr(_piece(around.noise, len(audio), random), clip, around.snr)
+        noise = Piece(around.noise, len(audio), random).part(0, len(audio))
+        gain = snr_gain(frame_powers(clip), float(np.square(noise, dtype=np.float64).mean()), around.snr)
+        audio += np.float32(gain) * noise
+    room = random_room_of(around.rooms, random)
     start = LEAD / SAMPLE_RATE
-    return Positive(_int16(_in_a_room(audio, around.rooms, random)), start, start + word_end(clip))
+    heard = to_int16(in_a_room(audio, room) / FULL_SCALE)
+    return Positive(heard, start, start + word_end(clip))
 
 
-def at_snr(noise: npt.NDArray[np.float32], speech: Audio, snr: float) -> npt.NDArray[np.float32]:
-    """The noise at `snr` dB under the louder half of the speech (its words, not its pauses)."""
-    frames = speech[: len(speech) // 160 * 160].reshape(-1, 160).astype(np.float64)
-    power = (frames**2).mean(axis=1)
-    voiced = power[power >= np.median(power)].mean()
-    gain = np.sqrt(voiced / max(1.0, float((noise**2).mean())) * 10 ** (-snr / 10))
-    scaled: npt.NDArray[np.float32] = noise * np.float32(gain)
-    return scaled
-
-
-def stretches(recordings: Iterable[Audio]) -> list[Audio]:
-    """Recordings end to end, cut at a recording's end after every minute or so."""
-    joined, batch, length = [], [], 0
+def stretches(recordings: Sequence[Sound]) -> list[list[Sound]]:
+    """Recordings in groups that last a minute or so; a longer one is in one of them."""
+    groups: list[list[Sound]] = []
+    length = STRETCH
     for recording in recordings:
-        batch.append(recording)
-        length += len(recording)
         if length >= STRETCH:
-            joined.append(np.concatenate(batch))
-            batch, length = [], 0
-    return joined + ([np.concatenate(batch)] if batch else [])
+            groups.append([])
+            length = 0
+        groups[-1].append(recording)
+        length += len(recording)
+    return groups
 
 
-def hear(model: Model, settings: dict[str, Any], stream: Positive | Audio) -> dict[float, Outcome]:
+def hear(model: Model, settings: dict[str, Any], stream: Stream) -> dict[float, Outcome]:
     """What the detector makes of it at every threshold.
 
     Up to its first trigger a stream is the same at any threshold: it is streamed once for all of them, and
-    again only where more than the first trigger counts.
+    again only for those where more than the first trigger counts.
     """
-    positive, audio = (stream, stream.audio) if isinstance(stream, Positive) else (None, stream)
+    positive = stream if isinstance(stream, Positive) else None
     silent = Detector(model, **{**settings, "threshold": 1.0} | ({} if model.verifier else NEVER))
     silent.prime()
-    steps = list(silent.steps(audio))
-    outcomes = {}
-    for threshold in THRESHOLDS:
-        detector = Detector(model, **{**settings, "threshold": threshold})
-        first = _first_trigger(model, steps, detector.settings)
-        if first is None or (positive and first >= positive.start):
-            times = [] if first is None else [first]
+    detectors = {one: Detector(model, **{**settings, "threshold": one}) for one in THRESHOLDS}
+    firsts = {one: FirstTrigger(each.settings, bool(model.verifier)) for one, each in detectors.items()}
+    for block in blocks(stream):
+        for step in silent.steps(block):
+            for first in firsts.values():
+                first.push(step)
+    times = {one: [] if first.time is None else [first.time] for one, first in firsts.items()}
+    again = {
+        one: detectors[one]
+        for one, first in firsts.items()
+        if first.time is not None and (positive is None or first.time < positive.start)
+    }
+    for threshold, detector in again.items():
+        detector.prime()
+        times[threshold] = []
+    for block in blocks(stream) if again else ():
+        for threshold, detector in again.items():
+            times[threshold] += [trigger.stream_time for trigger in detector.feed(block)]
+    return {threshold: _outcome(found, positive) for threshold, found in times.items()}
+
+
+def blocks(stream: Stream) -> Iterable[Audio]:
+    """The stream's audio in pieces that fit into memory."""
+    if isinstance(stream, Negative):
+        return stream.blocks()
+    return (stream.audio if isinstance(stream, Positive) else stream,)
+
+
+def _outcome(times: list[float], positive: Positive | None) -> Outcome:
+    """times: of triggers, in seconds."""
+    if positive is None:
+        return Outcome([], len(times))
+    hits = [time for time in times if positive.start <= time <= positive.end + GRACE]
+    return Outcome([hits[0] - positive.end] if hits else [], 0)
+
+
+class FirstTrigger:
+    """When a detector would first fire, by the steps of another one, of the same stream, that never does."""
+
+    def __init__(self, settings: Settings, verified: bool) -> None:
+        """verified: the model has a second stage, which decides."""
+        self.time: float | None = None  # stream time, seconds
+        self._threshold, self._verified = settings.threshold, verified
+        self._debouncer = Debouncer(
+            settings.threshold, settings.patience, settings.release, settings.refractory
+        )
+
+    def push(self, step: Step) -> None:
+        if self.time is not None:
+            return
+        if self._verified:
+            fires = bool(step.verified and step.verified >= self._threshold)
         else:
-            detector.prime()
-            times = [trigger.stream_time for trigger in detector.feed(audio)]
-        hits = [t for t in times if positive and positive.start <= t <= positive.end + GRACE]
-        latencies = [hits[0] - positive.end] if positive and hits else []
-        outcomes[threshold] = Outcome(latencies, 0 if positive else len(times))
-    return outcomes
-
-
-def _first_trigger(model: Model, steps: list[Step], settings: Settings) -> float | None:
-    """When these steps of a stream would first fire, stream time in seconds."""
-    if model.verifier:
-        return next((s.time for s in steps if s.verified and s.verified >= settings.threshold), None)
-    debouncer = Debouncer(settings.threshold, settings.patience, settings.release, settings.refractory)
-    fired = (step.time for step in steps if debouncer.push(step.posterior, step.time, step.warm))
-    return next(fired, None)
+            fires = self._debouncer.push(step.posterior, step.time, step.warm)
+        if fires:
+            self.time = step.time
 
 
 def curve(
     model: Model,
-    positives: list[Positive],
-    negatives: list[Audio],
+    positives: Sequence[Positive],
+    negatives: Sequence[Negative | Audio],
     settings: dict[str, Any] | None = None,
     jobs: int = 1,
     on_stream: Callable[[], None] = lambda: None,
 ) -> list[Point]:
     """FRR and FA/h at every threshold. settings: Detector's. jobs: processes."""
-    streams: list[Positive | Audio] = [*positives, *negatives]
+    streams: list[Stream] = [*positives, *negatives]
     arguments = (itertools.repeat(model), itertools.repeat(settings or {}), streams)
     outcomes = []
     with ExitStack() as stack:
@@ -293,16 +308,3 @@ def curve(
 def frr_at(points: list[Point], fa_per_hour: float) -> Point | None:
     """The point with the lowest FRR among those with at most this many false alarms an hour."""
     return min((p for p in points if p.fa_per_hour <= fa_per_hour), key=lambda p: p.frr, default=None)
-
-
-def _piece(recordings: list[Audio], length: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
-    """A random stretch of one recording, repeated where it is shorter; silence where there is none."""
-    if not recordings:
-        return np.zeros(length, np.float32)
-    recording = recordings[random.integers(len(recordings))]
-    start = random.integers(max(1, len(recording) - length + 1))
-    return np.resize(recording[start : start + length].astype(np.float32), length)
-
-
-def _int16(audio: npt.NDArray[np.float32]) -> Audio:
-    return to_int16(audio / FULL_SCALE)

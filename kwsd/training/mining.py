@@ -1,6 +1,7 @@
 """Hard negatives: what a model mistakes for its keyword in recordings that do not hold it."""
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import Model
-from kwsd.training.field import Surroundings, around_negative
 from kwsd.training.reader import Reader
+from kwsd.training.spool import Audio, Spool
+from kwsd.training.surroundings import NOWHERE, Negative, Surroundings
 
 BEFORE, AFTER = 2.0, 0.5  # seconds kept around a false alarm
+KEPT = round((BEFORE + AFTER + 1) * SAMPLE_RATE)  # samples in which the clip of a trigger to come begins
 MINED = "mined.txt"  # in the output folder: the files gone through
 
 
@@ -22,7 +25,7 @@ def mine(
     out: Path,
     threshold: float,
     on_file: Callable[[Path, int], None],
-    around: Surroundings | None = None,
+    around: Surroundings = NOWHERE,
     reader: Reader | None = None,
 ) -> None:
     """Stream each file and write what fires, 2.5 s around it, to `out`/STEM@SECONDS[-SNRdB].flac.
@@ -39,26 +42,40 @@ def mine(
     reader = reader or Reader()
     detector = Detector(replace(model, verifier=None), threshold=threshold, patience=1)
     random = np.random.default_rng(0)
-    noise = f"-{around.snr:g}dB" if around and around.snr is not None else ""
+    noise = f"-{around.snr:g}dB" if around.snr is not None else ""
     with done.open("a", encoding="utf-8", errors="surrogateescape") as log:
         for path in files:
             if f"{path}{noise}" in known:
                 continue
-            audio = reader.sound(path)
-            if audio is None:
+            recording = reader.recording(path, Spool())
+            if recording is None:
                 continue
-            if around:
-                audio = around_negative(audio, around, random)
-            padded = np.pad(audio, (round(BEFORE * SAMPLE_RATE), round(AFTER * SAMPLE_RATE)))
-            detector.prime()
-            triggers = detector.feed(audio)
-            for trigger in triggers:
-                start = round(
-                    trigger.stream_time * SAMPLE_RATE
-                )  # in `padded`, BEFORE earlier than the trigger
-                clip = padded[start : start + round((BEFORE + AFTER) * SAMPLE_RATE)]
-                name = f"{path.stem}@{trigger.stream_time:.2f}{noise}.flac"
-                soundfile.write(out / name, clip, SAMPLE_RATE)
+            stream = Negative([recording], around, random)
+            count = 0
+            for time, clip in _clips(detector, stream):
+                with (out / f"{path.stem}@{time:.2f}{noise}.flac").open("wb") as file:
+                    soundfile.write(file, clip, SAMPLE_RATE, format="FLAC")
+                count += 1
             log.write(f"{path}{noise}\n")
             log.flush()
-            on_file(path, len(triggers))
+            on_file(path, count)
+
+
+def _clips(detector: Detector, stream: Negative) -> Iterator[tuple[float, Audio]]:
+    """Stream time of each trigger, in seconds, and what is heard around it."""
+    before, whole = round(BEFORE * SAMPLE_RATE), round((BEFORE + AFTER) * SAMPLE_RATE)
+    held: Audio = np.zeros(before, np.int16)  # of the stream with silence before and behind it
+    start = 0  # of `held` in it, in samples
+    times: list[float] = []  # of triggers whose clips are not whole yet
+    detector.prime()
+    for block in itertools.chain(stream.blocks(), (None,)):
+        if block is None:
+            block = np.zeros(whole - before, np.int16)
+        else:
+            times += [trigger.stream_time for trigger in detector.feed(block)]
+        held = np.concatenate((held, block))
+        while times and round(times[0] * SAMPLE_RATE) + whole <= start + len(held):
+            at = round(times[0] * SAMPLE_RATE) - start
+            yield times.pop(0), held[at : at + whole]
+        kept = held[-KEPT:]
+        start, held = start + len(held) - len(kept), kept

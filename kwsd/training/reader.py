@@ -1,15 +1,16 @@
 """Reads many recordings: what cannot be used is left out and remembered, with the reason."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from kwsd.audio.file import NO_NUMBERS
-from kwsd.errors import KwsdError
+from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.training.dataset import read_audio
+from kwsd.training.dataset import read_audio, stream_audio
+from kwsd.training.spool import Recording, Spool
 
 Audio = npt.NDArray[np.int16]
 
@@ -54,22 +55,49 @@ class Reader:
         remarks: list[str] = []
         try:
             audio = read_audio(path, remarks.append, longest)
-        except KwsdError as error:
+        except (UsageError, AudioError) as error:
             self.left_out[path] = str(error)
             return None
+        return audio if self._is_usable(path, remarks, len(audio), bool(audio.any())) else None
+
+    def recording(self, path: Path, spool: Spool) -> Recording | None:
+        """Any recording, in the spool, however long it is; None where it is left out."""
+        remarks: list[str] = []
+        loud = False
+
+        def watched(chunks: Iterable[Audio]) -> Iterator[Audio]:
+            nonlocal loud
+            for chunk in chunks:
+                loud = loud or bool(chunk.any())
+                yield chunk
+
+        try:
+            recording = spool.add(watched(stream_audio(path, remarks.append)))
+        except (UsageError, AudioError) as error:
+            self.left_out[path] = str(error)
+            return None
+        return recording if self._is_usable(path, remarks, len(recording), loud) else None
+
+    def recordings(self, paths: Iterable[Path]) -> list[Recording]:
+        """The recordings that can be used, in a spool of theirs."""
+        spool = Spool()
+        return [found for path in paths if (found := self.recording(path, spool)) is not None]
+
+    def _is_usable(self, path: Path, remarks: list[str], length: int, loud: bool) -> bool:
+        """Leave it out, or remember what is odd about it. length: samples. loud: one of them is not 0."""
         damaged = [remark for remark in remarks if NO_NUMBERS in remark]
         if damaged:
             self.left_out[path] = damaged[0].partition(":")[0]
-        elif not len(audio):
+        elif not length:
             self.left_out[path] = "it is empty"
-        elif len(audio) < SHORTEST:
-            self.left_out[path] = f"it lasts {len(audio) / SAMPLE_RATE:.2g} s only"
-        elif not audio.any():
+        elif length < SHORTEST:
+            self.left_out[path] = f"it lasts {length / SAMPLE_RATE:.2g} s only"
+        elif not loud:
             self.left_out[path] = "it is silent"
         else:
             self.remarks += remarks
-            return audio
-        return None
+            return True
+        return False
 
     def sounds(self, paths: Iterable[Path]) -> list[Audio]:
         """The recordings that can be used."""

@@ -20,8 +20,13 @@ def random_room(random: np.random.Generator) -> Floats:
     return response.astype(np.float32)
 
 
-def reverberated(audio: Floats, response: Floats) -> Floats:
-    """The audio as the room gives it back, as loud and as long as it was, (n,)."""
-    wet: Floats = fftconvolve(audio, response)[: len(audio)].astype(np.float32)
+def reverberated(audio: Floats, response: Floats, before: Floats | None = None) -> Floats:
+    """The audio as the room gives it back, as loud and as long as it was, (n,).
+
+    before: what was heard before it, (m,).
+    """
+    earlier = audio[:0] if before is None else before[max(0, len(before) - len(response) + 1) :]
+    heard = np.concatenate((earlier, audio))
+    wet: Floats = fftconvolve(heard, response)[len(earlier) : len(heard)].astype(np.float32)
     power = float((wet**2).mean())
     return wet * np.float32(np.sqrt(float((audio**2).mean()) / power)) if power else wet

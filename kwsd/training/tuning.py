@@ -2,17 +2,18 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from kwsd.errors import KwsdError
 from kwsd.runtime.model import Model, Settings
 from kwsd.training.field import Point, Positive, curve
+from kwsd.training.spool import Audio
+from kwsd.training.surroundings import Negative
 from kwsd.training.torchfile import write_torch
 
 
@@ -41,8 +42,8 @@ def allowed(fa_per_hour: float, hours: float) -> int:
 
 def tune(
     model: Model,
-    positives: list[Positive],
-    negatives: list[npt.NDArray[np.int16]],
+    positives: Sequence[Positive],
+    negatives: Sequence[Negative | Audio],
     choices: list[dict[str, Any]],
     fa_per_hour: float,
     jobs: int,

@@ -20,8 +20,9 @@ pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
 from kwsd.training import field
-from kwsd.training.field import Point, Surroundings, at_snr, curve, frr_at, place, stretches
+from kwsd.training.field import FirstTrigger, Point, curve, frr_at, place, stretches
 from kwsd.training.rooms import random_room, reverberated
+from kwsd.training.surroundings import Surroundings, frame_powers, snr_gain
 from kwsd.training.tuning import allowed, settings_to_try, tune, write_settings
 
 LOUD = Path(__file__).parent.parent / "loud.pt"
@@ -112,8 +113,10 @@ def test_processes_change_nothing(model: Model) -> None:
 def test_stretches_lose_no_sample() -> None:
     recordings = [np.full(n, i, np.int16) for i, n in enumerate((10, field.STRETCH, 5, 7))]
     cut = stretches(recordings)
-    assert np.array_equal(np.concatenate(cut), np.concatenate(recordings))
-    assert [len(stretch) for stretch in cut] == [10 + field.STRETCH, 12]
+    assert np.array_equal(
+        np.concatenate([np.concatenate(group) for group in cut]), np.concatenate(recordings)
+    )
+    assert [sum(map(len, group)) for group in cut] == [10 + field.STRETCH, 12]
 
 
 def test_noise_has_the_level_asked_for() -> None:
@@ -205,11 +208,13 @@ def test_a_word_stands_after_three_seconds_and_before_one_and_a_half() -> None:
 
 
 def test_a_verified_model_fires_where_both_stages_reach_the_threshold(model: Model) -> None:
-    verified = replace(model, verifier={"mel": np.zeros(1, np.float32)})
     steps = [Step(t, 0.9, True, None, v) for t, v in ((1.0, None), (1.1, 0.3), (1.2, 0.6), (1.3, 0.9))]
     settings = replace(model.settings, threshold=0.6, release=0.1)
-    assert field._first_trigger(verified, steps, settings) == 1.2
-    assert field._first_trigger(verified, steps, replace(settings, threshold=0.95)) is None
+    for threshold, time in ((0.6, 1.2), (0.95, None)):
+        first = FirstTrigger(replace(settings, threshold=threshold), verified=True)
+        for step in steps:
+            first.push(step)
+        assert first.time == time
 
 
 @pytest.mark.parametrize(("snr", "level"), [(20, 100), (0, 1_000), (-6.0206, 2_000)])
@@ -217,7 +222,8 @@ def test_noise_is_mixed_in_under_the_words_and_not_the_pauses(snr: float, level:
     speech = np.zeros(SAMPLE_RATE, np.int16)
     speech[: SAMPLE_RATE // 2] = 1_000
     noise = np.tile(np.array([100, -100], np.float32), SAMPLE_RATE // 2)
-    assert np.abs(at_snr(noise, speech, snr)).max() == pytest.approx(level, rel=1e-3)
+    gain = snr_gain(frame_powers(speech), float((noise**2).mean()), snr)
+    assert np.abs(gain * noise).max() == pytest.approx(level, rel=1e-3)
 
 
 POINTS = [  # threshold, missed of ten, false alarms in two hours, median latency

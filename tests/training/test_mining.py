@@ -12,8 +12,8 @@ from kwsd.runtime.verifier import Verifier, shapes
 
 pytest.importorskip("torch")
 
-from kwsd.training.field import Surroundings
 from kwsd.training.mining import mine
+from kwsd.training.surroundings import Surroundings
 
 LOUD = Path(__file__).parent.parent / "loud.pt"
 

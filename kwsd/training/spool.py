@@ -1,0 +1,80 @@
+"""Recordings in a temporary file: hours of them take no memory, and any piece is at hand."""
+
+import os
+import tempfile
+import weakref
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from kwsd.errors import KwsdError
+
+Audio = npt.NDArray[np.int16]
+
+LARGE = Path("/var/tmp")  # for large temporary files (file-hierarchy(7)): /tmp may be memory
+
+
+class Spool:
+    """A temporary file of samples, 16 kHz mono int16. It is removed with the last recording in it."""
+
+    def __init__(self) -> None:
+        folder = LARGE if "TMPDIR" not in os.environ and os.access(LARGE, os.W_OK) else tempfile.gettempdir()
+        descriptor, name = tempfile.mkstemp(prefix="kwsd-", suffix=".s16", dir=folder)
+        self.path = Path(name)
+        self._file = os.fdopen(descriptor, "wb")
+        weakref.finalize(self, _remove, self._file, self.path)
+
+    def add(self, chunks: Iterable[Audio]) -> "Recording":
+        """Keep a recording that comes in chunks, (n,) each. Raises KwsdError where the disk is full."""
+        start = self._file.tell()
+        try:
+            for chunk in chunks:
+                try:
+                    self._file.write(chunk.tobytes())
+                except OSError as error:
+                    raise self._full(error) from error
+            return Recording(self.path, start, self._end() - start, self)
+        except BaseException:
+            self._file.seek(start)
+            self._file.truncate()
+            raise
+
+    def _end(self) -> int:
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise self._full(error) from error
+        return self._file.tell()
+
+    def _full(self, error: OSError) -> KwsdError:
+        return KwsdError(
+            f"{self.path.parent}: {error.strerror}; recordings take 115 MB an hour there: set TMPDIR to "
+            "a folder with more room"
+        )
+
+
+class Recording:
+    """A recording in a spool: a length, and slices that are arrays. It can be sent to another process."""
+
+    def __init__(self, path: Path, start: int, size: int, spool: Spool | None = None) -> None:
+        """start, size: in bytes. spool: kept as long as the recording."""
+        self._path, self._start, self._size, self._spool = path, start, size, spool
+
+    def __len__(self) -> int:
+        return self._size // 2
+
+    def __getitem__(self, part: slice) -> Audio:
+        start, stop, _ = part.indices(len(self))
+        count = max(0, stop - start)
+        return np.fromfile(self._path, np.int16, count, offset=self._start + 2 * start)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Recording, (self._path, self._start, self._size)
+
+
+def _remove(file: BinaryIO, path: Path) -> None:
+    file.close()
+    path.unlink(missing_ok=True)
