@@ -21,8 +21,8 @@ NO_REMIX_CHANNELS, DONT_MOVE, ADJUST_LATENCY = 0x0020, 0x0200, 0x2000
 # pa_subscription_mask
 ABOUT_SOURCES, ABOUT_SERVER = 0x0002, 0x0080
 
+NOT_ALLOWED, NOT_THERE = (1, 9), (6, 13)  # pa_error_code: no access or key; refused, or not to be reached
 INT16 = 3 if sys.byteorder == "little" else 4  # pa_sample_format
-MONO, STEREO = (0,), (1, 2)  # channel positions
 SUSPENDED = 2  # pa_source_state
 NONE = 0xFFFFFFFF  # PA_INVALID_INDEX, or "as the server likes" in a BufferAttr
 MOST_CHANNELS = 32  # PA_CHANNELS_MAX

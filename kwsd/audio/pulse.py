@@ -4,13 +4,12 @@ import threading
 import time
 from collections.abc import Iterator
 
-import numpy as np
-
-from kwsd.audio.capture import CAPACITY, Capture
+from kwsd.audio.capture import Capture
 from kwsd.audio.soundserver import ANSWER, Answer, NoAnswerError, Server, Source
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 
+GATHERING = 0.9  # of the latency that pass before the server is listened to again
 TICK = 0.25  # seconds after which one who waits looks around
 ASKING = 1.0  # seconds without audio after which the server is asked why, again and again
 SILENT = 5.0  # seconds without audio after which a source that is not suspended is lost
@@ -37,6 +36,8 @@ class PulseMicrophone(Capture):
         channels = f"{source.channels} channel{'' if source.channels == 1 else 's'}"
         self.description = f"{source.description} ({server.program}), {source.rate} Hz, {channels}"
         self._server, self._source, self._follow = server, source, follow
+        self._pause = GATHERING * latency
+        self._closing = False
         self._error: AudioError | None = None
         self._quiet = 0.0  # seconds without audio
         self._asked = 0.0  # of them, when the server was last asked
@@ -56,11 +57,11 @@ class PulseMicrophone(Capture):
             raise self._error
 
     def _release(self) -> None:
-        self._stopped = True
+        self._closing = True
         self._thread.join(CLOSING)
 
     def _run(self) -> None:
-        """Record until `stop`, or until there is nothing more to record."""
+        """Record until `close`, or until there is nothing more to record."""
         try:
             self._record()
         except AudioError as error:
@@ -71,13 +72,16 @@ class PulseMicrophone(Capture):
             self._ring.close()
 
     def _record(self) -> None:
-        """Return after `stop`, and where another source replaces it. Raises AudioError once it is lost."""
+        """Return after `close`, and where another source replaces it. Raises AudioError once it is lost."""
         answer: Answer | None = None  # to the question that is open
         unanswered = 0.0  # seconds since it was asked
-        while not self._stopped:
-            began = time.monotonic()
+        looked = time.monotonic()
+        while not self._closing.wait(
+            self._pause
+        ):  # where the server sends small pieces, they gather meanwhile
             self._server.iterate(TICK)
-            passed = min(time.monotonic() - began, TICK)  # a process that was frozen has not waited
+            before, looked = looked, time.monotonic()
+            passed = min(looked - before, self._pause + TICK)  # a process that was frozen has not waited
             self._quiet += passed
             self._take()
             if self._recording.lost:
@@ -101,15 +105,13 @@ class PulseMicrophone(Capture):
 
     def _take(self) -> None:
         """Write to the ring what has come."""
-        while (read := self._recording.read()) is not None:
-            frames, missing = read
+        data, missing = self._recording.read()
+        if missing:
+            self._lose(missing / SAMPLE_RATE)
+        if data:
             self._quiet = self._asked = 0.0
             self.waiting = ""
-            if missing:
-                self._lose(missing / SAMPLE_RATE)
-                silence = min(missing, round(CAPACITY * SAMPLE_RATE))
-                self._ring.write(np.zeros((silence, self._channels), np.int16))
-            self._ring.write(frames)
+            self._write(data)
 
     def _ask(self) -> Answer:
         self._server.changed = False

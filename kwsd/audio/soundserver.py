@@ -6,19 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from kwsd.audio import libpulse as pa
 from kwsd.audio.libpulse import libpulse
-from kwsd.audio.ring import Frames
-from kwsd.errors import AudioError
+from kwsd.errors import AbsentError, AudioError
 from kwsd.pcm import SAMPLE_RATE
 
 ANSWER = 5.0  # seconds after which a server does not answer
+LONGEST_HOLE = 1.0  # seconds of zeros in the place of frames that are missing; the rest is left out
 MOST_CHANNELS = 8  # recorded; of a source with more the server makes as many
 
 
-class NoServerError(AudioError):
+class NoServerError(AbsentError):
     """There is no sound server."""
 
 
@@ -94,10 +92,15 @@ class Server:
         self._pa.mainloop_free(self._loop)
 
     def iterate(self, seconds: float) -> None:
-        """Handle what the server sends, once something comes. Raises AudioError where the server is gone."""
+        """Handle all that the server has sent; wait so long for it to send something.
+
+        Raises AudioError where the server is gone.
+        """
         self._pa.mainloop_prepare(self._loop, round(seconds * 1e6))
         self._pa.mainloop_poll(self._loop)
-        self._pa.mainloop_dispatch(self._loop)
+        while self._pa.mainloop_dispatch(self._loop) > 0:
+            self._pa.mainloop_prepare(self._loop, 0)
+            self._pa.mainloop_poll(self._loop)
         if self._pa.context_get_state(self._context) >= pa.CONTEXT_FAILED:
             raise self._failure()
 
@@ -154,8 +157,13 @@ class Server:
             self.iterate(left)
 
     def _failure(self) -> AudioError:
-        text = self._pa.strerror(self._pa.context_errno(self._context)).decode()
-        return NoServerError(f"there is no sound server ({text})")
+        code = self._pa.context_errno(self._context)
+        text = self._pa.strerror(code).decode()
+        if code in pa.NOT_ALLOWED:
+            return AudioError(f"the sound server does not let kwsd in: {text}")
+        return NoServerError(
+            "there is no sound server" if code in pa.NOT_THERE else "the sound server is gone"
+        )
 
     def _forget_question(self) -> None:
         for operation in self._operations:
@@ -174,7 +182,8 @@ class Recording:
         self.channels = min(source.channels, MOST_CHANNELS)
         self._name = source.name
         self._pa = library
-        frame = 2 * self.channels  # bytes
+        self._frame = 2 * self.channels  # bytes
+        self._most = round(LONGEST_HOLE * SAMPLE_RATE) * self._frame
         spec = pa.SampleSpec(pa.INT16, SAMPLE_RATE, self.channels)
         positions = None
         flags = pa.DONT_MOVE | pa.ADJUST_LATENCY
@@ -182,7 +191,7 @@ class Recording:
             positions = pa.ChannelMap(self.channels)
             positions.map[: self.channels] = source.positions
             flags |= pa.NO_REMIX_CHANNELS
-        buffers = pa.BufferAttr(*[pa.NONE] * 4, round(fragment * SAMPLE_RATE) * frame)
+        buffers = pa.BufferAttr(*[pa.NONE] * 4, round(fragment * SAMPLE_RATE) * self._frame)
         self._stream = self._pa.stream_new(context, b"microphone", spec, positions)
         self._pa.stream_connect_record(self._stream, source.name.encode(), buffers, flags)
 
@@ -203,21 +212,18 @@ class Recording:
         name: bytes | None = self._pa.stream_get_device_name(self._stream)
         return name != self._name.encode()
 
-    def read(self) -> tuple[Frames, int] | None:
-        """Frames that have come, shape (n, channels), and how many are missing before them; None: no more."""
+    def read(self) -> tuple[bytes, int]:
+        """All frames that have come, interleaved int16, and how many are missing, with zeros instead."""
         data, size = ctypes.c_void_p(), ctypes.c_size_t()
-        missing = 0
+        came, missing = [], 0
         while self._pa.stream_peek(self._stream, data, size) == 0 and size.value:
-            frames = None
             if data.value:
-                copied = ctypes.string_at(data.value, size.value)
-                frames = np.frombuffer(copied, np.int16).reshape(-1, self.channels)
+                came.append(ctypes.string_at(data.value, size.value))
             else:
-                missing += size.value // (2 * self.channels)
+                came.append(bytes(min(size.value, self._most)))
+                missing += size.value // self._frame
             self._pa.stream_drop(self._stream)
-            if frames is not None:
-                return frames, missing
-        return None
+        return b"".join(came), missing
 
     def close(self) -> None:
         """May be called once."""
