@@ -6,7 +6,6 @@ To replace one, the new content is written beside the old file and renamed over 
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -74,7 +73,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     KwsdError for an OSError, in the block as well, and UsageError as `check_replaceable` does.
     """
     check_replaceable(path)
-    partial = path.with_name(f".kwsd-{secrets.token_hex(8)}.part")
+    partial = path.with_name(f".kwsd-{os.urandom(8).hex()}.part")
     try:
         try:
             descriptor = os.open(

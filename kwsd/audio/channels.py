@@ -11,6 +11,7 @@ from kwsd.errors import UsageError
 from kwsd.pcm import Samples
 
 FRAME = 0.02  # seconds in which a channel's level is measured
+BATCH = 50  # frames measured at a time: numpy's calls cost more than what they do
 STRIDE = 4  # one sample in so many is looked at, which measures levels as well
 SPAN = 6.0  # seconds that are compared at a time
 SHORTEST = 0.5  # seconds that tell anything: a word
@@ -51,7 +52,7 @@ class Mixer:
         self._frame = round(FRAME * rate)  # in samples
         self._shares = np.full(channels, 1 / channels, np.float32)  # a product is six times as fast as a mean
         self._watching = channel is None and channels > 1
-        self._held: Samples = np.zeros((0, channels), np.float32)  # not yet a whole frame
+        self._held: list[Samples] = []  # not yet measured
         self._powers: list[npt.NDArray[np.float64]] = []  # per frame: of each channel, then of the mean
         self._measured = 0  # frames in them
 
@@ -66,13 +67,20 @@ class Mixer:
 
     def finish(self) -> None:
         """The stream is at its end: judge what was not yet judged."""
+        if self._watching and self._held:
+            self._measure()
         if self._watching and self._measured * FRAME >= SHORTEST:
             self._judge()
 
     def _watch(self, frames: Samples) -> None:
-        held = np.concatenate((self._held, frames))
+        self._held.append(frames)
+        if sum(map(len, self._held)) >= BATCH * self._frame:
+            self._measure()
+
+    def _measure(self) -> None:
+        held = np.concatenate(self._held)
         count = len(held) // self._frame
-        self._held = held[count * self._frame :]
+        self._held = [held[count * self._frame :]]
         whole = held[: count * self._frame].reshape(count, self._frame, self.channels)[:, ::STRIDE]
         power = np.empty((count, self.channels + 1))
         power[:, :-1] = whole.var(axis=1)  # without an offset, which carries nothing

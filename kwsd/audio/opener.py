@@ -9,7 +9,7 @@ from typing import Protocol
 from kwsd.errors import AudioError
 from kwsd.pcm import Samples
 
-LATENCY = 0.1  # seconds of audio taken at a time: what is longer costs less processor and answers later
+LATENCY = 0.2  # seconds of audio taken at a time: what is longer costs less processor and answers later
 
 log = logging.getLogger(__name__)
 
@@ -83,11 +83,12 @@ def opener(device: str | None = None, channel: int | None = None, latency: float
     Raises AudioError where there is no library to open it with.
     """
     if sys.platform == "linux":
-        from kwsd.audio.cards import CardOpener
         from kwsd.audio.libpulse import is_installed
         from kwsd.audio.sources import ServerOpener
 
         def card_opener() -> Opener:
+            from kwsd.audio.cards import CardOpener
+
             return CardOpener(device, channel, latency)
 
         return ServerOpener(device, channel, latency, card_opener) if is_installed() else card_opener()

@@ -76,9 +76,8 @@ class PulseMicrophone(Capture):
         answer: Answer | None = None  # to the question that is open
         unanswered = 0.0  # seconds since it was asked
         looked = time.monotonic()
-        while not self._closing.wait(
-            self._pause
-        ):  # where the server sends small pieces, they gather meanwhile
+        while not self._closing:
+            time.sleep(self._pause)  # the server may send small pieces, which gather meanwhile
             self._server.iterate(TICK)
             before, looked = looked, time.monotonic()
             passed = min(looked - before, self._pause + TICK)  # a process that was frozen has not waited

@@ -1,6 +1,5 @@
 """The commands of ``kwsd``. Each is one file here and is imported only when it is run."""
 
-import difflib
 import importlib
 import inspect
 import shutil
@@ -76,6 +75,8 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            import difflib  # rarely needed, and large
+
             if similar := difflib.get_close_matches(args[0], COMMANDS, n=1):
                 hint = f"{error.message.removesuffix('.')}; did you mean {similar[0]}?"
                 raise click.UsageError(hint, ctx) from None

@@ -42,7 +42,7 @@ MODELS_OWN = "[default: the model's]"
 @click.option(
     "--latency",
     type=Number(0.02, 1),
-    default=0.1,
+    default=0.2,
     show_default=True,
     help="Seconds of microphone taken at a time: longer costs less processor and answers later.",
 )

@@ -1,6 +1,5 @@
 """Reading the ``.pt`` model file, without torch: every part checked before it is used."""
 
-import difflib
 import math
 import os
 from pathlib import Path
@@ -35,6 +34,8 @@ def find_model(name: str) -> Path:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else error
         beside = [f"{name}.pt"] if os.path.isfile(f"{name}.pt") else []  # noqa: PTH113 (no error)
+        import difflib  # rarely needed, and large
+
         similar = [*map(one_line, beside), *difflib.get_close_matches(path.stem, shipped, n=1)]
         hint = f"did you mean {similar[0]}? " if similar else ""
         is_path = path.name != name or path.suffix == ".pt"  # else a name, that none of ours has
