@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.pluginmanager.hasplugin("timeout"):
         for item in items:
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(TIMEOUT))
+                item.add_marker(pytest.mark.timeout(TIMEOUT, func_only=True))  # fixtures train models
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
