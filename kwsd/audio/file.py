@@ -84,8 +84,13 @@ class FileSource(Recorded):
 
     def _open(self, path: Path) -> SndfileReader | FFmpegReader:
         """Whatever reads the file. Raises AudioError where nothing does."""
+        no_audio = f"{self.name!r} holds no audio: record it again"
         try:
-            return SndfileReader(path, self.name, self._warn)
+            reader = SndfileReader(path, self.name, self._warn)
+            if not reader.is_empty:
+                return reader
+            reader.close()
+            unread = no_audio
         except OSError as error:
             raise AudioError(f"cannot read {self.name!r}: {error.strerror}") from error
         except UnknownFormatError as error:
@@ -93,14 +98,18 @@ class FileSource(Recorded):
         with path.open("rb") as file:
             kind = kind_of(file.read(HEAD))
         program = ffmpeg()
-        if program is None and kind:
-            raise AudioError(f"{self.name!r} is {kind}, which takes ffmpeg to read: sudo apt install ffmpeg")
-        try:
-            if program:
+        if program and (
+            kind or unread is not no_audio
+        ):  # a WAV without audio, which has no kind, is understood
+            try:
                 return FFmpegReader(program, path, self.name, kind)
-        except AudioError:
-            if kind:
-                raise
+            except AudioError:
+                if kind and unread is not no_audio:
+                    raise
+        if unread is no_audio:
+            raise AudioError(no_audio)
+        if kind:
+            raise AudioError(f"{self.name!r} is {kind}, which takes ffmpeg to read: sudo apt install ffmpeg")
         if path.suffix.lower() in RAW:
             raise AudioError(f"{unread}; raw audio goes to kwsd listen --input - < FILE")
         raise AudioError(f"{unread}; kwsd reads {FORMATS}")

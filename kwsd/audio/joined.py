@@ -8,6 +8,7 @@ file of its own, under a header that is right.
 import itertools
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from kwsd.audio.mp3 import first_frame, mp3_parts
@@ -16,6 +17,7 @@ from kwsd.audio.wav import wav_parts
 
 BLOCK = 1 << 20  # bytes searched at a time
 FLAC = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")  # its name and the header of its first block
+OGG_PAGE = 1 << 16  # bytes, at most
 OGG = b"OggS\x00\x02" + bytes(8)  # a page that begins a stream, at its time 0
 
 
@@ -24,10 +26,11 @@ def parts_of(file: BinaryIO) -> list[Part]:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     head = file.read(12)
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:] == b"WAVE":
         return wav_parts(file, size)
     if head[:4] == b"OggS":
-        return _cut(_ogg_streams(file), size)
+        *whole, last = _cut(_ogg_streams(file), size)
+        return [*whole, replace(last, remark=_ogg_remark(file, size))]
     if head[:4] == b"fLaC":
         return _cut((at for at, found in find(file, b"fLaC", 8) if found in FLAC), size)
     if first_frame(file, size) is not None:
@@ -43,6 +46,17 @@ def _ogg_streams(file: BinaryIO) -> Iterator[int]:
         if at != last:
             yield at
         last = at + 27 + segments + sum(page[27 : 27 + segments])
+
+
+def _ogg_remark(file: BinaryIO, size: int) -> str:
+    """What is to be said where the file ends within a page."""
+    start = max(0, size - OGG_PAGE)
+    file.seek(start)
+    tail = file.read(OGG_PAGE)
+    at = tail.rfind(b"OggS")
+    page = tail[at:]
+    length = 27 + page[26] + sum(page[27 : 27 + page[26]]) if len(page) > 26 else OGG_PAGE
+    return "it is cut off; what is there is heard" if at >= 0 and len(page) < length else ""
 
 
 def _cut(begins: Iterable[int], size: int) -> list[Part]:

@@ -77,6 +77,11 @@ class SndfileReader:
         if failure:
             raise failure
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no audio, as far as libsndfile knows."""
+        return len(self._parts) == 1 and not self._sound.frames
+
     def close(self) -> None:
         self._sound.close()
         self._file.close()

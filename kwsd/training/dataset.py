@@ -155,7 +155,7 @@ def files_of(folder: Path, split: str | None = None) -> Iterator[Path]:
 
 def is_audio(path: Path) -> bool:
     """Whether a file is one to hear: by the end of its name, or by its first bytes."""
-    if path.suffix.lower() in AUDIO_SUFFIXES:
+    if not path.is_file() or path.suffix.lower() in AUDIO_SUFFIXES:
         return path.is_file()
     try:
         with path.open("rb") as file:

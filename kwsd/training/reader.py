@@ -93,7 +93,7 @@ class Reader:
         elif length < SHORTEST:
             self.left_out[path] = f"it lasts {length / SAMPLE_RATE:.2g} s only"
         elif not loud:
-            self.left_out[path] = "it is silent"
+            self.left_out[path] = "; ".join(("it is silent", *remarks))
         else:
             self.remarks += remarks
             return True

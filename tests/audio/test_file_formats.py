@@ -69,6 +69,12 @@ def chunk(tag: bytes, body: bytes) -> bytes:
     return tag + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
+def rf64(data: bytes, claimed: int, name: bytes = b"RF64") -> bytes:
+    """As `wav`, with its length in a chunk of its own."""
+    sizes = chunk(b"ds64", struct.pack("<QQQI", claimed + 72, claimed, claimed // 2, 0))
+    return name + b"\xff" * 4 + b"WAVE" + wav(data, 2**32 - 1, before=sizes)[12:]
+
+
 DATA = to_int16(tones()).tobytes()
 ID3 = b"ID3\x03\x00\x00\x00\x00\x02\x00" + bytes(256)
 
@@ -99,6 +105,10 @@ WAVS = {
     "scraps behind": (wav(DATA, len(DATA), after=b"\1\2\3"), 1, ""),
     "a chunk before": (wav(DATA, len(DATA), before=chunk(b"JUNK", bytes(27))), 1, ""),
     "an odd chunk before, unpadded": (wav(DATA, len(DATA), before=chunk(b"JUNK", bytes(27))[:-1]), 1, ""),
+    "RF64": (rf64(DATA, len(DATA)), 1, ""),
+    "RF64, length 0": (rf64(DATA, 0), 1, ""),
+    "RF64, cut short": (rf64(DATA, 2 * len(DATA)), 1, "is cut short: 2.0 of 4.0 s are there"),
+    "BW64": (rf64(DATA, len(DATA), b"BW64"), 1, ""),
     "joined": (2 * wav(DATA, len(DATA)), 2, ""),
     "joined behind a name": (2 * wav(DATA, len(DATA), after=chunk(b"LIST", b"INFO")), 2, ""),
     "extensible": (
@@ -121,6 +131,12 @@ def test_all_the_audio_of_a_wav_is_heard(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(samples, np.tile(tones(), times), atol=2**-15)
     assert len(said) == bool(says)
     assert says in "".join(said)
+
+
+def test_wavs_are_joined_by_the_thousand(tmp_path: Path) -> None:
+    (tmp_path / "it.wav").write_bytes(2_000 * wav(DATA[:4], 4))
+    samples, said = hear(tmp_path / "it.wav")
+    assert (len(samples), said) == (4_000, [])
 
 
 def test_a_wav_beyond_4_gib_is_heard_to_its_end(tmp_path: Path) -> None:
@@ -381,3 +397,22 @@ def test_a_device_error_in_the_middle_is_said(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setattr(source._reader._part_file, "_file", Broken())  # type: ignore[union-attr]
         with pytest.raises(AudioError, match=r"beyond 0\.. s: Input/output error; it is damaged"):
             list(chunks)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_file_that_is_cut_off_says_so(tmp_path: Path, subtype: str) -> None:
+    whole = encoded(np.tile(tones(), 20), "OGG", subtype)
+    (tmp_path / "it.ogg").write_bytes(whole[: len(whole) * 2 // 3])
+    samples, said = hear(tmp_path / "it.ogg")
+    assert 16 * SAMPLE_RATE < len(samples) < 30 * SAMPLE_RATE
+    assert said == [f"{str(tmp_path / 'it.ogg')!r}: it is cut off; what is there is heard"]
+
+
+@needs_ffmpeg
+def test_where_libsndfile_hears_nothing_ffmpeg_is_asked(tmp_path: Path) -> None:
+    """An AU file whose writer was ended says that it has no audio."""
+    content = bytearray(encoded(tones(), "AU"))
+    struct.pack_into(">I", content, 8, 0)
+    (tmp_path / "it.au").write_bytes(content)
+    samples, said = hear(tmp_path / "it.au")
+    assert (len(samples), said) == (32_000, [])
