@@ -7,8 +7,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from harness import KWSD, PATIENCE
+
+from kwsd.cli.commands import cli
 
 ROOT = Path(__file__).parents[1]
 PYTHON = KWSD.with_name("python")
@@ -87,3 +90,21 @@ def test_the_shell_completes_commands_and_models(line: str, completed: set[str])
     asked = {"_KWSD_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
     lines = run(KWSD, PATH="/usr/bin:/bin", **asked).split()
     assert {value for kind, value in (each.split(",") for each in lines) if kind == "plain"} == completed
+
+
+def test_the_shell_completes_files() -> None:
+    pending: list[click.Command] = [cli]
+    named = []
+    while pending:
+        command = pending.pop()
+        context = click.Context(command)
+        if isinstance(command, click.Group):
+            pending += filter(
+                None, (command.get_command(context, name) for name in command.list_commands(context))
+            )
+        for parameter in command.params:
+            if re.search("FILE|DIR|PATH", parameter.make_metavar(context)):
+                named.append(parameter.opts[0])
+                kinds = [item.type for item in parameter.shell_complete(context, "x")]
+                assert kinds[:1] in (["file"], ["dir"]), (command.name, parameter.opts)
+    assert {"--input", "--config", "--save-clips", "--data", "--out"} <= set(named)

@@ -17,6 +17,11 @@ from kwsd.share import shared
 PICTURES = (".eps", ".jpg", ".jpeg", ".pdf", ".png", ".ps", ".svg", ".svgz", ".tif", ".tiff", ".webp")
 
 
+def complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Have the shell complete the name of a file."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 class Text(click.types.StringParamType):
     """A text that is not empty: the name of a model, a keyword."""
 
@@ -34,14 +39,14 @@ class ModelName(Text):
 
     def shell_complete(
         self,
-        ctx: click.Context,  # noqa: ARG002
-        param: click.Parameter,  # noqa: ARG002
+        ctx: click.Context,
+        param: click.Parameter,
         incomplete: str,
     ) -> list[CompletionItem]:
         """Files and names (docs/install.md says how to switch completion on)."""
         names = sorted(path.stem for path in shared("models").glob("*.pt"))
         fitting = [CompletionItem(name) for name in names if name.startswith(incomplete)]
-        return [CompletionItem(incomplete, type="file"), *fitting]
+        return [*complete_file(ctx, param, incomplete), *fitting]
 
 
 class CheckedPath(click.Path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kwsd.cli.checked import CheckedPath, ModelName, Text
+from kwsd.cli.checked import CheckedPath, ModelName, Text, complete_file
 from kwsd.cli.configfile import configured, from_file
 from kwsd.cli.number import Number
 from kwsd.errors import UsageError
@@ -35,7 +35,11 @@ MODELS_OWN = "[default: the model's]"
     help="Model file, or name of a shipped model.",
 )
 @click.option(
-    "--input", "input_", metavar="FILE", help="Hear a recording; -: raw 16 kHz mono int16 on stdin."
+    "--input",
+    "input_",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Hear a recording; -: raw 16 kHz mono int16 on stdin.",
 )
 @click.option("--device", metavar="NAME|INDEX", help="Microphone, by a part of its name; see kwsd devices.")
 @click.option("--channel", type=click.IntRange(min=1), help="Hear this channel only.  [default: the mean]")
