@@ -93,18 +93,17 @@ class Mixer:
     def _judge(self) -> None:
         power = np.concatenate(self._powers)
         self._powers, self._measured = [], 0
-        problem = fault(power[:, :-1], power[:, -1])
+        problem = fault(self._name, power[:, :-1], power[:, -1])
         if problem:
             self._watching = False
-            self._warn(
-                f"kwsd hears the mean of the channels of {self._name!r}, {problem}: choose one with --channel"
-            )
+            self._warn(f"{problem}, and the mean is heard: choose one with --channel")
 
 
-def fault(channels: npt.NDArray[np.float64], mean: npt.NDArray[np.float64]) -> str | None:
-    """What is wrong with the mean of channels. channels: (frames, channels) powers. mean: (frames,), its own.
+def fault(name: str, channels: npt.NDArray[np.float64], mean: npt.NDArray[np.float64]) -> str | None:
+    """What is wrong with the mean of a source's channels.
 
-    Returns the rest of a sentence about them, or None where the mean is as good as a channel.
+    channels, mean: power of each frame, (frames, channels) and (frames,). Returns the beginning of a
+    sentence, or None where the mean is as good as a channel.
     """
     count = channels.shape[1]
     total = channels.mean(axis=1)
@@ -112,7 +111,7 @@ def fault(channels: npt.NDArray[np.float64], mean: npt.NDArray[np.float64]) -> s
     if heard.sum() * FRAME < SHORTEST:
         return None
     if mean[heard].sum() < CANCELLED / count * total[heard].sum():
-        return "which cancel each other (one is inverted)"
+        return f"the channels of {name!r} cancel each other (one is inverted)"
     level = 10 * np.log10(channels + SILENCE)
     low, high = np.quantile(level, [0.1, 0.95], axis=0)
     for one, other in itertools.combinations(range(count), 2):
@@ -120,5 +119,5 @@ def fault(channels: npt.NDArray[np.float64], mean: npt.NDArray[np.float64]) -> s
         if high[voice] - low[voice] < LIVELY or high[rest] < high[voice] - MASKING:
             continue
         if not level[:, rest].std() or np.corrcoef(level[:, voice], level[:, rest])[0, 1] < UNLIKE:
-            return f"of which {one + 1} and {other + 1} carry different sounds"
+            return f"channels {one + 1} and {other + 1} of {name!r} carry different sounds"
     return None

@@ -261,7 +261,7 @@ def test_a_channel_is_chosen(tmp_path: Path) -> None:
     tone = tones()
     soundfile.write(path, np.stack((tone, -tone), axis=1), SAMPLE_RATE)
     (said,) = hear(path)[1]
-    assert "which cancel each other (one is inverted): choose one with --channel" in said
+    assert "cancel each other (one is inverted), and the mean is heard: choose one with" in said
     samples, said_of_one = hear(path, channel=2)
     np.testing.assert_allclose(samples, -tone, atol=2**-15)
     assert said_of_one == []
