@@ -18,14 +18,21 @@ LARGE = Path("/var/tmp")  # for large temporary files (file-hierarchy(7)): /tmp 
 
 
 class Spool:
-    """A temporary file of samples, 16 kHz mono int16. It is removed with the last recording in it."""
+    """A temporary file of samples, 16 kHz mono int16. It goes with the last recording in it."""
 
     def __init__(self) -> None:
         folder = LARGE if "TMPDIR" not in os.environ and os.access(LARGE, os.W_OK) else tempfile.gettempdir()
         descriptor, name = tempfile.mkstemp(prefix="kwsd-", suffix=".s16", dir=folder)
+        self.folder = Path(folder)
         self.path = Path(name)
         self._file = os.fdopen(descriptor, "wb")
-        weakref.finalize(self, _remove, self._file, self.path)
+        opened = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+        if opened.exists():  # then it needs no name, and nothing is left of it however kwsd ends
+            self.path.unlink()
+            self.path = opened
+            weakref.finalize(self, self._file.close)
+        else:
+            weakref.finalize(self, _remove, self._file, self.path)
 
     def add(self, chunks: Iterable[Audio]) -> "Recording":
         """Keep a recording that comes in chunks, (n,) each. Raises KwsdError where the disk is full."""
@@ -51,7 +58,7 @@ class Spool:
 
     def _full(self, error: OSError) -> KwsdError:
         return KwsdError(
-            f"{self.path.parent}: {error.strerror}; recordings take 115 MB an hour there: set TMPDIR to "
+            f"{self.folder}: {error.strerror}; recordings take 115 MB an hour there: set TMPDIR to "
             "a folder with more room"
         )
 
