@@ -17,6 +17,7 @@ from kwsd.audio.source import Recorded
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import Samples, finite
 
+TOO_LOUD = 16.0  # times full scale: floats that were not scaled like audio, from -1 to 1
 HEAD = 1 << 14  # bytes that tell what a file is
 RAW = (".raw", ".pcm", ".s16", ".s16le", ".sw", ".sln")
 FORMATS = "WAV, FLAC, Ogg, MP3, AIFF and, where ffmpeg is installed, most others"
@@ -57,7 +58,7 @@ class FileSource(Recorded):
     def __iter__(self) -> Iterator[Samples]:
         """Raises AudioError, after the audio that is there, where the file is empty, cut short or damaged."""
         resampler = Resampler(self._reader.rate)
-        odd = 0
+        odd = loud = 0
         failure = None
         try:
             for rate, frames in self._reader:
@@ -69,13 +70,17 @@ class FileSource(Recorded):
                 if frames.shape[1] != self._mixer.channels:
                     self._mixer = self._mix(frames.shape[1], rate)
                 odd += int(np.count_nonzero(~np.isfinite(frames)))
-                yield resampler.push(self._mixer.push(finite(frames)))
+                frames = finite(frames)
+                loud += int(np.count_nonzero(frames > TOO_LOUD))
+                yield resampler.push(self._mixer.push(frames))
         except AudioError as error:
             failure = error
         yield resampler.push(NOTHING, last=True)
         self._mixer.finish()
         if odd:
             self._warn(f"{odd} samples of {self.name!r} {NO_NUMBERS}: heard as silence")
+        if loud:
+            self._warn(f"{loud} samples of {self.name!r} are far beyond full scale: floats go from -1 to 1")
         if failure:
             raise failure
 

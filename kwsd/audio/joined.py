@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from kwsd.audio.mp3 import first_frame, mp3_parts
 from kwsd.audio.part import Part
+from kwsd.audio.sized import CUT_OFF, flac_part, sized_parts
 from kwsd.audio.wav import wav_parts
 
 BLOCK = 1 << 20  # bytes searched at a time
@@ -32,10 +33,11 @@ def parts_of(file: BinaryIO) -> list[Part]:
         *whole, last = _cut(_ogg_streams(file), size)
         return [*whole, replace(last, remark=_ogg_remark(file, size))]
     if head[:4] == b"fLaC":
-        return _cut((at for at, found in find(file, b"fLaC", 8) if found in FLAC), size)
+        streams = _cut((at for at, found in find(file, b"fLaC", 8) if found in FLAC), size)
+        return [flac_part(file, stream) for stream in streams]
     if first_frame(file, size) is not None:
         return mp3_parts(file, size)
-    return [Part(0, size)]
+    return sized_parts(file, size)
 
 
 def _ogg_streams(file: BinaryIO) -> Iterator[int]:
@@ -56,7 +58,7 @@ def _ogg_remark(file: BinaryIO, size: int) -> str:
     at = tail.rfind(b"OggS")
     page = tail[at:]
     length = 27 + page[26] + sum(page[27 : 27 + page[26]]) if len(page) > 26 else OGG_PAGE
-    return "it is cut off; what is there is heard" if at >= 0 and len(page) < length else ""
+    return CUT_OFF if at >= 0 and len(page) < length else ""
 
 
 def _cut(begins: Iterable[int], size: int) -> list[Part]:

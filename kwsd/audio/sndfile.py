@@ -64,6 +64,9 @@ class SndfileReader:
                     heard += len(frames) / rate
                     yield rate, frames
                 claimed = self._claimed(part)
+                if part.seconds is not None and heard > start + claimed + SLACK:
+                    there = f"its header says {claimed:,.1f} s and {heard - start:,.1f} s are there"
+                    self._warn(f"{self.name!r}: {there}: all is heard")
                 if start < heard < start + claimed - SLACK:
                     there = f"{heard:,.1f} of {start + claimed:,.1f} s are there"
                     failure = failure or AudioError(f"{self.name!r} is cut short: {there}; get it again")

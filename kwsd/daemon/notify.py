@@ -15,7 +15,8 @@ class Notifier:
 
     def __init__(self) -> None:
         address = os.environ.pop("NOTIFY_SOCKET", "")
-        interval = int(os.environ.pop("WATCHDOG_USEC", "0")) / 1e6  # seconds
+        microseconds = os.environ.pop("WATCHDOG_USEC", "")
+        interval = int(microseconds) / 1e6 if microseconds.isdecimal() else 0.0  # seconds
         watched = os.environ.pop("WATCHDOG_PID", None) in (None, str(os.getpid()))
         self._address = "\0" + address[1:] if address.startswith("@") else address  # @: an abstract socket
         self._pace = interval / 2 if watched else 0.0  # sd_watchdog_enabled(3) asks for half the interval

@@ -207,6 +207,78 @@ def test_all_of_a_joined_file_is_heard(tmp_path: Path, kind: str, subtype: str |
     assert said == []
 
 
+SIZED = {
+    "AIFF": ("AIFF", "LITTLE"),
+    "AU": ("AU", "FILE"),
+    "W64": ("W64", "FILE"),
+    "CAF": ("CAF", "FILE"),
+    "RIFX": ("WAV", "BIG"),
+}
+
+
+def sized(name: str) -> bytes:
+    """The tones in a file of this kind, which says where it ends."""
+    kind, endian = SIZED[name]
+    return encoded(tones(), kind, "PCM_16", endian=endian)
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_joined_files_that_say_where_they_end_are_all_heard(tmp_path: Path, name: str) -> None:
+    (tmp_path / "joined").write_bytes(3 * sized(name))
+    samples, said = hear(tmp_path / "joined")
+    np.testing.assert_allclose(samples, np.tile(tones(), 3), atol=2**-15)
+    assert said == []
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_a_file_that_says_where_it_ends_and_is_cut_off_is_heard_and_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / "cut").write_bytes(sized(name)[:-32_000])
+    samples, (said,) = hear(tmp_path / "cut")
+    assert len(samples) == pytest.approx(SAMPLE_RATE, abs=8)
+    assert said.endswith("cut': it is cut off; what is there is heard")
+
+
+def test_what_is_behind_the_end_of_a_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "less.au").write_bytes(
+        struct.pack(">4s5I", b".snd", 24, 32_000, 3, SAMPLE_RATE, 1) + 2 * DATA
+    )
+    samples, (said,) = hear(tmp_path / "less.au")
+    assert len(samples) == SAMPLE_RATE
+    assert said.endswith("less.au': 96,000 bytes behind the end that its header gives are not heard")
+
+
+@pytest.mark.parametrize(("name", "length"), [("W64", b"\xff" * 7 + b"\x7f"), ("RIFX", bytes(4))])
+def test_a_file_whose_writer_did_not_know_its_length_is_heard(
+    tmp_path: Path, name: str, length: bytes
+) -> None:
+    content = bytearray(sized(name))
+    at = content.index(b"data") + (16 if name == "W64" else 4)
+    content[at : at + len(length)] = length
+    (tmp_path / "it").write_bytes(content)
+    samples, said = hear(tmp_path / "it")
+    np.testing.assert_allclose(samples, tones(), atol=2**-15)
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("claimed", "says"), [(0, ""), (16_000, "its header says 1.0 s and 2.0 s are there")]
+)
+def test_a_flac_is_heard_beyond_the_length_that_it_gives(tmp_path: Path, claimed: int, says: str) -> None:
+    content = bytearray(encoded(tones(), "FLAC"))
+    content[22:26] = struct.pack(">I", claimed)
+    (tmp_path / "it.flac").write_bytes(content)
+    samples, said = hear(tmp_path / "it.flac")
+    np.testing.assert_allclose(samples, tones(), atol=2**-15)
+    assert len(said) == bool(says)
+    assert says in "".join(said)
+
+
+def test_floats_that_are_not_scaled_like_audio_are_said(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "it.wav", tones() * 1000, SAMPLE_RATE, subtype="FLOAT")
+    (said,) = hear(tmp_path / "it.wav")[1]
+    assert said.endswith("it.wav' are far beyond full scale: floats go from -1 to 1")
+
+
 def test_files_of_several_rates_and_channel_counts_are_joined(tmp_path: Path) -> None:
     parts = io.BytesIO()
     for rate, channels in ((48_000, 2), (16_000, 1), (44_100, 1)):

@@ -100,3 +100,8 @@ def test_without_a_manager_nothing_is_said(notifier: Make, monkeypatch: pytest.M
     made = notifier()
     made.send("READY=1")
     made.feed_watchdog()
+
+
+def test_a_watchdog_interval_that_is_no_number_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "abc")
+    Notifier().feed_watchdog()
