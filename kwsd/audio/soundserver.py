@@ -11,7 +11,7 @@ from kwsd.audio.libpulse import libpulse
 from kwsd.errors import AbsentError, AudioError
 from kwsd.pcm import SAMPLE_RATE
 
-ANSWER = 5.0  # seconds after which a server does not answer
+ANSWER = 4.0  # seconds after which a server does not answer
 LONGEST_HOLE = 1.0  # seconds of zeros in the place of frames that are missing; the rest is left out
 MOST_CHANNELS = 8  # recorded; of a source with more the server makes as many
 
@@ -24,7 +24,7 @@ class NoAnswerError(AudioError):
     """The sound server does not answer."""
 
     def __init__(self) -> None:
-        super().__init__(f"the sound server has not answered for {ANSWER:.0f} s")
+        super().__init__("the sound server does not answer")
 
 
 @dataclass(frozen=True)
