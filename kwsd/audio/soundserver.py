@@ -13,7 +13,6 @@ from kwsd.pcm import SAMPLE_RATE
 
 ANSWER = 4.0  # seconds after which a server does not answer
 LONGEST_HOLE = 1.0  # seconds of zeros in the place of frames that are missing; the rest is left out
-MOST_CHANNELS = 8  # recorded; of a source with more the server makes as many
 
 
 class NoServerError(AbsentError):
@@ -179,20 +178,21 @@ class Recording:
     """A stream from a source that the server must not move to another one."""
 
     def __init__(self, library: Any, context: int, source: Source, fragment: float) -> None:
-        self.channels = min(source.channels, MOST_CHANNELS)
+        self.channels = source.channels
         self._name = source.name
         self._pa = library
         self._frame = 2 * self.channels  # bytes
         self._most = round(LONGEST_HOLE * SAMPLE_RATE) * self._frame
         spec = pa.SampleSpec(pa.INT16, SAMPLE_RATE, self.channels)
-        positions = None
-        flags = pa.DONT_MOVE | pa.ADJUST_LATENCY
-        if self.channels == source.channels:
-            positions = pa.ChannelMap(self.channels)
-            positions.map[: self.channels] = source.positions
-            flags |= pa.NO_REMIX_CHANNELS
+        positions = pa.ChannelMap(self.channels)
+        positions.map[: self.channels] = source.positions
+        flags = pa.DONT_MOVE | pa.ADJUST_LATENCY | pa.NO_REMIX_CHANNELS
         buffers = pa.BufferAttr(*[pa.NONE] * 4, round(fragment * SAMPLE_RATE) * self._frame)
         self._stream = self._pa.stream_new(context, b"microphone", spec, positions)
+        if self._stream is None:  # given to libpulse, it would end the process
+            raise AudioError(
+                f"the sound server describes {source.name!r} in a way that kwsd does not understand"
+            )
         self._pa.stream_connect_record(self._stream, source.name.encode(), buffers, flags)
 
     @property

@@ -15,7 +15,11 @@ def main(args: list[str] | None = None) -> NoReturn:
     if (sys.argv[1:] if args is None else args)[:1] == ["listen"]:
         from kwsd.daemon.signals import Signals
 
-        signals = Signals()
+        try:
+            signals = Signals()
+        except RuntimeError as error:  # no thread to be had
+            print(f"kwsd: {error}: too many processes, or too little memory", file=sys.stderr)
+            sys.exit(1)
     try:
         code = _run(args, signals)
     except KeyboardInterrupt:
@@ -54,6 +58,9 @@ def _run(args: list[str] | None, signals: object) -> int | str | None:
         return error.exit_code
     except click.Abort:
         return 130  # Ctrl-C, as a shell counts it
+    except ImportError as error:  # an installation that is broken, or no memory for a library
+        say(f"kwsd is not installed well: {str(error).strip().splitlines()[-1]}", logging.ERROR)
+        return 1
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and str(error) != "can't start new thread":
             raise

@@ -18,6 +18,7 @@ import soxr
 from harness import KWSD, LOUD, PATIENCE
 
 from kwsd import Detector
+from kwsd.cli import main
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample.flac"
 MODEL = "student"  # sure within a step; `happy` rises over three: the noise of 8 bits moves it by two
@@ -280,3 +281,31 @@ def test_no_library_to_record_with_is_one_line(tmp_path: Path, command: str) -> 
     done = run(command=command, env=os.environ | {"PYTHONPATH": str(tmp_path)})
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "kwsd: the ALSA library is not here: sudo apt install alsa-utils\n"
+
+
+def test_no_thread_to_be_had_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("kwsd.daemon.signals.Signals.__init__", refuse)
+    with pytest.raises(SystemExit) as end:
+        main(["listen"])
+    assert end.value.code == 1
+    assert capsys.readouterr().err == (
+        "kwsd: can't start new thread: too many processes, or too little memory\n"
+    )
+
+
+def test_a_library_that_does_not_load_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def break_off(*_: object, **__: object) -> None:
+        raise ImportError("\n\nIMPORTANT: PLEASE READ THIS\n\nOriginal error was: no such symbol\n")
+
+    monkeypatch.setattr("kwsd.cli.commands.cli.main", break_off)
+    with pytest.raises(SystemExit) as end:
+        main(["info", "happy"])
+    assert end.value.code == 1
+    assert capsys.readouterr().err == "kwsd: kwsd is not installed well: Original error was: no such symbol\n"

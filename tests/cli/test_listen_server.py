@@ -65,6 +65,18 @@ def test_a_monitor_that_is_named_is_heard(
     running.event()
 
 
+@pytest.mark.parametrize("channels", [7, 9, 16, 32])
+def test_a_microphone_of_any_number_of_channels_is_heard(
+    daemon: Listen, own_microphone: FakeMicrophone, loud: Spoken, channels: int
+) -> None:
+    sink = ("module-null-sink", "sink_name=many", f"channels={channels}", "norewinds=1")
+    assert own_microphone.control("load-module", *sink)
+    running = daemon("--device", "many.monitor", "--channel", "1")
+    running.wait_for_notification("READY=1")
+    own_microphone.play(loud.path, sink="many")
+    running.event()
+
+
 def test_the_default_is_followed_to_another_microphone(
     daemon: Listen, own_microphone: FakeMicrophone, loud: Spoken
 ) -> None:
