@@ -18,6 +18,7 @@ from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import Samples, finite
 
 TOO_LOUD = 16.0  # times full scale: floats that were not scaled like audio, from -1 to 1
+SHARE_TOO_LOUD = 0.01  # of the samples, above which it is no mere glitch
 HEAD = 1 << 14  # bytes that tell what a file is
 RAW = (".raw", ".pcm", ".s16", ".s16le", ".sw", ".sln")
 FORMATS = "WAV, FLAC, Ogg, MP3, AIFF and, where ffmpeg is installed, most others"
@@ -58,7 +59,7 @@ class FileSource(Recorded):
     def __iter__(self) -> Iterator[Samples]:
         """Raises AudioError, after the audio that is there, where the file is empty, cut short or damaged."""
         resampler = Resampler(self._reader.rate)
-        odd = loud = 0
+        count = odd = loud = 0  # samples
         failure = None
         try:
             for rate, frames in self._reader:
@@ -70,6 +71,7 @@ class FileSource(Recorded):
                 if frames.shape[1] != self._mixer.channels:
                     self._mixer = self._mix(frames.shape[1], rate)
                 odd += int(np.count_nonzero(~np.isfinite(frames)))
+                count += frames.size
                 frames = finite(frames)
                 loud += int(np.count_nonzero(frames > TOO_LOUD))
                 yield resampler.push(self._mixer.push(frames))
@@ -79,7 +81,7 @@ class FileSource(Recorded):
         self._mixer.finish()
         if odd:
             self._warn(f"{odd} samples of {self.name!r} {NO_NUMBERS}: heard as silence")
-        if loud:
+        if loud > SHARE_TOO_LOUD * count:
             self._warn(f"{loud} samples of {self.name!r} are far beyond full scale: floats go from -1 to 1")
         if failure:
             raise failure
