@@ -319,20 +319,15 @@ def test_a_copy_of_an_engine_is_an_engine(random_model: Callable[..., Model], ki
     np.testing.assert_array_equal(COPIES[kind](engine).advance(frames), expected)
 
 
-def triggers_of(detector: Detector) -> list[kwsd.Trigger]:
-    """What a worker process does."""
-    return detector.feed(np.concatenate((quiet(0.5), loud(0.5))))
-
-
 def test_a_detector_goes_to_another_process(loudness: Model) -> None:
-    detector = Detector(loudness)
+    detector, samples = Detector(loudness), np.concatenate((quiet(0.5), loud(0.5)))
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        found = pool.apply(triggers_of, (detector,))
-    assert found == triggers_of(detector) != []
+        found = pool.apply(Detector.feed, (detector, samples))
+    assert found == detector.feed(samples) != []
 
 
 def test_a_detector_goes_through_joblib(loudness: Model) -> None:
     joblib = pytest.importorskip("joblib")
-    detector = Detector(loudness)
-    found = joblib.Parallel(n_jobs=2)(joblib.delayed(triggers_of)(detector) for _ in range(2))
-    assert found == [triggers_of(detector)] * 2
+    detector, samples = Detector(loudness), np.concatenate((quiet(0.5), loud(0.5)))
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(Detector.feed)(detector, samples) for _ in range(2))
+    assert found == [detector.feed(samples)] * 2
