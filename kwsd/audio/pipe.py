@@ -2,12 +2,13 @@
 
 import itertools
 import logging
+import math
 import os
 import select
 import struct
 import sys
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,10 @@ from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 
 COMMAND = "arecord -t raw -f S16_LE -r 16000 -c 1 | kwsd listen --input -"
 BLOCK = 1 << 14  # bytes read at a time: half a second
-WATCHED = 3 * SAMPLE_RATE  # samples that show whether it is stereo
+WATCHED = 3 * SAMPLE_RATE  # samples that show what format they are of
+LOUD = 3000  # standard deviation that samples have, at least, which are read in a wrong format
+NOISE, VOICE = 1.0, 0.7  # roughness above which it may be noise, and below which it is none
+FULL_SCALES = {"f": 8.0, "i": 2**31}  # largest magnitudes of samples: floats are of [-1, 1], or little more
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +57,7 @@ class PipeSource(Recorded):
         held = b""
         begun = False
         heard = 0
-        watch = StereoWatch()
+        watch = FormatWatch()
         for data in itertools.chain(self._blocks(), (None,)):
             held += data or b""
             if not begun:
@@ -119,8 +123,8 @@ def header_size(head: bytes, ended: bool = False) -> int | None:
     return None if not ended else len(head) if head.startswith(b"RIFF") else 0
 
 
-class StereoWatch:
-    """Warns once where raw audio sounds like two channels in turn: it has no header that would say so."""
+class FormatWatch:
+    """Warns once where raw audio sounds like samples of another format, which no header says."""
 
     def __init__(self) -> None:
         self._parts: list[npt.NDArray[np.int16]] = []
@@ -133,11 +137,36 @@ class StereoWatch:
         self._parts.append(samples)
         self._length += len(samples)
         if self._length >= WATCHED:
-            if is_stereo(np.concatenate(self._parts)):
-                log.warning(
-                    "standard input sounds like two channels; kwsd takes 16 kHz mono int16: %s", COMMAND
-                )
+            if found := other_format(np.concatenate(self._parts)):
+                log.warning("standard input sounds like %s; kwsd takes 16 kHz mono int16: %s", found, COMMAND)
             self._parts = []
+
+
+def other_format(samples: npt.NDArray[np.int16]) -> str | None:
+    """What int16 samples, shape (n,), are rather than one channel of audio; None where they may be that.
+
+    Audio that is read in a wrong format is noise, of which each sample differs from the one before.
+    """
+    if samples.std() > LOUD and roughness(samples) > NOISE:
+        pairs = samples[: len(samples) // 2 * 2]
+        for what, other in (
+            ("32-bit floats", pairs.view("<f4")),
+            ("32-bit samples", pairs.view("<i4")),
+            ("big-endian samples", samples.view(">i2")),
+        ):
+            if roughness(other) < VOICE:
+                return what
+    return "two channels" if is_stereo(samples) else None
+
+
+def roughness(samples: npt.NDArray[Any]) -> float:
+    """Power of the steps from sample to sample over that of the samples, shape (n,): 2 for white noise."""
+    with np.errstate(invalid="ignore"):
+        values = samples.astype(np.float64)
+    if not np.isfinite(values).all() or np.abs(values).max() > FULL_SCALES[samples.dtype.kind]:
+        return math.inf
+    power = np.square(values - values.mean()).mean()
+    return float(np.square(np.diff(values)).mean() / power) if power else math.inf
 
 
 def is_stereo(samples: npt.NDArray[np.int16]) -> bool:

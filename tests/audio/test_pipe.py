@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kwsd.audio.mp3 import parse_frame
-from kwsd.audio.pipe import PipeSource, header_size, is_stereo
+from kwsd.audio.pipe import PipeSource, header_size, is_stereo, other_format
 from kwsd.errors import UsageError
 from kwsd.pcm import to_int16
 
@@ -173,3 +173,23 @@ def test_two_channels_are_not_taken_for_one(caplog: pytest.LogCaptureFixture) ->
         assert not caplog.text
         heard([to_int16(voice.repeat(2)).tobytes()])
     assert caplog.text.count("standard input sounds like two channels") == 1
+
+
+def test_samples_of_another_format_are_known() -> None:
+    random = np.random.default_rng(0)
+    voice = np.convolve(random.normal(0, 0.3, 60_000), np.ones(8) / 8, "same")
+    samples = to_int16(voice)
+    wide = samples * np.int32(65_536) + random.integers(0, 65_536, len(samples), np.int32)
+    assert other_format(samples) is None
+    assert other_format(to_int16(random.normal(0, 0.3, 60_000))) is None
+    assert other_format(random.integers(-1, 2, 60_000).astype(np.int16)) is None
+    assert other_format(samples.byteswap()) == "big-endian samples"
+    assert other_format(voice.astype("<f4").view("<i2")) == "32-bit floats"
+    assert other_format(wide.astype("<i4").view("<i2")) == "32-bit samples"
+
+
+def test_big_endian_samples_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    voice = np.convolve(np.random.default_rng(0).normal(0, 0.3, 60_000), np.ones(8) / 8, "same")
+    with caplog.at_level(logging.WARNING):
+        heard([to_int16(voice).byteswap().tobytes()])
+    assert caplog.text.count("standard input sounds like big-endian samples; kwsd takes 16 kHz") == 1
