@@ -18,8 +18,9 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Run:
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs ``kwsd service``; systemctl logs what it is asked and fails at the command that $FAILS names."""
+    monkeypatch.delenv("SUDO_USER", raising=False)  # whoever runs the tests may have come by sudo
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "systemctl").write_text(

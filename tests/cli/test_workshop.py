@@ -39,7 +39,6 @@ COMMANDS = {
         "{out}",
     ),
     "evaluate": (*MODEL, "--data", "{folder}"),
-    "mine": (*MODEL, "--negatives", "{folder}", "--out", "{out}"),
     "tune": (*MODEL, "--positives", "{folder}", "--negatives", "{folder}", "--out", "{out}"),
 }
 

@@ -87,7 +87,7 @@ def others(home: Path) -> Sandbox:
         "sh -c 'nosuch'",
         "sh -c /nosuch",
         "python3 -m nosuch",
-        "ssh host /nosuch/x",
+        "find here /nosuch/x",
         "mosquitto_pub -t /nosuch -m on || true",
         "",
         "  ;",
