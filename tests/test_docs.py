@@ -50,3 +50,10 @@ def test_the_page_of_commands_holds_their_help() -> None:
     assert written == runpy.run_path(str(ROOT / "docs" / "make_commands.py"))["page"](), (
         "run python docs/make_commands.py"
     )
+
+
+def test_what_a_workflow_names_is_there() -> None:
+    text = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    named = set(re.findall(r"(?:scripts|tests|docs|\.ci)/[\w./-]*\w", text))
+    assert len(named) >= 4
+    assert [name for name in named if not (ROOT / name).exists()] == []
