@@ -2,4 +2,5 @@
 
 from kwsd.cli import main
 
-main()
+if __name__ == "__main__":  # not in the processes that multiprocessing starts
+    main()

@@ -50,6 +50,8 @@ def check_replaceable(path: Path) -> None:
         raise UsageError(f"{path} is a folder: name a file")
     if not stat.S_ISREG(mode):
         raise UsageError(f"{path} is a device or a pipe: name a file")
+    if sys.platform == "win32" and path.exists() and not os.access(path, os.W_OK):
+        raise UsageError(f"cannot write {path}: it is read-only: attrib -r {path}")
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}; create it")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -102,14 +104,15 @@ def replace_file(path: Path, content: bytes | str) -> None:
 
 
 def _copy_access(old: Path, new: Path) -> None:
-    """Give `new` the mode and, where permitted, the owner of `old`, if that exists."""
+    """Give `new` the mode and, where permitted, the owner of `old`, if that exists. Windows has neither."""
+    if sys.platform == "win32":
+        return
     try:
         status = old.stat()
     except FileNotFoundError:
         return
-    if sys.platform != "win32":
-        with suppress(PermissionError):
-            os.chown(new, status.st_uid, status.st_gid)
+    with suppress(PermissionError):
+        os.chown(new, status.st_uid, status.st_gid)
     new.chmod(status.st_mode & 0o777)
 
 

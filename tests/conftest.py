@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = [report.longrepr[2] for report in terminalreporter.getreports("skipped")]
     count = sum("root" in reason for reason in reasons)
     if count:
-        who = "an ordinary user" if os.geteuid() == 0 else "root"
+        who = "root" if sys.platform == "win32" or os.geteuid() else "an ordinary user"
         terminalreporter.write_line(f"{count} not run: run them as {who}", yellow=True)
 
 

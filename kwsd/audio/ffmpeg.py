@@ -4,6 +4,7 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ FORMATS = (
 )
 BY_FRAMES = {"MP3": "mp3", "AAC": "aac"}  # kinds, as `kind_of` calls them, and ffmpeg's names
 BLOCK = 0.25  # seconds read at a time
+INSTALL = {"darwin": "brew install ffmpeg", "win32": "winget install ffmpeg"}.get(
+    sys.platform, "sudo apt install ffmpeg"
+)
 SAID = 1000  # characters of what ffmpeg says, at most
 
 

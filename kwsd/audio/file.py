@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from kwsd.audio.channels import Mixer
-from kwsd.audio.ffmpeg import FFmpegReader, ffmpeg
+from kwsd.audio.ffmpeg import INSTALL, FFmpegReader, ffmpeg
 from kwsd.audio.kinds import kind_of
 from kwsd.audio.resample import Resampler
 from kwsd.audio.sndfile import SndfileReader, UnknownFormatError
@@ -116,7 +116,7 @@ class FileSource(Recorded):
         if unread is no_audio:
             raise AudioError(no_audio)
         if kind:
-            raise AudioError(f"{self.name!r} is {kind}, which takes ffmpeg to read: sudo apt install ffmpeg")
+            raise AudioError(f"{self.name!r} is {kind}, which takes ffmpeg to read: {INSTALL}")
         if path.suffix.lower() in RAW:
             raise AudioError(f"{unread}; raw audio goes to kwsd listen --input - < FILE")
         raise AudioError(f"{unread}; kwsd reads {FORMATS}")

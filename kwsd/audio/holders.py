@@ -33,7 +33,7 @@ def _owners(card: str) -> list[int]:
     found = []
     for status in PROC.glob("asound/card*/pcm*c/sub*/status"):
         with suppress(OSError):
-            owner = re.search(r"^owner_pid\s*:\s*(\d+)", status.read_text(), re.MULTILINE)
+            owner = re.search(r"^owner_pid\s*:\s*(\d+)", status.read_text("utf-8"), re.MULTILINE)
             if owner and re.fullmatch(f"card{card}", status.parts[-4]):
                 found.append(int(owner[1]))
     return found
@@ -53,7 +53,8 @@ def _openers(card: str) -> set[int]:
 
 def _process(thread: int) -> int:
     with suppress(OSError):
-        found = re.search(r"^Tgid:\s*(\d+)", (PROC / f"{thread}/status").read_text(), re.MULTILINE)
+        status = (PROC / f"{thread}/status").read_text("utf-8", "replace")
+        found = re.search(r"^Tgid:\s*(\d+)", status, re.MULTILINE)
         if found:
             return int(found[1])
     return thread
@@ -61,5 +62,5 @@ def _process(thread: int) -> int:
 
 def _command(pid: int) -> str:
     with suppress(OSError):
-        return (PROC / f"{pid}/comm").read_text().strip()
+        return (PROC / f"{pid}/comm").read_text("utf-8", "replace").strip()
     return ""

@@ -19,7 +19,9 @@ from kwsd.audio.wav import FLOAT, PCM, parse_form
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 
-COMMAND = "arecord -t raw -f S16_LE -r 16000 -c 1 | kwsd listen --input -"
+LINUX = "arecord -t raw -f S16_LE -r 16000 -c 1"
+OTHERS = "ffmpeg -i FILE -f s16le -ar 16000 -ac 1 -"
+COMMAND = f"{LINUX if sys.platform == 'linux' else OTHERS} | kwsd listen --input -"
 BLOCK = 1 << 14  # bytes read at a time: half a second
 WATCHED = 3 * SAMPLE_RATE  # samples that show what format they are of
 LOUD = 3000  # standard deviation that samples have, at least, which are read in a wrong format
@@ -84,10 +86,7 @@ class PipeSource(Recorded):
 
     def _blocks(self) -> Iterator[bytes]:
         """What comes in, until its end or `stop`: the wait is for either, so a silent pipe stops at once."""
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLIN)
-        poll.register(self._stopped, select.POLLIN)
-        while self._stopped not in dict(poll.poll()):
+        while self._wait():
             try:
                 data = os.read(self._descriptor, BLOCK)
             except OSError as error:
@@ -96,6 +95,15 @@ class PipeSource(Recorded):
                 self._ended = not self._stopping
                 return
             yield data
+
+    def _wait(self) -> bool:
+        """Wait for audio or its end; False after `stop`. On Windows reading waits, for audio alone."""
+        if sys.platform == "win32":
+            return not self._stopping
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        poll.register(self._stopped, select.POLLIN)
+        return self._stopped not in dict(poll.poll())
 
 
 def header_size(head: bytes, ended: bool = False) -> int | None:

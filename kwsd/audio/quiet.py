@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,10 +34,12 @@ def libraries_silenced() -> Iterator[None]:
 @functools.cache
 def _null() -> int | None:
     """A C stream that goes nowhere; None without glibc."""
+    if sys.platform != "linux":
+        return None
     try:
         if not (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):
             return None
-    except (AttributeError, ValueError, OSError):
+    except (ValueError, OSError):
         return None
     libc = ctypes.CDLL(None)
     libc.fopen.restype = ctypes.c_void_p

@@ -17,7 +17,8 @@ DOTS = 2_000  # in it, but for lines of comment
 
 def default_path() -> Path:
     """Where the file is looked for unless --config names one (XDG Base Directory Specification)."""
-    config = os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME", "/")) / ".config"
+    home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or "/"
+    config = os.environ.get("XDG_CONFIG_HOME") or Path(home) / ".config"
     return Path(config) / "kwsd" / "config.toml"
 
 

@@ -11,7 +11,8 @@ import click
 from click.core import ParameterSource
 
 from kwsd.daemon.logs import say
-from kwsd.errors import KwsdError, UsageError
+from kwsd.daemon.unit import NEEDS_LINUX
+from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
     from kwsd.daemon.account import Account
@@ -25,8 +26,8 @@ SYSTEM = click.option("--system", is_flag=True, help="The machine's service, not
 @click.group(name="service")
 def command() -> None:
     """It runs in your session or, with --system, for the machine."""
-    if sys.platform == "win32":
-        raise KwsdError("kwsd service needs systemd, which Windows does not have")
+    if sys.platform != "linux":
+        raise UsageError(NEEDS_LINUX)
 
 
 @command.command(context_settings={"ignore_unknown_options": True})

@@ -1,14 +1,13 @@
 """Whom a service runs as, and what that account may read and execute."""
 
-import grp
 import os
-import pwd
 import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from kwsd.errors import KwsdError, UsageError
+from kwsd.daemon.unit import NEEDS_LINUX
+from kwsd.errors import UsageError
 
 NOBODY = 65534  # owns nothing
 
@@ -25,8 +24,10 @@ class Account:
     @classmethod
     def of_this_process(cls) -> "Account":
         """Whoever runs this."""
-        if sys.platform == "win32":
-            raise KwsdError("there are no systemd services on Windows")
+        if sys.platform != "linux":
+            raise UsageError(NEEDS_LINUX)
+        import pwd
+
         uid = os.getuid()
         groups = frozenset((os.getgid(), *os.getgroups()))
         try:
@@ -39,8 +40,10 @@ class Account:
     @classmethod
     def named(cls, name: str) -> "Account":
         """The user of this name. Raises UsageError where there is none."""
-        if sys.platform == "win32":
-            raise KwsdError("there are no systemd services on Windows")
+        if sys.platform != "linux":
+            raise UsageError(NEEDS_LINUX)
+        import pwd
+
         try:
             entry = pwd.getpwnam(name)
         except (KeyError, ValueError):
@@ -78,8 +81,10 @@ class Account:
 
 
 def _group(name: str) -> tuple[int, ...]:
-    if sys.platform == "win32":
-        raise KwsdError("there are no systemd services on Windows")
+    if sys.platform != "linux":
+        raise UsageError(NEEDS_LINUX)
+    import grp
+
     try:
         return (grp.getgrnam(name).gr_gid,)
     except KeyError:

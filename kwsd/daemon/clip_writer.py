@@ -74,7 +74,8 @@ def our_size(path: Path) -> int | None:
 
 def write(path: Path, content: bytes) -> None:
     """Write a new file that only its owner can read. Raises OSError, and then leaves nothing of it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # EXCL: follows no link
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  # EXCL: follows no link
+    descriptor = os.open(path, flags, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

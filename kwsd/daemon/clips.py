@@ -19,6 +19,7 @@ import numpy as np
 
 from kwsd.daemon import clip_writer
 from kwsd.daemon.events import Event
+from kwsd.daemon.processes import OUT_OF_REACH
 from kwsd.errors import UsageError, is_transient
 from kwsd.pcm import SAMPLE_RATE, Int16, Samples, to_int16
 
@@ -124,6 +125,7 @@ class Clips:
             capture_output=True,
             check=False,
             process_group=0,  # Ctrl-C is for kwsd, which lets it finish
+            creationflags=OUT_OF_REACH,
         )
         if done.returncode:
             raise ValueError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])

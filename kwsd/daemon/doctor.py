@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +30,14 @@ TRIAL = 10  # seconds of audio on which the speed is measured; the first, in whi
 MOST = 0.5  # of a processor core; a model that takes more falls behind as soon as anything else runs
 
 SOUND = Path("/dev/snd")
+# what opens the settings of other systems: who may record, and how loud
+SETTINGS = {
+    "darwin": {
+        "mute": 'open "x-apple.systempreferences:com.apple.preference.security?Privacy_Microphone"',
+        "volume": 'open "x-apple.systempreferences:com.apple.preference.sound"',
+    },
+    "win32": {"mute": "start ms-settings:privacy-microphone", "volume": "start ms-settings:sound"},
+}
 
 
 @dataclass(frozen=True)
@@ -98,11 +107,15 @@ def library(_: Subject) -> str:
     except AlsaError as error:
         raise CheckError(str(error), "arecord -L") from error
     except AudioError as error:
-        raise CheckError(str(error), "sudo apt install alsa-utils") from error
+        on_linux = sys.platform == "linux"
+        mend = "sudo apt install alsa-utils" if on_linux else "pip install --force-reinstall sounddevice"
+        raise CheckError(str(error), mend) from error
 
 
 def server(_: Subject) -> str:
     """The sound server of the session, by which programs share the microphone."""
+    if sys.platform != "linux":
+        raise SkipError("on Linux only")
     program, address = _server()
     with socket.socket(socket.AF_UNIX) as client:
         try:
@@ -116,6 +129,8 @@ def server(_: Subject) -> str:
 
 def permission(_: Subject) -> str:
     """The right to open the sound hardware."""
+    if sys.platform != "linux":
+        raise SkipError("on Linux only")
     import grp
 
     nodes = sorted(SOUND.glob("pcmC*c"))
@@ -169,7 +184,7 @@ def level(subject: Subject) -> str:
             raise SkipError(unit.found, unit.stop) from error
         raise CheckError(str(error), ASK) from error
     except AudioError as error:
-        raise CheckError(str(error), ASK) from error
+        raise CheckError(str(error), _what_keeps_it()) from error
     alarm = threading.Timer(NEVER, microphone.stop)
     alarm.start()
     try:
@@ -184,7 +199,7 @@ def level(subject: Subject) -> str:
         microphone.stop()
         microphone.close()
     if not len(heard):
-        raise CheckError(f"no audio came in {NEVER:g} s", ASK)
+        raise CheckError(f"no audio came in {NEVER:g} s", _what_keeps_it())
     loudness = np.abs(heard)
     if microphone.muted:
         raise CheckError("muted", microphone.muted)
@@ -236,6 +251,8 @@ def speed(subject: Subject) -> str:
 
 def service(_: Subject) -> str:
     """The systemd service, the user's or the machine's."""
+    if sys.platform != "linux":
+        raise SkipError("on Linux only")
     from kwsd.daemon.service import network_is_allowed
 
     for scope in ("--user", "--system"):
@@ -298,6 +315,8 @@ def _recording_service() -> _Service | None:
 
 def _server() -> tuple[str, Path]:
     """Name and socket of the sound server. Raises SkipError where none is needed, else CheckError."""
+    if sys.platform != "linux":
+        raise SkipError("on Linux only")
     if given := os.environ.get("PULSE_SERVER", "").removeprefix("unix:"):
         if given.startswith("/"):
             return "PulseAudio", Path(given)
@@ -358,7 +377,7 @@ def _way_to_a_microphone() -> str:
     try:
         program, address = _server()
     except CheckError:
-        return "arecord -l"
+        return "arecord -l" if sys.platform == "linux" else "kwsd devices"
     if not is_installed():
         return "sudo apt install libpulse0"
     if program == "PipeWire" and not address.with_name("pulse").is_dir():
@@ -366,8 +385,15 @@ def _way_to_a_microphone() -> str:
     return "pactl list short sources"
 
 
+def _what_keeps_it() -> str:
+    """The command that shows what keeps kwsd from the microphone: another program or the settings."""
+    return SETTINGS[sys.platform]["mute"] if sys.platform in SETTINGS else ASK
+
+
 def _mixer(what: str, value: str) -> str:
-    """The command that sets the microphone's volume or mute."""
+    """The command that sets the microphone's volume or mute, or opens the settings that do."""
+    if sys.platform in SETTINGS:
+        return SETTINGS[sys.platform][what]
     try:
         _server()
     except CheckError:

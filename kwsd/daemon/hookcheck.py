@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kwsd.daemon.account import Account
-from kwsd.daemon.unit import is_in
-from kwsd.errors import KwsdError
+from kwsd.daemon.unit import NEEDS_LINUX, is_in
+from kwsd.errors import UsageError
 
 BUILTINS = frozenset(  # of POSIX and dash: they need no program
     (
@@ -133,8 +133,8 @@ def problems(hook: str, sandbox: Sandbox) -> list[str]:
 
 def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
     """What keeps the service from executing a program."""
-    if sys.platform == "win32":
-        raise KwsdError("there are no systemd services on Windows")
+    if sys.platform != "linux":
+        raise UsageError(NEEDS_LINUX)
     found = program if "/" in program else shutil.which(program, path=sandbox.path)
     if found is None:
         here = shutil.which(program)

@@ -4,7 +4,6 @@ import itertools
 import logging
 import math
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from kwsd.daemon.events import Event
-from kwsd.daemon.processes import Family, adopt_orphans, reap_adopted
+from kwsd.daemon.processes import OUT_OF_REACH, Family, adopt_orphans, reap_adopted
 
 MOST = 8  # hooks that may run at the same time
 GRACE = 2.0  # seconds from being told to end to being killed
@@ -77,7 +76,7 @@ class Hooks:
         for _ in range(5):  # what is killed may just have started something
             alive = [family for family in list(self._families.values()) if family.alive()]
             for family in alive:
-                family.send(signal.SIGKILL)
+                family.kill()
             if not alive:
                 break
 
@@ -95,7 +94,7 @@ class Hooks:
             self._count_failure()
             return
         assert process.stdin is not None
-        with suppress(BrokenPipeError):  # a hook need not read
+        with suppress(OSError):  # a hook need not read
             process.stdin.write(event.json().encode() + b"\n")
         process.stdin.close()
         while process.poll() is None and not self._ending.wait(POLL):
@@ -128,19 +127,20 @@ class Hooks:
                 stdout=2,  # standard output is for triggers
                 env=os.environ | event.environment() | mark,
                 start_new_session=True,
+                creationflags=OUT_OF_REACH,
             )
-            self._families[process.pid] = Family(process.pid, mark)
+            self._families[process.pid] = Family(process, mark)
         return process
 
     def _end(self, family: Family, grace: float) -> None:
-        """Send TERM to all of a family, and after `grace` seconds KILL to those left."""
+        """Tell all of a family to end, and after `grace` seconds kill those left."""
         deadline = time.monotonic() + grace
-        family.send(signal.SIGTERM)
+        family.terminate()
         while family.alive() and time.monotonic() < deadline:
             time.sleep(POLL)
         deadline += LAST
         while family.alive() and time.monotonic() < deadline:
-            family.send(signal.SIGKILL)
+            family.kill()
             time.sleep(POLL / 10)
 
     def _count_failure(self) -> None:

@@ -93,7 +93,8 @@ def _write(text: str, level: int) -> None:
     """Write a line on standard error as it is at the moment: while the meter is drawn, on its console."""
     with suppress(OSError, ValueError):  # nobody reads, a full disk; ValueError: a stream that was closed
         line = f"{PRIORITIES.get(level, '') if _is_journal() else ''}kwsd: {text}\n"
-        if sys.stderr is sys.__stderr__ and sys.stderr is not None:
+        console = sys.platform == "win32" and os.isatty(2)  # takes text, and no bytes
+        if sys.stderr is sys.__stderr__ and sys.stderr is not None and not console:
             # past Python's own buffer, whose lock the end of the process would wait for
             os.write(2, line.encode(sys.stderr.encoding, "backslashreplace"))
         elif sys.stderr is not None:

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import sys
 import time
 
 EXTENSION = 10.0  # seconds of patience asked for at a time
@@ -21,7 +22,9 @@ class Notifier:
         self._address = "\0" + address[1:] if address.startswith("@") else address  # @: an abstract socket
         self._pace = interval / 2 if watched else 0.0  # sd_watchdog_enabled(3) asks for half the interval
         self._fed = 0.0
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
+        self._socket: socket.socket | None = None
+        if sys.platform != "win32" and address:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def send(self, message: str) -> None:
         """Send an assignment such as ``STATUS=...``."""

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+# creation flags of a child that Ctrl-C does not reach on Windows, as it has no sessions
+OUT_OF_REACH = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,11 @@ class Family:
     """A command's processes: the leader of its session, all in that session, and all descendants of these.
 
     A descendant in a session of its own whose parent has ended is known by a mark, a variable of the
-    environment that the command began with. Elsewhere than on Linux the leader's process group is all.
+    environment that the command began with. On macOS the leader's process group is all, on Windows the leader
+    and its descendants while it lives.
     """
 
-    def __init__(self, leader: int, mark: Mapping[str, str]) -> None:
+    def __init__(self, leader: "subprocess.Popen[bytes]", mark: Mapping[str, str]) -> None:
         """`leader`: a child of this process, which must not be waited for while the family is in use."""
         ((name, value),) = mark.items()
         self._leader = leader
@@ -66,28 +71,46 @@ class Family:
 
     def alive(self) -> bool:
         """Whether any of them lives."""
-        if sys.platform != "linux":
-            return self._group_alive()
-        self._find()
-        return bool(self._members)
+        if sys.platform == "linux":
+            self._find()
+            return bool(self._members)
+        if sys.platform == "win32":
+            return self._leader.poll() is None
+        try:
+            os.killpg(self._leader.pid, 0)
+        except (ProcessLookupError, PermissionError):  # no permission: macOS, where only a zombie is left
+            return False
+        return True
 
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to all of them."""
+    def terminate(self) -> None:
+        """Tell all of them to end; on Windows they are killed."""
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill all of them."""
+        self._send(getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def _send(self, number: signal.Signals) -> None:
+        if sys.platform == "win32":
+            line = ["taskkill", "/T", "/F", "/PID", str(self._leader.pid)]
+            with suppress(FileNotFoundError):
+                subprocess.run(line, capture_output=True, check=False)
+            return
         self._find()
-        strangers = [one.pid for one in self._members if _group(one.pid) != self._leader]
-        with suppress(ProcessLookupError):
-            os.killpg(self._leader, number)
+        strangers = [one.pid for one in self._members if _group(one.pid) != self._leader.pid]
+        with suppress(ProcessLookupError, PermissionError):  # no permission: see `alive`
+            os.killpg(self._leader.pid, number)
         for pid in strangers:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
 
     def _find(self) -> None:
         """Find the living members: those of before, and whatever belongs to them."""
-        everything = processes()
+        everything, leader = processes(), self._leader.pid
         family = {process for process in self._members if process in everything}
         for process, status in everything.items():
-            orphan = status.parent == os.getpid() and process.pid != self._leader
-            if self._leader in (process.pid, status.session) or (orphan and _has(process, self._mark)):
+            orphan = status.parent == os.getpid() and process.pid != leader
+            if leader in (process.pid, status.session) or (orphan and _has(process, self._mark)):
                 family.add(process)
         children: dict[int, list[Process]] = {}
         for process, status in everything.items():
@@ -99,13 +122,6 @@ class Family:
             unseen += found
         self._members = {process for process in family if not everything[process].zombie}
 
-    def _group_alive(self) -> bool:
-        try:
-            os.killpg(self._leader, 0)
-        except ProcessLookupError:
-            return False
-        return True
-
 
 def reap_adopted(own: Iterable[int]) -> None:
     """Take the exit codes of adopted processes, which stay as zombies otherwise.
@@ -113,6 +129,8 @@ def reap_adopted(own: Iterable[int]) -> None:
     `own`: children that another waits for. So does somebody for what is in this process's own session: a
     library that has started it.
     """
+    if sys.platform != "linux":  # nothing is adopted there
+        return
     kept, session = set(own), os.getsid(0)
     for process, status in processes().items():
         adopted = status.parent == os.getpid() and status.session != session
@@ -121,6 +139,8 @@ def reap_adopted(own: Iterable[int]) -> None:
 
 
 def _group(pid: int) -> int:
+    if sys.platform == "win32":  # it has none
+        return 0
     try:
         return os.getpgid(pid)
     except ProcessLookupError:

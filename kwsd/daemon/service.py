@@ -13,7 +13,7 @@ from pathlib import Path
 from kwsd.daemon import unit
 from kwsd.daemon.account import Account
 from kwsd.daemon.hookcheck import Sandbox, problems
-from kwsd.daemon.unit import NAME
+from kwsd.daemon.unit import NAME, NEEDS_LINUX
 from kwsd.errors import KwsdError, UsageError
 from kwsd.files import replace_file
 from kwsd.share import page
@@ -190,8 +190,8 @@ class Service:
 
         changed: whether it may where somebody has changed the file since kwsd wrote it.
         """
-        if sys.platform == "win32":
-            raise KwsdError("there are no systemd services on Windows")
+        if sys.platform != "linux":
+            raise UsageError(NEEDS_LINUX)
         if self.system and os.geteuid() != 0:
             raise UsageError(f"the machine's service needs root: sudo kwsd service {command} --system ...")
         path = self.path
@@ -204,7 +204,7 @@ class Service:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode) or status.st_size > UNIT_LIMIT:
                 raise UsageError(f"{path} is not a unit file: move it away, then try again")
-            text = path.read_text(errors="replace")
+            text = path.read_text("utf-8", errors="replace")
         except FileNotFoundError:
             return
         except OSError as error:

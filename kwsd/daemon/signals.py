@@ -8,13 +8,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NoReturn
 
 WAY_OUT = 5.0  # seconds from the order to end until the process ends, finished or not
 
-END = (signal.SIGINT, signal.SIGTERM)
 HANG_UP, STATS, CHILD = (getattr(signal, name, None) for name in ("SIGHUP", "SIGUSR1", "SIGCHLD"))
+END = [signal.SIGINT, signal.SIGTERM]
+if sys.platform == "win32":
+    END.append(signal.SIGBREAK)  # Ctrl-Break, or its console is closed
 
 
 class Signals:
@@ -28,7 +30,7 @@ class Signals:
     def __init__(self) -> None:
         """Main thread only."""
         self._terminal = any(map(os.isatty, (0, 1, 2)))  # asked now: one that was closed is none
-        self._handlers: Mapping[int | None, Callable[[], None]] | None = None
+        self._handlers: dict[int | None, Callable[[], None]] | None = None
         self._child: Callable[[], None] = lambda: None
         self._abandon: Callable[[str], None] = lambda _reason: None
         self._early: list[int] = []
@@ -60,12 +62,8 @@ class Signals:
         the process ends in this moment; it is given the reason, if that is not the user's wish.
         """
         self._child, self._abandon = child, abandon
-        self._handlers = {
-            signal.SIGINT: stop,
-            signal.SIGTERM: stop,
-            HANG_UP: stop if self._terminal else reload,
-            STATS: stats,
-        }
+        self._handlers = {HANG_UP: stop if self._terminal else reload, STATS: stats}
+        self._handlers |= dict.fromkeys(END, stop)
         for number in self._early:
             self._handlers[number]()
 

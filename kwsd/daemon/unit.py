@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kwsd.daemon.account import Account
 
 NAME = "kwsd.service"
+NEEDS_LINUX = "kwsd service needs Linux with systemd; elsewhere, let the system start kwsd listen at login"
 STATE = Path("/var/lib/kwsd")  # the hardened unit's StateDirectory
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))  # what ProtectHome hides
 PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # what PrivateTmp replaces by empty folders
@@ -91,7 +92,7 @@ def _filled(name: str, command: Sequence[str], settings: dict[str, str | None], 
     """The template with its command, and the values of these settings; without those that are None."""
     values = settings | {"ExecStart": " ".join(map(quote, command))}
     lines = []
-    for line in re.sub(r"\bUID\b", str(uid), (shared("systemd") / name).read_text()).splitlines():
+    for line in re.sub(r"\bUID\b", str(uid), (shared("systemd") / name).read_text("utf-8")).splitlines():
         key = line.partition("=")[0]
         if key not in values:
             lines.append(line)

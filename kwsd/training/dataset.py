@@ -88,7 +88,7 @@ def clips_of(root: Path) -> list[Clip]:
     lists = [root / f"{split}_list.txt" for split in ("validation", "testing")]
     for file, split in zip(lists, ("validation", "testing"), strict=True):
         if file.exists():
-            listed |= {str(Path(name).with_suffix("")): split for name in _names(file)}
+            listed |= {Path(name).with_suffix("").as_posix(): split for name in _names(file)}
     clips = []
     for folder in _entries(root):
         if not folder.is_dir() or folder.name.startswith("_"):

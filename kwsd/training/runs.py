@@ -11,7 +11,7 @@ from kwsd.errors import KwsdError, UsageError
 def record(path: Path, run: dict[str, Any]) -> None:
     """Append a run to the file. Raises KwsdError where that cannot be."""
     try:
-        with path.open("a") as file:
+        with path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(run) + "\n")
     except OSError as error:
         raise KwsdError(f"cannot add the run to {path}: {error.strerror}") from error

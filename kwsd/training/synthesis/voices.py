@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def find_voices(kokoro: Path | None) -> tuple[Cast, list[str]]:
         else:
             cast["kokoro"] = kokoro_voices(kokoro)
     if importlib.util.find_spec("py_nanotts") is None:
-        left_out.append("nanotts is left out: pip install 'kwsd[synth]'")
+        how = "there is none for macOS" if sys.platform == "darwin" else "pip install 'kwsd[synth]'"
+        left_out.append(f"nanotts is left out: {how}")
     else:
         cast["nanotts"] = [
             NanoVoice(language, warp) for language in ("en-US", "en-GB") for warp in NANOTTS_WARPS
