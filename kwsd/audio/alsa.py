@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kwsd.audio.holders import ASK, holders
+from kwsd.audio.quiet import libraries_silenced
 from kwsd.errors import AbsentError, AudioError, BusyError
 from kwsd.pcm import SAMPLE_RATE
 
@@ -255,7 +256,9 @@ class Pcm:
         self.name = name
         self._alsa = library()
         self._handle, self._parameters = c_void_p(), c_void_p()
-        self._check(self._alsa.snd_pcm_open(byref(self._handle), os.fsencode(name), CAPTURE, NONBLOCK))
+        with libraries_silenced():  # a plugin may use a library that prints at each try
+            failed = self._alsa.snd_pcm_open(byref(self._handle), os.fsencode(name), CAPTURE, NONBLOCK)
+        self._check(failed)
         self._alsa.snd_pcm_hw_params_malloc(byref(self._parameters))
         try:
             self._set("any")

@@ -8,7 +8,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_exchanged = threading.Lock()
+_lock = threading.Lock()
+_silencers = 0  # how many there are at the moment
+_kept: int | None = None  # the C stream that is put back after the last of them
 
 
 @contextmanager
@@ -22,13 +24,19 @@ def libraries_silenced() -> Iterator[None]:
     if null is None:
         yield
         return
-    with _exchanged:
-        stream = ctypes.c_void_p.in_dll(ctypes.pythonapi, "stderr")
-        kept, stream.value = stream.value, null
-        try:
-            yield
-        finally:
-            stream.value = kept
+    stream = ctypes.c_void_p.in_dll(ctypes.pythonapi, "stderr")
+    global _silencers, _kept
+    with _lock:  # not held meanwhile: a library may hang
+        if not _silencers:
+            _kept, stream.value = stream.value, null
+        _silencers += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _silencers -= 1
+            if not _silencers:
+                stream.value = _kept
 
 
 @functools.cache

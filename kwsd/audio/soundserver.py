@@ -8,6 +8,7 @@ from typing import Any
 
 from kwsd.audio import libpulse as pa
 from kwsd.audio.libpulse import libpulse
+from kwsd.audio.quiet import libraries_silenced
 from kwsd.errors import AbsentError, AudioError
 from kwsd.pcm import SAMPLE_RATE
 
@@ -70,10 +71,13 @@ class Server:
         self._callbacks: list[Any] = []  # of the question asked last, kept while C knows them
         self._operations: list[int] = []  # its two parts
         self._loop = self._pa.mainloop_new()
-        self._context = self._pa.context_new(self._pa.mainloop_get_api(self._loop), b"kwsd")
+        with libraries_silenced():  # of a home that may not be read libpulse tells at each try
+            self._context = self._pa.context_new(self._pa.mainloop_get_api(self._loop), b"kwsd")
         self._on_event = pa.ON_EVENT(self._note_change)
         try:
-            if self._pa.context_connect(self._context, None, pa.NO_AUTOSPAWN, None) < 0:
+            with libraries_silenced():
+                refused = self._pa.context_connect(self._context, None, pa.NO_AUTOSPAWN, None) < 0
+            if refused:
                 raise NoServerError("there is no sound server")
             self._wait(lambda: self._pa.context_get_state(self._context) == pa.CONTEXT_READY)
             self._pa.context_set_subscribe_callback(self._context, self._on_event, None)

@@ -394,6 +394,26 @@ def test_a_home_or_working_directory_that_is_closed_holds_no_files(
     assert b"Traceback" not in done.stderr
 
 
+def test_a_closed_home_is_no_matter_of_libraries_either(tmp_path: Path) -> None:
+    """libpulse, and ALSA's plugin with it, would print a line at each try to find a microphone."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o000)
+    variables = environment(HOME=str(closed))
+    for name in ("XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "PULSE_SERVER"):
+        variables.pop(name, None)
+    done = subprocess.run(
+        without_privileges(KWSD, "listen", "--model", "happy", "--exit-on-loss"),
+        capture_output=True,
+        text=True,
+        env=variables | ({"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}),
+        check=False,
+        timeout=PATIENCE,
+    )
+    closed.chmod(0o700)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
 def test_as_pid_1_it_reaps_what_hooks_leave(tmp_path: Path) -> None:
     """In a container without an init."""
     inside = ["unshare", "--pid", "--fork", "--mount", "--mount-proc"]
