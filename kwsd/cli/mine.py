@@ -8,6 +8,7 @@ from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
 from kwsd.cli.number import Number
 from kwsd.cli.workshop import MODEL, console, filling, needs_scipy, tell, tell_left_out
+from kwsd.errors import UsageError
 
 
 @click.command(name="mine", cls=CheckedCommand)
@@ -50,6 +51,8 @@ def command(
     reader = Reader()
     around = streams.surroundings(noise, snr, (), "training", reader)
     files = [path for folder in negatives for path in files_of(folder, "training")]
+    if not files:
+        raise UsageError("--negatives: no recordings there to mine; evaluate keeps a share of them")
     found = []
     shown = track(files, "mining", console=console)
     loaded = read_model(find_model(model))

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from kwsd.cli.commands import cli
+from kwsd.errors import UsageError
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.verifier import Verifier, shapes
 
@@ -88,3 +90,19 @@ def test_what_stays_below_the_threshold_is_left(tmp_path: Path) -> None:
         out = tmp_path / str(threshold)
         mine(read_model(LOUD), [tmp_path / "soft.flac"], out, threshold, lambda _, count: found.append(count))
     assert found == [1, 0]
+
+
+def test_a_folder_of_which_nothing_is_mined_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    line = [
+        "mine",
+        "--model",
+        "happy",
+        "--negatives",
+        str(tmp_path / "empty"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    with pytest.raises(UsageError, match="--negatives: no recordings there to mine"):
+        cli.main(line, standalone_mode=False)
+    assert not (tmp_path / "out").exists()
