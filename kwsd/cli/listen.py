@@ -187,7 +187,8 @@ def command(
                 1e3 * counted.worst_step,
             )
 
-        requests = Requests(tell_stats, reload, listener.change_to, stats_every or math.inf)
+        started = click.get_current_context().params
+        requests = Requests(tell_stats, lambda: reload(started), listener.change_to, stats_every or math.inf)
 
         def abandon(reason: str) -> None:
             if reason:
@@ -227,9 +228,23 @@ def load(parameters: dict[str, Any]) -> "Detector":
     return Detector(model, **{name: parameters[name] for name in Settings.__dataclass_fields__})
 
 
-def reload() -> "Detector":
-    """The detector that the command line of this process asks for, with the configuration as it is now."""
+def reload(started: dict[str, Any]) -> "Detector":
+    """The detector that the command line of this process asks for, with the configuration as it is now.
+
+    `started`: the command's parameters when it began. What else has changed since then is logged.
+    """
+    from kwsd.runtime.model import Settings
+
     try:
-        return load(command.make_context("kwsd listen", sys.argv[2:]).params)
+        now = command.make_context("kwsd listen", sys.argv[2:]).params
     except click.ClickException as error:
         raise UsageError(error.format_message()) from error
+    detector = load(now)
+    reloaded = {"model", "config", *Settings.__dataclass_fields__}
+    if changed := [
+        option.opts[0]
+        for option in command.params
+        if option.name not in reloaded and now[str(option.name)] != started[str(option.name)]
+    ]:
+        log.warning("changed, but in force only after a restart: %s", ", ".join(changed))
+    return detector

@@ -83,6 +83,15 @@ def test_sighup_loads_the_configuration_anew(daemon: Piped, folder: Path) -> Non
     assert daemon.finish().count(b"\n") == 2
 
 
+def test_what_a_reload_does_not_change_is_named(daemon: Piped, folder: Path) -> None:
+    (folder / "mine.toml").write_text('model = "mine.pt"\nthreshold = 0.7\nhook-timeout = 5\n')
+    daemon.send(signal.SIGHUP)
+    line = daemon.wait_for("changed, but")
+    assert line.endswith("in force only after a restart: --hook-timeout")
+    daemon.say(WORD, SILENCE)
+    assert daemon.finish().count(b"\n") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
