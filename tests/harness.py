@@ -111,7 +111,8 @@ class FakeMicrophone:
 
     def plug(self) -> None:
         self._plugged = [self._load(*self.SINK), self._load(*self.SOURCE)]
-        assert self.control("set-default-source", "mic")
+        # PipeWire takes a while to have it
+        wait_for("the microphone", lambda: self.control("set-default-source", "mic"))
 
     def add(self, name: str) -> None:
         """Plug in another microphone; `play` with `sink=NAME.speaker` speaks into it."""
