@@ -13,7 +13,7 @@ PATIENCE = 100.0  # seconds that a command may take, torch's import included
 def python(desk: str) -> list[str]:
     """The interpreter of that system; a file opened with the system's encoding is an error on Linux."""
     imitation = ["-X", "warn_default_encoding", str(IMITATION), desk] if sys.platform == "linux" else []
-    return [sys.executable, *imitation]
+    return [sys.executable, "-P", *imitation]  # the kwsd that is installed
 
 
 def line(desk: str, *arguments: object) -> list[str]:

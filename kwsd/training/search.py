@@ -5,13 +5,14 @@ machines, share it.
 """
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE
@@ -35,7 +36,9 @@ def storage(where: str) -> BaseStorage:
     """A database by its URL (sqlite:///, postgresql://, mysql://), or a journal file by its path."""
     if "://" in where:
         return RDBStorage(where)
-    return JournalStorage(JournalFileBackend(where))
+    # Optuna's own choice is a symbolic link, which Windows lets only some users make
+    lock = JournalFileOpenLock(where) if sys.platform == "win32" else None
+    return JournalStorage(JournalFileBackend(where, lock))
 
 
 def open_study(where: str, name: str, search: bool) -> optuna.Study:
