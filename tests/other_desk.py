@@ -18,6 +18,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -63,7 +64,9 @@ def become(system: str) -> None:
     on_windows = system == "win32"
     missing = [NOT_ON_MACOS, NOT_ON_WINDOWS] if on_windows else [NOT_ON_MACOS]
     instead: dict[str, dict[str, Any]] = {"sys": {"platform": system}, "ctypes": {"CDLL": load_library}}
-    if on_windows:
+    if not on_windows:
+        instead["os"] = {"killpg": macos_killpg}
+    else:
         pathlib.Path.owner = pathlib.Path.group = no_owner  # type: ignore[method-assign,assignment]
         instead["signal"] = {
             "SIGBREAK": SIGBREAK,
@@ -104,6 +107,19 @@ def load_library(name: Any, *arguments: Any, **options: Any) -> ctypes.CDLL:
     if name is None or any(part in str(name) for part in LINUX_LIBRARIES):
         raise OSError(f"{name}: there is no such library here")
     return ctypes.CDLL(name, *arguments, **options)
+
+
+def macos_killpg(group: int, number: int) -> None:
+    """macOS permits no signal to a group of which only zombies are left."""
+    os.killpg(group, 0)
+    states = set()
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            state, _, of, *_ = path.read_bytes().rpartition(b")")[2].split()
+            states |= {state} if int(of) == group else set()
+    if states == {b"Z"}:
+        raise PermissionError(f"{group}: Operation not permitted")
+    os.killpg(group, number)
 
 
 def windows_popen(*arguments: Any, **options: Any) -> "subprocess.Popen[Any]":

@@ -227,6 +227,20 @@ def test_a_missing_ffmpeg_is_named_with_the_way_to_it(desk: str, tmp_path: Path)
     assert said.endswith(f"{'brew' if desk == 'darwin' else 'winget'} install ffmpeg\n")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="writes to Linux's eventfd, which calls any text invalid")
+def test_what_windows_says_of_a_pipe_that_nobody_reads_is_understood() -> None:
+    code = """
+import os
+from kwsd.cli.output import Descriptor
+try:
+    Descriptor(os.eventfd(0), "w").write(b"text")
+except BrokenPipeError:
+    print("broken")
+"""
+    said = subprocess.run([*python("win32"), "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "broken\n"
+
+
 def test_every_module_can_be_imported(desk: str) -> None:
     """The Python API is there: what only Linux has is looked for when it is used."""
     pytest.importorskip("torch")
