@@ -1,6 +1,11 @@
 """How the tests run, and what many of them need: recordings, a fake microphone, a running daemon."""
 
 import os
+
+# for torch, here and in every kwsd that a test starts: threads that wait for each other make small networks
+# ten times slower wherever something else runs beside them
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 import subprocess
 import sys
