@@ -30,7 +30,9 @@ from kwsd.errors import UsageError
 @click.option("--window", type=WINDOW, help="Steps the attention sees.  [default: the model's]")
 @click.option("--step", type=STEP, help="Frames between two steps.  [default: the model's]")
 @click.option(
-    "--patience", type=click.IntRange(1, 10_000), help="Steps on end, of streams.  [default: the model's]"
+    "--patience",
+    type=click.IntRange(1, 10_000),
+    help="Consecutive steps, of streams.  [default: the model's]",
 )
 @click.option(
     "--gate", type=Number(0.001, 1), help="Posterior that has the verifier asked.  [default: the model's]"

@@ -55,7 +55,9 @@ MODELS_OWN = "[default: the model's]"
 @click.option("--step", type=click.IntRange(min=1), help=f"Frames of 10 ms between steps.  {MODELS_OWN}")
 @click.option("--threshold", type=Number(0, 1), help=f"Posterior that triggers.  {MODELS_OWN}")
 @click.option("--gate", type=Number(0, 1), help=f"Posterior that has the verifier asked.  {MODELS_OWN}")
-@click.option("--patience", type=click.IntRange(min=1), help=f"Steps on end it takes.  {MODELS_OWN}")
+@click.option(
+    "--patience", type=click.IntRange(min=1), help=f"Consecutive steps that make a trigger.  {MODELS_OWN}"
+)
 @click.option(
     "--release", type=Number(0, 1), help=f"Posterior that rearms; a verifier needs none.  {MODELS_OWN}"
 )
