@@ -29,13 +29,13 @@ class Piped:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
-                bufsize=0,
             )
 
     def say(self, *audio: bytes) -> None:
         stdin: IO[bytes] | None = self.process.stdin
         assert stdin is not None
-        stdin.write(b"".join(audio))
+        stdin.write(b"".join(audio))  # buffered: an unbuffered write may take only a part
+        stdin.flush()
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
