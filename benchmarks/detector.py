@@ -19,12 +19,12 @@ import numpy as np
 
 from kwsd.errors import ModelError
 from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.debouncer import Debouncer
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import N_MELS, FrontEnd
 from kwsd.runtime.model import STUDENT, Model
 from kwsd.runtime.modelfile import find_model, read_model
-from kwsd.runtime.trigger import Debouncer
 from kwsd.runtime.verifier import SPAN, Verifier
 
 SECONDS = 10  # of audio in a repetition

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from kwsd.training.plots import field_plot
+from kwsd.training.report.plots import field_plot
 
 FOLDER = Path(__file__).with_name("field")
 STEPS = {

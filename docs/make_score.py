@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kwsd.training.dataset import read_tree
+from kwsd.training.data.speech_commands import read_tree
 
 WORDS = ("bed", "cat", "down", "eight", "five", "happy", "go", "left", "one", "right", "up", "happy")
 

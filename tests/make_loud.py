@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kwsd.runtime.model import Architecture, Model, Settings
-from kwsd.training.modelfile import save_model
+from kwsd.training.release.modelfile import save_model
 
 ARCHITECTURE = Architecture(channels=1, kernel=(40, 2), stride=(1, 1), hidden=1)
 

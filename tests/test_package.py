@@ -47,7 +47,7 @@ def test_the_project_s_table_lists_every_page_that_a_message_names() -> None:
 @needs_installation
 def test_the_pages_that_messages_name_are_installed() -> None:
     for name in PAGES:
-        assert ask(f"__import__('kwsd.share').share.page({name!r}).is_file()")
+        assert ask(f"__import__('kwsd.resources').resources.page({name!r}).is_file()")
 
 
 @needs_installation

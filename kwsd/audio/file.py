@@ -9,10 +9,10 @@ from typing import Self
 import numpy as np
 
 from kwsd.audio.channels import Mixer
-from kwsd.audio.ffmpeg import INSTALL, FFmpegReader, ffmpeg
-from kwsd.audio.kinds import kind_of
+from kwsd.audio.formats.ffmpeg import INSTALL, FFmpegReader, ffmpeg
+from kwsd.audio.formats.kinds import kind_of
+from kwsd.audio.formats.sndfile import SndfileReader, UnknownFormatError
 from kwsd.audio.resample import Resampler
-from kwsd.audio.sndfile import SndfileReader, UnknownFormatError
 from kwsd.audio.source import Recorded
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import Samples, finite

@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from kwsd.audio.kinds import is_undecided, kind_of
+from kwsd.audio.formats.kinds import is_undecided, kind_of
+from kwsd.audio.formats.wav import FLOAT, PCM, parse_form
 from kwsd.audio.source import Recorded
-from kwsd.audio.wav import FLOAT, PCM, parse_form
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 

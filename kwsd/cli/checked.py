@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from kwsd.errors import UsageError
 from kwsd.files import check_replaceable
-from kwsd.share import shared
+from kwsd.resources import shared
 
 PICTURES = (".eps", ".jpg", ".jpeg", ".pdf", ".png", ".ps", ".svg", ".svgz", ".tif", ".tiff", ".webp")
 

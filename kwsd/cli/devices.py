@@ -13,9 +13,9 @@ def command() -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    from kwsd.audio.opener import microphones
+    from kwsd.audio.microphone import microphones
     from kwsd.errors import AudioError, one_line
-    from kwsd.share import page
+    from kwsd.resources import page
 
     found = microphones()
     if not found:

@@ -124,13 +124,13 @@ def command(
 ) -> None:
     """The student learns from its teachers' posteriors and attention, and from the labels."""
     needs_torch()
-    from kwsd.training.distill import Distillation, teaching
-    from kwsd.training.plots import grid_plot, search_plot
-    from kwsd.training.pool import ScenePool, StillPool
-    from kwsd.training.recordings import Recordings
-    from kwsd.training.runs import record as add_record
-    from kwsd.training.search import ALPHAS, TEMPERATURES, evaluator, finished, open_study, run_trial
-    from kwsd.training.train import Recipe, Trainer, read_checkpoint
+    from kwsd.training.augment.pool import ScenePool, StillPool
+    from kwsd.training.augment.training_set import Recordings
+    from kwsd.training.fit.distillation import Distillation, teaching
+    from kwsd.training.fit.search import ALPHAS, TEMPERATURES, evaluator, finished, open_study, run_trial
+    from kwsd.training.fit.trainer import Recipe, Trainer, read_checkpoint
+    from kwsd.training.release.runs import record as add_record
+    from kwsd.training.report.plots import grid_plot, search_plot
 
     if not grid and out is None:
         raise UsageError("give --out for the model to write, or --grid to search")

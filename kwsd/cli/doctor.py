@@ -28,7 +28,7 @@ def command(device: str | None, model: str, as_json: bool) -> None:
     The exit code is 1 if a check fails.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: as kwsd listen runs it
-    from kwsd.daemon.doctor import Subject, examine
+    from kwsd.daemon.diagnostics import Subject, examine
 
     subject = Subject(device, model)
     if as_json:

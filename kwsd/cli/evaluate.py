@@ -81,7 +81,7 @@ def command(
     points = streams.evaluate(model, heard, settings, jobs)
     curve = [point.record() for point in points]
     if plot:
-        from kwsd.training.plots import field_plot
+        from kwsd.training.report.plots import field_plot
 
         field_plot({model: curve}, plot)
     if as_json:
@@ -103,10 +103,10 @@ def _clips(
     from rich.table import Table
 
     needs_torch()
-    from kwsd.training.metrics import misranked
-    from kwsd.training.recordings import Recordings
-    from kwsd.training.scoring import check_window
-    from kwsd.training.ship import clip_metrics, interval, split_scores
+    from kwsd.training.augment.training_set import Recordings
+    from kwsd.training.evaluate.metrics import misranked
+    from kwsd.training.fit.clip_scores import check_window
+    from kwsd.training.release.ship import clip_metrics, interval, split_scores
 
     crnn, read = load_crnn(model)
     window, step = window or read.settings.window, step or read.settings.step
@@ -127,7 +127,7 @@ def _clips(
         metrics["worst"] = {str(said[i].path.relative_to(data)): shares[i] for i in order[:worst]}
         metrics["one_minus_auroc_without"] = shares[order[worst:]].mean()
     if plot:
-        from kwsd.training.plots import det_plot
+        from kwsd.training.report.plots import det_plot
 
         det_plot({model: scores}, plot)
     if as_json:

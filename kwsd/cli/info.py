@@ -16,7 +16,7 @@ def command(model: str, against: str | None, as_json: bool) -> None:
     """MODEL is a file or the name of a shipped model."""
     from kwsd.errors import one_line
     from kwsd.runtime.modelfile import find_model
-    from kwsd.training.accounting import cost, verifier_cost
+    from kwsd.training.release.cost import cost, verifier_cost
 
     path = find_model(model)
     found, mine = cost(path)

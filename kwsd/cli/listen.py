@@ -128,13 +128,13 @@ def command(
     SIGHUP loads model and configuration anew, but where a terminal is used; SIGUSR1 logs the counters.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads would only cost memory
-    from kwsd.audio.source import open_source
+    from kwsd.audio.open import open_source
     from kwsd.daemon import logs
+    from kwsd.daemon.control import Requests
     from kwsd.daemon.events import print_json, unless_full
-    from kwsd.daemon.hooks import Hooks
     from kwsd.daemon.listener import Listener, OnAudio, OnGap, OnTrigger
-    from kwsd.daemon.notify import Notifier
-    from kwsd.daemon.requests import Requests
+    from kwsd.daemon.sinks.hooks import Hooks
+    from kwsd.daemon.systemd.notify import Notifier
     from kwsd.runtime.frontend import HOP
 
     if input_ is not None and from_file("device"):
@@ -151,7 +151,7 @@ def command(
             open_source(input_, device, exit_on_loss, notifier.heard, channel, latency)
         )
         if save_clips is not None:
-            from kwsd.daemon.clips import Clips
+            from kwsd.daemon.sinks.clips import Clips
 
             clips = stack.enter_context(
                 Clips(save_clips, clip_seconds, round(clips_limit * 1e6), source.live)
@@ -161,7 +161,7 @@ def command(
             on_gap.append(clips.on_gap)
         text = format_ == "text" or (format_ == "auto" and os.isatty(1))
         if text or meter:
-            from kwsd.daemon.terminal import Terminal
+            from kwsd.daemon.sinks.terminal import Terminal
 
             terminal = Terminal()
         if meter:

@@ -44,9 +44,9 @@ def command(
     from rich.progress import track
 
     from kwsd.runtime.modelfile import find_model, read_model
-    from kwsd.training.dataset import files_of
-    from kwsd.training.mining import mine
-    from kwsd.training.reader import Reader
+    from kwsd.training.data.reader import Reader
+    from kwsd.training.data.speech_commands import files_of
+    from kwsd.training.evaluate.mining import mine
 
     reader = Reader()
     around = streams.surroundings(noise, snr, (), "training", reader)

@@ -89,12 +89,12 @@ def command(
     needs_teacher()  # before anything is spoken, which takes a while
     from kwsd.runtime.model import BASELINE, check_keyword
     from kwsd.runtime.modelfile import read_model
-    from kwsd.training import revoice
-    from kwsd.training.dataset import files_of
-    from kwsd.training.field import conditions
-    from kwsd.training.mining import mine
-    from kwsd.training.recordings import Recordings
-    from kwsd.training.train import Recipe, read_checkpoint
+    from kwsd.training.augment import voice as revoice
+    from kwsd.training.augment.training_set import Recordings
+    from kwsd.training.data.speech_commands import files_of
+    from kwsd.training.evaluate.mining import mine
+    from kwsd.training.evaluate.streams import conditions
+    from kwsd.training.fit.trainer import Recipe, read_checkpoint
 
     if not revoice.available():
         tell("praat-parselmouth is not installed: trained on fewer voices")

@@ -66,11 +66,11 @@ def command(
 ) -> None:
     """Convolution channels, GRU units and attention keys go in equal rounds; what is left is written."""
     needs_torch()
-    from kwsd.training.distill import Distillation, teaching
-    from kwsd.training.pool import ScenePool
-    from kwsd.training.prune import importances, losses, pruned, strongest
-    from kwsd.training.recordings import Recordings
-    from kwsd.training.train import Recipe, Trainer
+    from kwsd.training.augment.pool import ScenePool
+    from kwsd.training.augment.training_set import Recordings
+    from kwsd.training.fit.distillation import Distillation, teaching
+    from kwsd.training.fit.prune import importances, losses, pruned, strongest
+    from kwsd.training.fit.trainer import Recipe, Trainer
 
     crnn, read = load_crnn(model)
     a = crnn.architecture

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kwsd.runtime.model import Model
-    from kwsd.training.crnn import CRNN
-    from kwsd.training.recordings import Recordings
+    from kwsd.training.augment.training_set import Recordings
+    from kwsd.training.nn.crnn import CRNN
 
 
 @click.command(name="quantize", cls=CheckedCommand)
@@ -74,12 +74,12 @@ def command(
 ) -> None:
     """Matrices get 8 or 4 bits and a scale for each row, or everything float16."""
     needs_torch()
-    from kwsd.training.distill import Distillation, teaching
-    from kwsd.training.pool import ScenePool
-    from kwsd.training.quantize import quantized
-    from kwsd.training.recordings import Recordings
-    from kwsd.training.ship import HANDED_DOWN
-    from kwsd.training.train import Recipe, Trainer, read_checkpoint
+    from kwsd.training.augment.pool import ScenePool
+    from kwsd.training.augment.training_set import Recordings
+    from kwsd.training.fit.distillation import Distillation, teaching
+    from kwsd.training.fit.trainer import Recipe, Trainer, read_checkpoint
+    from kwsd.training.nn.quantize import quantized
+    from kwsd.training.release.ship import HANDED_DOWN
 
     if out is None and not compare:
         raise UsageError("give --out for the model to write, or --compare")
@@ -129,11 +129,11 @@ def comparison(crnn: "CRNN", read: "Model", recordings: "Recordings", record: Pa
     """1 - AUROC on both judged splits of the model as it is and post-training quantized in every way."""
     from rich.table import Table
 
-    from kwsd.training.dynamic import Dynamic
-    from kwsd.training.metrics import one_minus_auroc
-    from kwsd.training.quantize import quantized
-    from kwsd.training.runs import record as add_record
-    from kwsd.training.ship import JUDGED, split_scores
+    from kwsd.training.evaluate.metrics import one_minus_auroc
+    from kwsd.training.nn.quantize import quantized
+    from kwsd.training.nn.torch_dynamic import Dynamic
+    from kwsd.training.release.runs import record as add_record
+    from kwsd.training.release.ship import JUDGED, split_scores
 
     ways = {
         "float32": crnn,

@@ -60,7 +60,7 @@ def command(
     from kwsd.pcm import SAMPLE_RATE
     from kwsd.runtime.detector import Detector
     from kwsd.runtime.modelfile import find_model, read_model
-    from kwsd.training.outline import Outline
+    from kwsd.training.report.outline import Outline
 
     if beside and plot is None:
         raise UsageError("--beside is drawn only: give --plot, too")
@@ -88,7 +88,7 @@ def command(
         if plot is not None:
             outline.push(chunk)
     if plot is not None:
-        from kwsd.training.timeline import Track, draw_timeline
+        from kwsd.training.report.timeline import Track, draw_timeline
 
         names = (file.parent.name or file.stem for file in files)
         words = [(at / SAMPLE_RATE, name) for at, name in zip(starts, names, strict=True)]

@@ -11,12 +11,12 @@ import click
 from click.core import ParameterSource
 
 from kwsd.daemon.logs import say
-from kwsd.daemon.unit import NEEDS_LINUX
+from kwsd.daemon.systemd.unit import NEEDS_LINUX
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
-    from kwsd.daemon.account import Account
-    from kwsd.daemon.service import Service
+    from kwsd.daemon.systemd.account import Account
+    from kwsd.daemon.systemd.service import Service
 
 NOT_INSTALLED = 4  # exit code of systemctl status
 
@@ -40,7 +40,7 @@ def install(system: bool, run_as: str | None, no_network: bool, options: tuple[s
 
     Without --run-as, hooks of the machine's service have no home, no sudo, no sound server and no GPIO.
     """
-    from kwsd.daemon.service import Service
+    from kwsd.daemon.systemd.service import Service
 
     service = Service(system, _account(system, run_as))
     words, hooks, reads = _listen_options(options, service)
@@ -74,7 +74,7 @@ def install(system: bool, run_as: str | None, no_network: bool, options: tuple[s
 @click.option("--purge", is_flag=True, help="Remove drop-ins and recordings, too.")
 def uninstall(system: bool, purge: bool) -> None:
     """Stop the service, disable it and remove it."""
-    from kwsd.daemon.service import Service, remove
+    from kwsd.daemon.systemd.service import Service, remove
 
     service = Service(system)
     if service.uninstall():
@@ -95,7 +95,7 @@ def uninstall(system: bool, purge: bool) -> None:
 @SYSTEM
 def status(system: bool) -> None:
     """Show what systemd knows of the service. The exit code is systemctl's."""
-    from kwsd.daemon.service import Service
+    from kwsd.daemon.systemd.service import Service
 
     service, other = Service(system), Service(not system)
     if not service.is_installed() and other.is_installed():
@@ -110,7 +110,7 @@ def status(system: bool) -> None:
 
 def _account(system: bool, run_as: str | None) -> "Account | None":
     """Whom the machine's service is to run as, checked; the options are then read as that user would."""
-    from kwsd.daemon.account import Account
+    from kwsd.daemon.systemd.account import Account
 
     if run_as is None:
         return None
@@ -138,7 +138,7 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
     Raises UsageError, or click's own, for options that kwsd listen would refuse or a service cannot have.
     """
     from kwsd.cli import listen
-    from kwsd.daemon.unit import STATE
+    from kwsd.daemon.systemd.unit import STATE
     from kwsd.runtime.modelfile import find_model, read_model
 
     hardened = service.system and not service.run_as

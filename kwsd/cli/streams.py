@@ -12,9 +12,9 @@ from kwsd.cli.workshop import console, tell_left_out
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
-    from kwsd.training.field import Point, Positive
-    from kwsd.training.reader import Reader
-    from kwsd.training.surroundings import Negative, Surroundings
+    from kwsd.training.data.reader import Reader
+    from kwsd.training.evaluate.conditions import Negative, Surroundings
+    from kwsd.training.evaluate.streams import Point, Positive
 
 POSITIVES = click.option(
     "--positives", type=Folder(), multiple=True, help="Folder of recordings of the keyword. Repeatable."
@@ -41,8 +41,8 @@ def read(
     rir: tuple[Path, ...],
 ) -> "tuple[list[Positive], list[Negative]]":
     """The streams of the folders. Raises UsageError where there are none."""
-    from kwsd.training.field import read_streams
-    from kwsd.training.reader import Reader
+    from kwsd.training.data.reader import Reader
+    from kwsd.training.evaluate.streams import read_streams
 
     reader = Reader()
     streams = read_streams(positives, negatives, split, surroundings(noise, snr, rir, split, reader), reader)
@@ -61,8 +61,8 @@ def surroundings(
     reader: "Reader",
 ) -> "Surroundings":
     """Noise of this split's side, and rooms. Raises UsageError for noise without a ratio, or the reverse."""
-    from kwsd.training.dataset import files_of
-    from kwsd.training.surroundings import Surroundings
+    from kwsd.training.data.speech_commands import files_of
+    from kwsd.training.evaluate.conditions import Surroundings
 
     if noise and snr is None:
         raise UsageError("--noise needs a level to mix it in at: give --snr DB")
@@ -83,7 +83,7 @@ def evaluate(
     from rich.progress import Progress
 
     from kwsd.runtime.modelfile import find_model, read_model
-    from kwsd.training.field import curve
+    from kwsd.training.evaluate.streams import curve
 
     positives, negatives = streams
     with Progress(console=console, transient=True) as progress:
@@ -96,7 +96,7 @@ def table(points: "list[Point]", wanted: float = 0.5) -> None:
     """Print the curve, and the best point at `wanted` false alarms an hour."""
     from rich.table import Table
 
-    from kwsd.training.field import frr_at
+    from kwsd.training.evaluate.streams import frr_at
 
     shown = Table("threshold", "FRR (95 %)", "FA/h (95 %)", "latency p50, p95", header_style="bold")
     best = frr_at(points, wanted)

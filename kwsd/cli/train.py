@@ -82,9 +82,9 @@ def command(
                 "a verified model's threshold is chosen on running speech: give --speech or --no-verifier"
             )
     from kwsd.runtime.model import BASELINE, STUDENT, check_keyword
-    from kwsd.training.pool import ScenePool
-    from kwsd.training.recordings import Recordings
-    from kwsd.training.train import Recipe, Trainer, read_checkpoint
+    from kwsd.training.augment.pool import ScenePool
+    from kwsd.training.augment.training_set import Recordings
+    from kwsd.training.fit.trainer import Recipe, Trainer, read_checkpoint
 
     check_keyword(keyword)
     recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed)

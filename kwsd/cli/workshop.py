@@ -31,14 +31,14 @@ from kwsd.cli.number import Number
 from kwsd.cli.standard_output import StandardOutput
 from kwsd.daemon.logs import say
 from kwsd.errors import KwsdError, UsageError, one_line
-from kwsd.share import page
+from kwsd.resources import page
 
 if TYPE_CHECKING:
     from kwsd.runtime.model import Architecture, Array, Model, Settings
-    from kwsd.training.crnn import CRNN
-    from kwsd.training.reader import Reader
-    from kwsd.training.recordings import Recordings
-    from kwsd.training.train import Epoch, Recipe, Trainer
+    from kwsd.training.augment.training_set import Recordings
+    from kwsd.training.data.reader import Reader
+    from kwsd.training.fit.trainer import Epoch, Recipe, Trainer
+    from kwsd.training.nn.crnn import CRNN
 
 console = Console(file=StandardOutput())  # type: ignore[arg-type]  # all that a console asks of a file
 
@@ -145,10 +145,10 @@ def taught(recordings: "Recordings", recipe: "Recipe", out: Path, verified: bool
 
     verified: the network is to be verified by those heads, in the end.
     """
-    from kwsd.training.embedding import SpeechEmbedding
-    from kwsd.training.heads import FromHeads, half_hearing, hearing, train_heads, tuned_heads
-    from kwsd.training.pool import ScenePool, StillPool
-    from kwsd.training.train import Trainer
+    from kwsd.training.augment.pool import ScenePool, StillPool
+    from kwsd.training.fit.teacher import FromHeads, half_hearing, hearing, train_heads, tuned_heads
+    from kwsd.training.fit.trainer import Trainer
+    from kwsd.training.nn.embedding import SpeechEmbedding
 
     embedding, scenes = SpeechEmbedding(), recordings.scenes()
     learns = embedding_learns(recordings, verified)
@@ -181,8 +181,8 @@ def choosing(
     """Chooses a model's settings on streams: the run's own of the validation split, and unseen speech."""
 
     def choose(model: "Model") -> "Settings":
-        from kwsd.training.field import streams_of
-        from kwsd.training.tuning import settings_to_try, tune
+        from kwsd.training.evaluate.streams import streams_of
+        from kwsd.training.evaluate.tuning import settings_to_try, tune
 
         with console.status("choosing how it is run"):
             streams = streams_of(recordings, "validation", SNR, unseen)
@@ -208,7 +208,7 @@ def teacher_details(recordings: "Recordings", recipe: "Recipe", verified: bool =
 def load_crnn(name: str) -> tuple["CRNN", "Model"]:
     """A model file, or a shipped model by its name: as a network, and as it was read."""
     from kwsd.runtime.modelfile import find_model, read_model
-    from kwsd.training.modelfile import to_torch
+    from kwsd.training.release.modelfile import to_torch
 
     model = read_model(find_model(name))
     return to_torch(model), model
@@ -233,9 +233,9 @@ def train_and_ship(
     What was trained is on the disk, in the checkpoint or the model, before anything else is tried.
     """
     from kwsd.runtime.model import Settings
-    from kwsd.training.heads import FromHeads
-    from kwsd.training.modelfile import from_torch
-    from kwsd.training.ship import HANDED_DOWN
+    from kwsd.training.fit.teacher import FromHeads
+    from kwsd.training.release.modelfile import from_torch
+    from kwsd.training.release.ship import HANDED_DOWN
 
     tell_left_out(recordings.reader)  # of noise and speech, which the scenes have read
     checkpoint = trainer.checkpoint
@@ -283,7 +283,7 @@ def keep(model: "Model", out: Path) -> None:
 
     Raises KwsdError where `out` cannot be written, with the name of the file that has the model.
     """
-    from kwsd.training.modelfile import save_model
+    from kwsd.training.release.modelfile import save_model
 
     try:
         save_model(model, out)
@@ -367,9 +367,9 @@ def ship_and_record(
 
     ran: history and seconds. settings, verifier: as `ship` takes them.
     """
-    from kwsd.training.accounting import cost
-    from kwsd.training.runs import record as add_record
-    from kwsd.training.ship import interval, ship
+    from kwsd.training.release.cost import cost
+    from kwsd.training.release.runs import record as add_record
+    from kwsd.training.release.ship import interval, ship
 
     facts = {
         "data": recordings.facts(),
@@ -434,7 +434,7 @@ def trial_progress(trials: int) -> Iterator[Callable[[int, str], None]]:
 
 def download_with_progress(root: Path) -> None:
     """Fetch the Speech Commands archive into `root`, drawing how far it is."""
-    from kwsd.training.download import download
+    from kwsd.training.data.download import download
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console) as progress:

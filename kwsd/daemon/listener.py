@@ -11,7 +11,7 @@ import numpy as np
 
 from kwsd.audio.source import Source
 from kwsd.daemon.events import Event
-from kwsd.daemon.notify import Notifier
+from kwsd.daemon.systemd.notify import Notifier
 from kwsd.errors import one_line
 from kwsd.pcm import Samples
 from kwsd.runtime.detector import TAIL, Detector, Step

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.pcm import SAMPLE_RATE, finite, to_float32
+from kwsd.runtime.debouncer import Debouncer, Trigger
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, FrontEnd
-from kwsd.runtime.inquiry import BLOCK, Inquiry
 from kwsd.runtime.model import Model
-from kwsd.runtime.trigger import Debouncer, Trigger
+from kwsd.runtime.second_stage import BLOCK, Inquiry
 from kwsd.runtime.verifier import Verifier
 
 TAIL = SAMPLE_RATE // 2  # samples of silence to feed after a recording: its last word is decided in them

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from kwsd.errors import ModelError, UsageError, is_transient, one_line, shown
 from kwsd.files import read_file
 from kwsd.pcm import SAMPLE_RATE
+from kwsd.resources import shared
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR
 from kwsd.runtime.model import Architecture, Array, Model, Settings, check_keyword
 from kwsd.runtime.torchfile import MAX_BYTES, Tensor, read_torch
 from kwsd.runtime.verifier import MAX_HEADS, shapes
-from kwsd.share import shared
 
 FORMAT_VERSION = 1
 LARGEST_WEIGHT = 1e6  # far above any trained one; every product in the engine stays finite

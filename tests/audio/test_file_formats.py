@@ -12,9 +12,9 @@ import pytest
 import soundfile
 
 from kwsd.audio.file import FileSource
-from kwsd.audio.joined import find
-from kwsd.audio.kinds import kind_of
-from kwsd.audio.mp3 import parse_frame
+from kwsd.audio.formats.joined import find
+from kwsd.audio.formats.kinds import kind_of
+from kwsd.audio.formats.mp3 import parse_frame
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples, to_int16
 
@@ -303,7 +303,7 @@ def test_a_joined_file_with_a_damaged_part_is_heard_and_said(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("block", [1, 3, 1 << 20])
 def test_find_sees_every_place(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr("kwsd.audio.joined.BLOCK", block)
+    monkeypatch.setattr("kwsd.audio.formats.joined.BLOCK", block)
     file = io.BytesIO(b"ab..abcab" + b"ab")
     assert list(find(file, b"ab", 4)) == [(0, b"ab.."), (4, b"abca"), (7, b"abab"), (9, b"ab")]
 

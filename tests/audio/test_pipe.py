@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.audio.mp3 import parse_frame
+from kwsd.audio.formats.mp3 import parse_frame
 from kwsd.audio.pipe import PipeSource, header_size, is_stereo, other_format
 from kwsd.errors import UsageError
 from kwsd.pcm import to_int16

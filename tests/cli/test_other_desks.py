@@ -254,4 +254,4 @@ for module in pkgutil.walk_packages(kwsd.__path__, "kwsd."):
         [*python(desk), "-c", code], capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert modules.returncode == 0, modules.stderr
-    assert "kwsd.daemon.account" in modules.stdout.split()
+    assert "kwsd.daemon.systemd.account" in modules.stdout.split()

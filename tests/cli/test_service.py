@@ -10,8 +10,8 @@ import pytest
 from harness import KWSD, LOUD
 
 from kwsd.cli.commands import cli
-from kwsd.daemon import service as daemon_service
-from kwsd.daemon.account import Account
+from kwsd.daemon.systemd import service as daemon_service
+from kwsd.daemon.systemd.account import Account
 
 HOOK_SOCKETS = "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from kwsd import Detector
 from kwsd.audio.source import Recorded
-from kwsd.daemon import requests as requests_module
+from kwsd.daemon import control as requests_module
+from kwsd.daemon.control import Requests
 from kwsd.daemon.events import Event
 from kwsd.daemon.listener import Listener
-from kwsd.daemon.notify import Notifier
-from kwsd.daemon.requests import Requests
+from kwsd.daemon.systemd.notify import Notifier
 from kwsd.errors import ModelError
 from kwsd.pcm import SAMPLE_RATE, Samples
 

@@ -38,7 +38,7 @@ def in_chunks(engine: Engine, frames: np.ndarray, sizes: list[int]) -> np.ndarra
 def offline(model: Model, frames: np.ndarray, window: int, step: int) -> np.ndarray:
     """Posteriors of the torch model over all frames in one pass."""
     torch = pytest.importorskip("torch")
-    crnn_module = pytest.importorskip("kwsd.training.crnn")
+    crnn_module = pytest.importorskip("kwsd.training.nn.crnn")
     crnn = crnn_module.CRNN(model.architecture)
     crnn.load_state_dict({name: torch.from_numpy(weight) for name, weight in model.weights.items()})
     with torch.inference_mode():

@@ -159,14 +159,14 @@ def test_reads_what_torch_writes(
 
 
 def test_reads_what_kwsd_saves(random_model: Callable[..., Model], file: Path) -> None:
-    training = pytest.importorskip("kwsd.training.modelfile")
+    training = pytest.importorskip("kwsd.training.release.modelfile")
     model = random_model(STUDENT)
     training.save_model(model, file)
     assert_same(read_model(file), model)
 
 
 def test_reads_a_verifier(random_model: Callable[..., Model], file: Path) -> None:
-    training = pytest.importorskip("kwsd.training.modelfile")
+    training = pytest.importorskip("kwsd.training.release.modelfile")
     verifier = {name: np.full(shape, 0.5, np.float32) for name, shape in verifier_shapes(3).items()}
     training.save_model(dataclasses.replace(random_model(STUDENT), verifier=verifier), file)
     read = read_model(file).verifier

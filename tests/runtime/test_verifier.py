@@ -12,8 +12,8 @@ from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector, Step
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP
-from kwsd.runtime.inquiry import BLOCK, Inquiry, Past, logit
 from kwsd.runtime.model import Array, Model
+from kwsd.runtime.second_stage import BLOCK, Inquiry, Past, logit
 from kwsd.runtime.verifier import N_MELS, SPAN, Verifier, levelled, shapes
 
 HEADS = 2

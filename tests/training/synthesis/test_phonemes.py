@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.training.synthesis.espeak import ACCENTS, AMERICAN, espeak
+from kwsd.training.synthesis.engines.espeak import ACCENTS, AMERICAN, espeak
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.phonemes import (
     SOUNDS,

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kwsd.errors import UsageError
-from kwsd.training.synthesis.espeak import ACCENTS, espeak, espeak_voices
+from kwsd.training.synthesis.engines.espeak import ACCENTS, espeak, espeak_voices
+from kwsd.training.synthesis.engines.others import NanoVoice
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.plan import KINDS, Plan
 from kwsd.training.synthesis.sentences import grammar, sentence
-from kwsd.training.synthesis.small import NanoVoice
 
 CAST = {"espeak": espeak_voices(), "nanotts": [NanoVoice("en-GB", 1.0)]}
 COUNTS = {"keyword": 5, "near_misses": 30, "sentences": 60}

@@ -1,0 +1,1 @@
+"""Microphones through PortAudio, on systems other than Linux."""

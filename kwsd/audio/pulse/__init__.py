@@ -1,0 +1,1 @@
+"""Microphones through a sound server (PulseAudio, PipeWire), by libpulse."""

@@ -1,0 +1,412 @@
+"""What ``kwsd listen`` needs, checked one thing at a time, each with the command that mends it."""
+
+import getpass
+import os
+import platform
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from kwsd.audio.alsa.holders import ASK, holders
+from kwsd.daemon.systemd.unit import NAME
+from kwsd.errors import AbsentError, AudioError, BusyError, KwsdError, ModelError
+
+if TYPE_CHECKING:
+    from kwsd.audio.microphone import Microphone
+
+LISTEN = 2.0  # seconds of audio whose level is looked at
+NEVER = 5.0  # seconds of waiting for those, after which no audio comes
+QUIET = -60.0  # dBFS; where the loudest sample is below it, no voice can be heard
+CLIPPED = 0.001  # share of samples at full scale from which a voice is distorted
+TRIAL = 10  # seconds of audio on which the speed is measured; the first, in which it warms up, not counted
+MOST = 0.5  # of a processor core; a model that takes more falls behind as soon as anything else runs
+
+SOUND = Path("/dev/snd")
+# what opens the settings of other systems: who may record, and how loud
+SETTINGS = {
+    "darwin": {
+        "mute": 'open "x-apple.systempreferences:com.apple.preference.security?Privacy_Microphone"',
+        "volume": 'open "x-apple.systempreferences:com.apple.preference.sound"',
+    },
+    "win32": {"mute": "start ms-settings:privacy-microphone", "volume": "start ms-settings:sound"},
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is examined: a microphone and a model, as ``kwsd listen`` takes them."""
+
+    device: str | None
+    model: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found. `mend` is a command, or empty where there is nothing to do."""
+
+    check: str
+    status: Literal["pass", "fail", "skip"]
+    found: str
+    mend: str = ""
+
+
+class CheckError(Exception):
+    """A check that does not pass: what was found, and the command that mends it."""
+
+    status: Literal["fail", "skip"] = "fail"
+
+    def __init__(self, found: str, mend: str = "") -> None:
+        super().__init__(found)
+        self.mend = mend
+
+
+class SkipError(CheckError):
+    """A check that has nothing to say here, and why."""
+
+    status = "skip"
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """Every check in order, each as soon as it is done; one that needs a failed one is skipped."""
+    missing: set[str] = set()
+    for check, need in CHECKS.items():
+        name = check.__name__
+        try:
+            if need in missing:
+                raise SkipError(f"needs the {need}")
+            yield Finding(name, "pass", check(subject))
+        except CheckError as error:
+            missing.add(name)
+            yield Finding(name, error.status, str(error), error.mend)
+
+
+def versions(_: Subject) -> str:
+    """What runs here, for a bug report."""
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    with suppress(OSError):
+        system += f" ({platform.freedesktop_os_release()['PRETTY_NAME']})"
+    modules = (f"{name} {metadata.version(name)}" for name in ("kwsd", "numpy"))
+    return ", ".join((*modules, f"Python {platform.python_version()}", system))
+
+
+def library(_: Subject) -> str:
+    """The library that records."""
+    from kwsd.audio.alsa.libasound import AlsaError
+    from kwsd.audio.microphone import library
+
+    try:
+        return library()
+    except AlsaError as error:
+        raise CheckError(str(error), "arecord -L") from error
+    except AudioError as error:
+        on_linux = sys.platform == "linux"
+        mend = "sudo apt install alsa-utils" if on_linux else "pip install --force-reinstall sounddevice"
+        raise CheckError(str(error), mend) from error
+
+
+def server(_: Subject) -> str:
+    """The sound server of the session, by which programs share the microphone."""
+    if sys.platform != "linux":
+        raise SkipError("on Linux only")
+    program, address = _server()
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(address))
+        except OSError as error:
+            raise CheckError(
+                f"{program} does not answer at {address}: {error.strerror}", _restart()
+            ) from error
+    return f"{_version(program)} at {address}"
+
+
+def permission(_: Subject) -> str:
+    """The right to open the sound hardware."""
+    if sys.platform != "linux":
+        raise SkipError("on Linux only")
+    import grp
+
+    nodes = sorted(SOUND.glob("pcmC*c"))
+    if not nodes:
+        raise SkipError(f"no sound card that records: nothing in {SOUND}")
+    closed = next((node for node in nodes if not os.access(node, os.R_OK | os.W_OK)), None)
+    if closed is None:
+        return f"you may open {', '.join(map(str, nodes))}"
+    user, number = getpass.getuser(), closed.stat().st_gid
+    try:
+        group = grp.getgrgid(number)
+    except KeyError as error:  # a container's files can belong to a group that has no name in it
+        raise CheckError(f"{user} may not open {closed}", f"docker run --group-add {number}") from error
+    if user in group.gr_mem:
+        raise CheckError(
+            f"{user} was put in the group {group.gr_name} after this login", f"newgrp {group.gr_name}"
+        )
+    raise CheckError(
+        f"{user} may not open {closed}", f"sudo usermod -aG {group.gr_name} {user}; log in again"
+    )
+
+
+def device(subject: Subject) -> str:
+    """The microphone."""
+    try:
+        microphone = _open(subject)
+    except AbsentError as error:
+        raise CheckError(str(error), _way_to_a_microphone()) from error
+    except BusyError as error:
+        if unit := _recording_service():
+            return unit.found
+        raise CheckError(str(error), ASK) from error
+    except KwsdError as error:
+        raise CheckError(str(error), "kwsd devices") from error
+    microphone.stop()
+    microphone.close()
+    return microphone.description
+
+
+def level(subject: Subject) -> str:
+    """Two seconds of sound."""
+    import numpy as np
+
+    from kwsd.pcm import HIGHEST, SAMPLE_RATE
+
+    heard = np.empty(0, np.float32)
+    try:
+        microphone = _open(subject)
+    except BusyError as error:
+        if unit := _recording_service():
+            raise SkipError(unit.found, unit.stop) from error
+        raise CheckError(str(error), ASK) from error
+    except AudioError as error:
+        raise CheckError(str(error), _what_keeps_it()) from error
+    alarm = threading.Timer(NEVER, microphone.stop)
+    alarm.start()
+    try:
+        for samples in microphone:
+            heard = np.concatenate((heard, samples))
+            if len(heard) >= LISTEN * SAMPLE_RATE:
+                break
+    except AudioError as error:
+        raise CheckError(str(error), "kwsd doctor") from error
+    finally:
+        alarm.cancel()
+        microphone.stop()
+        microphone.close()
+    if not len(heard):
+        raise CheckError(f"no audio came in {NEVER:g} s", _what_keeps_it())
+    loudness = np.abs(heard)
+    if microphone.muted:
+        raise CheckError("muted", microphone.muted)
+    if not loudness.any():
+        raise CheckError("digital silence: muted, or the wrong microphone", _mixer("mute", "0"))
+    peak = 20 * float(np.log10(loudness.max()))
+    if np.mean(loudness >= HIGHEST) > CLIPPED:
+        raise CheckError("clipped: the gain is too high", _mixer("volume", "50%"))
+    if peak < QUIET:
+        raise CheckError(
+            f"peak {peak:.0f} dB: the gain is too low, or nobody spoke", _mixer("volume", "100%")
+        )
+    return f"peak {peak:.0f} dB, mean {10 * float(np.log10(np.mean(heard**2))):.0f} dB"
+
+
+def model(subject: Subject) -> str:
+    """The model file."""
+    from kwsd.runtime.modelfile import find_model, read_model
+
+    try:
+        path = find_model(subject.model)
+        return f"{path.name} listens for {read_model(path).keyword!r}"
+    except ModelError as error:
+        raise CheckError(str(error), "kwsd doctor --model student") from error
+
+
+def speed(subject: Subject) -> str:
+    """The processor against what the model needs."""
+    import numpy as np
+
+    from kwsd.pcm import SAMPLE_RATE
+    from kwsd.runtime.detector import Detector
+
+    # as benchmarks/detector.py: no trigger spares the steps after it, no noise is verified
+    detector = Detector.load(subject.model, threshold=1, gate=1)
+    chunks = np.random.default_rng(0).normal(0, 0.1, (TRIAL, 10, SAMPLE_RATE // 10)).astype(np.float32)
+    costs = []
+    for second in chunks:
+        start = time.process_time()
+        for chunk in second:
+            detector.feed(chunk)
+        costs.append(time.process_time() - start)
+    cost = min(costs[1:])
+    found = f"{1000 * cost:.2f} ms of CPU per second of audio: {cost:.2%} of a core"
+    if cost > MOST:
+        raise CheckError(found, f"kwsd listen --step {2 * detector.step}")
+    return found
+
+
+def service(_: Subject) -> str:
+    """The systemd service, the user's or the machine's."""
+    if sys.platform != "linux":
+        raise SkipError("on Linux only")
+    from kwsd.daemon.systemd.service import network_is_allowed
+
+    for scope in ("--user", "--system"):
+        facts = _unit(scope, NAME)
+        if facts.get("LoadState") != "loaded":
+            continue
+        state, restarts = facts["ActiveState"], facts["NRestarts"]
+        if state == "active":
+            network = "network allowed" if network_is_allowed(facts) else "no network"
+            return f"active, {restarts} restarts, {network}; {facts['StatusText'] or 'no status'}"
+        if state == "inactive":
+            raise CheckError(f"{NAME} is stopped", f"systemctl {scope} start {NAME}")
+        raise CheckError(f"{NAME} is {state} after {restarts} restarts", f"journalctl {scope} -e -u {NAME}")
+    raise SkipError("not installed", "kwsd service install")
+
+
+# each with the check that it can't do without
+CHECKS = {
+    versions: None,
+    library: None,
+    server: None,
+    permission: None,
+    device: "library",
+    level: "device",
+    model: None,
+    speed: "model",
+    service: None,
+}
+
+
+def _open(subject: Subject) -> "Microphone":
+    """Open the microphone. Raises CheckError where the audio system hangs, AudioError, UsageError."""
+    from kwsd.audio.microphone import opener
+    from kwsd.audio.reconnecting import UNANSWERED, Attempt
+
+    audio = opener(subject.device)
+    attempt = Attempt(audio.open)
+    if not attempt.wait(UNANSWERED):
+        audio.abandon()
+        raise CheckError(f"the audio system has not answered for {UNANSWERED:.0f} s", _restart())
+    return attempt.result()
+
+
+@dataclass(frozen=True)
+class _Service:
+    found: str
+    stop: str  # the command that stops it
+
+
+def _recording_service() -> _Service | None:
+    """kwsd's own service, where that is what has the microphone."""
+    with suppress(SkipError):
+        for scope in ("--user", "--system"):
+            facts = _unit(scope, NAME)
+            pid = facts.get("MainPID", "0")
+            if pid != "0" and int(pid) in {holder.pid for holder in holders()}:
+                return _Service(f"in use by kwsd's own service (pid {pid})", f"systemctl {scope} stop {NAME}")
+    return None
+
+
+def _server() -> tuple[str, Path]:
+    """Name and socket of the sound server. Raises SkipError where none is needed, else CheckError."""
+    if sys.platform != "linux":
+        raise SkipError("on Linux only")
+    if given := os.environ.get("PULSE_SERVER", "").removeprefix("unix:"):
+        if given.startswith("/"):
+            return "PulseAudio", Path(given)
+        raise SkipError(f"PULSE_SERVER names {given}")
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(runtime or f"/run/user/{os.getuid()}")
+    try:
+        for program, path in (("PipeWire", "pipewire-0"), ("PulseAudio", "pulse/native")):
+            if (folder / path).is_socket():
+                if runtime is None:
+                    raise CheckError("XDG_RUNTIME_DIR is not set", f"export XDG_RUNTIME_DIR={folder}")
+                return program, folder / path
+    except PermissionError as error:
+        owner = folder.owner()
+        command = f"sudo -u {owner} XDG_RUNTIME_DIR={folder} kwsd doctor"
+        raise CheckError(f"{folder} belongs to {owner}", command) from error
+    if any(SOUND.glob("pcmC*c")):
+        raise SkipError("no PipeWire or PulseAudio: ALSA alone is used")
+    if not folder.is_dir():
+        raise CheckError(f"there is no {folder}", f"sudo loginctl enable-linger {getpass.getuser()}")
+    raise CheckError(
+        f"no socket of PipeWire or PulseAudio in {folder}",
+        "systemctl --user start pipewire pipewire-pulse wireplumber",
+    )
+
+
+def _version(program: str) -> str:
+    """Name and version that the sound server gives itself; `program` where it does not speak PulseAudio's
+    protocol. Raises CheckError where it does not answer.
+    """
+    from kwsd.audio.pulse.server import NoAnswerError, Server
+
+    try:
+        server = Server()
+        try:
+            return server.look().program
+        finally:
+            server.close()
+    except NoAnswerError as error:
+        raise CheckError(str(error), _restart()) from error
+    except AudioError:
+        return program
+
+
+def _restart() -> str:
+    """The command that restarts the sound server."""
+    try:
+        program, _ = _server()
+    except CheckError:
+        return "kwsd devices"
+    return f"systemctl --user restart {'pipewire pipewire-pulse' if program == 'PipeWire' else 'pulseaudio'}"
+
+
+def _way_to_a_microphone() -> str:
+    """What to run where there is none: install the way to the sound server, or look further."""
+    from kwsd.audio.pulse.libpulse import is_installed
+
+    try:
+        program, address = _server()
+    except CheckError:
+        return "arecord -l" if sys.platform == "linux" else "kwsd devices"
+    if not is_installed():
+        return "sudo apt install libpulse0"
+    if program == "PipeWire" and not address.with_name("pulse").is_dir():
+        return "sudo apt install pipewire-pulse"
+    return "pactl list short sources"
+
+
+def _what_keeps_it() -> str:
+    """The command that shows what keeps kwsd from the microphone: another program or the settings."""
+    return SETTINGS[sys.platform]["mute"] if sys.platform in SETTINGS else ASK
+
+
+def _mixer(what: str, value: str) -> str:
+    """The command that sets the microphone's volume or mute, or opens the settings that do."""
+    if sys.platform in SETTINGS:
+        return SETTINGS[sys.platform][what]
+    try:
+        _server()
+    except CheckError:
+        return "alsamixer"
+    return f"pactl set-source-{what} @DEFAULT_SOURCE@ {value}"
+
+
+def _unit(scope: str, name: str) -> dict[str, str]:
+    """What systemd knows of a unit; nothing where there is no systemd, or none for this user."""
+    properties = "LoadState,ActiveState,NRestarts,StatusText,MainPID,RestrictAddressFamilies,PrivateNetwork"
+    line = ["systemctl", scope, "show", name, f"--property={properties}"]
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise SkipError("there is no systemd here") from error
+    return dict(fact.split("=", 1) for fact in done.stdout.splitlines() if "=" in fact)

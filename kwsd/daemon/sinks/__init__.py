@@ -1,0 +1,1 @@
+"""Where a trigger goes: standard output, the terminal, hooks, clips."""

@@ -1,0 +1,1 @@
+"""kwsd as a systemd service: notifying systemd, unit files, installing and removing."""

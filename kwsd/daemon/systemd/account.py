@@ -1,0 +1,100 @@
+"""Whom a service runs as, and what that account may read and execute."""
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from kwsd.daemon.systemd.unit import NEEDS_LINUX
+from kwsd.errors import UsageError
+
+NOBODY = 65534  # owns nothing
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user of this machine, with all of its groups; `home` is None where it has none of its own."""
+
+    name: str
+    uid: int
+    groups: frozenset[int]
+    home: Path | None
+
+    @classmethod
+    def of_this_process(cls) -> "Account":
+        """Whoever runs this."""
+        if sys.platform != "linux":
+            raise UsageError(NEEDS_LINUX)
+        import pwd
+
+        uid = os.getuid()
+        groups = frozenset((os.getgid(), *os.getgroups()))
+        try:
+            entry = pwd.getpwuid(uid)
+            name, home = entry.pw_name, entry.pw_dir
+        except KeyError:  # a container's user may have no entry
+            name, home = str(uid), "/"
+        return cls(name, uid, groups, Path(os.environ.get("HOME") or home))
+
+    @classmethod
+    def named(cls, name: str) -> "Account":
+        """The user of this name. Raises UsageError where there is none."""
+        if sys.platform != "linux":
+            raise UsageError(NEEDS_LINUX)
+        import pwd
+
+        try:
+            entry = pwd.getpwnam(name)
+        except (KeyError, ValueError):
+            raise UsageError(f"there is no user {name!r} on this machine") from None
+        groups = frozenset((*os.getgrouplist(name, entry.pw_gid), *_group("audio")))
+        return cls(name, entry.pw_uid, groups, Path(entry.pw_dir))
+
+    @classmethod
+    def dynamic(cls) -> "Account":
+        """The user that systemd makes for the hardened unit while it runs: member of audio, no home."""
+        return cls("kwsd", NOBODY, frozenset(_group("audio")), None)
+
+    def barrier(self, path: Path, right: int) -> Path | None:
+        """What keeps this account from `path`: the file itself or a folder above it; None if nothing does.
+
+        right: S_IROTH or S_IXOTH, of the file; 0: only to get there. An access control list may open what the
+        mode closes, so a file that has one counts as open. Raises OSError where there is no such file.
+        """
+        for folder in reversed(path.parents):
+            if not self._may(folder, stat.S_IXOTH):
+                return folder
+        return None if not right or self._may(path, right) else path
+
+    def _may(self, path: Path, right: int) -> bool:
+        status = path.stat()
+        if self.uid == 0:
+            return right != stat.S_IXOTH or stat.S_ISDIR(status.st_mode) or bool(status.st_mode & 0o111)
+        if status.st_uid == self.uid:
+            shift = 6
+        elif status.st_gid in self.groups:
+            shift = 3
+        else:
+            shift = 0
+        return bool(status.st_mode >> shift & right) or _has_acl(path)
+
+
+def _group(name: str) -> tuple[int, ...]:
+    if sys.platform != "linux":
+        raise UsageError(NEEDS_LINUX)
+    import grp
+
+    try:
+        return (grp.getgrnam(name).gr_gid,)
+    except KeyError:
+        return ()
+
+
+def _has_acl(path: Path) -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access"))
+    except OSError:
+        return False

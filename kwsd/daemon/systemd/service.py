@@ -1,0 +1,247 @@
+"""kwsd as a systemd service: installing it, removing it, and what that leaves."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kwsd.daemon.systemd import unit
+from kwsd.daemon.systemd.account import Account
+from kwsd.daemon.systemd.hookcheck import Sandbox, problems
+from kwsd.daemon.systemd.unit import NAME, NEEDS_LINUX
+from kwsd.errors import KwsdError, UsageError
+from kwsd.files import replace_file
+from kwsd.resources import page
+
+SYSTEM_UNITS = Path("/etc/systemd/system")
+LINGER = Path("/var/lib/systemd/linger")  # a file for each user whose services run without a login
+UNIT_LIMIT = 1_000_000  # bytes
+PLAIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Service:
+    """The user's service or, with `system`, the machine's: hardened, unless it is to run as `run_as`."""
+
+    system: bool
+    run_as: Account | None = None
+
+    @property
+    def scope(self) -> str:
+        """The option by which systemctl and journalctl know it."""
+        return "--system" if self.system else "--user"
+
+    @property
+    def option(self) -> str:
+        """What kwsd service is given to mean it, after a space."""
+        return " --system" if self.system else ""
+
+    @property
+    def account(self) -> Account:
+        """Whom it runs as."""
+        return self.run_as or (Account.dynamic() if self.system else Account.of_this_process())
+
+    @property
+    def path(self) -> Path:
+        """Of its unit file."""
+        if self.system:
+            return SYSTEM_UNITS / NAME
+        config = os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME", "/")) / ".config"
+        return Path(config) / "systemd/user" / NAME
+
+    def unit(self, command: Sequence[str], network: bool, reads: Iterable[Path]) -> str:
+        """The text of its unit file. Raises UsageError where it could not read one of the files `reads`."""
+        reads = [*reads, *_program_files(command)]
+        if self.system:
+            for path in reads:
+                self._check_readable(path)
+        if self.run_as:
+            return unit.run_as_unit(command, network, self.run_as)
+        if self.system:
+            return unit.system_unit(command, network, reads)
+        return unit.user_unit(command, network)
+
+    def warnings(self, hooks: Iterable[str], unit_text: str) -> list[str]:
+        """What will keep hooks from being executed, and other things worth a line at installation."""
+        account = self.account
+        folder = account.home or unit.STATE
+        hidden = self._hidden(unit_text)
+        sandbox = Sandbox(account, self._search_path(), folder, hidden, privileges=self.run_as is not None)
+        found = [f"hook {hook!r}: {problem}" for hook in hooks for problem in problems(hook, sandbox)]
+        other = Service(not self.system)
+        if other.is_installed():
+            found.append(
+                f"{other.path} is installed, too; to remove it: kwsd service uninstall{other.option}"
+            )
+        return found
+
+    def write(self, unit_text: str) -> None:
+        """Write its unit file and enable it."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KwsdError(f"cannot make the folder {self.path.parent}: {error.strerror}") from error
+        replace_file(self.path, unit.sign(unit_text))
+        self.systemctl("daemon-reload")
+        self.systemctl("enable", NAME)
+
+    def start(self) -> None:
+        """Start it or start it again, and return once it hears a microphone."""
+        self.systemctl("restart", NAME)
+
+    def uninstall(self) -> bool:
+        """Stop it, disable it and remove its unit file; False where there is none.
+
+        Raises UsageError for a unit file that kwsd has not written.
+        """
+        self.check_ours("uninstall", changed=True)
+        if not self.is_installed():
+            return False
+        self.systemctl("disable", "--now", NAME)
+        try:
+            self.path.unlink()
+        except OSError as error:
+            raise KwsdError(f"cannot remove {self.path}: {error.strerror}") from error
+        self.systemctl("daemon-reload")
+        return True
+
+    def leftovers(self) -> list[Path]:
+        """What removing it leaves: drop-ins and, of the machine's, the folder with its state."""
+        folder = self.path.parent
+        paths = [folder / f"{NAME}.d", folder.with_name(folder.name + ".control") / f"{NAME}.d"]
+        if self.system:  # systemd makes the folder in private, and a link to it
+            paths += [unit.STATE.parent / "private" / unit.STATE.name, unit.STATE]
+        return [path for path in paths if os.path.lexists(path)]
+
+    def lingers(self) -> bool:
+        """Whether the services of its user run without a login."""
+        return (LINGER / self.account.name).exists()
+
+    def status(self) -> int:
+        """Print what systemd knows of it; systemctl's exit code."""
+        return self._run("--no-pager", "--lines=5", "status", NAME).returncode
+
+    def systemctl(self, *arguments: str) -> str:
+        """Run systemctl and return what it prints. Raises KwsdError, with what it said, where it fails."""
+        done = self._run(*arguments, capture_output=True)
+        if done.returncode:
+            said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+            if not self.system and os.environ.get("SUDO_USER"):
+                said += "; root has no session: without sudo, or with --system"
+            raise KwsdError(f"systemctl {self.scope} {' '.join(arguments)}: {said}")
+        return done.stdout
+
+    def _run(self, *arguments: str, capture_output: bool = False) -> "subprocess.CompletedProcess[str]":
+        line = ["systemctl", self.scope, *arguments]
+        try:
+            return subprocess.run(
+                line, capture_output=capture_output, text=True, errors="backslashreplace", check=False
+            )
+        except FileNotFoundError as error:
+            raise KwsdError("there is no systemctl here: kwsd service needs systemd") from error
+        except OSError as error:
+            raise KwsdError(f"cannot run systemctl: {error.strerror}") from error
+
+    def _search_path(self) -> str:
+        """The $PATH that systemd gives to what it starts."""
+        for line in self.systemctl("show-environment").splitlines():
+            name, _, value = line.partition("=")
+            if name == "PATH":  # as a shell would read it: $'...' where a character needs that
+                return re.sub(r"\\(.)", r"\1", value[2:-1]) if value.startswith("$'") else value
+        return PLAIN_PATH
+
+    def _check_readable(self, path: Path) -> None:
+        for one in (path, path.resolve()):
+            try:
+                closed = self.account.barrier(one, stat.S_IROTH)
+            except OSError as error:
+                raise UsageError(f"cannot read {path}: {error.strerror}") from error
+            if closed is not None:
+                ours = any(path.is_relative_to(part) for part in (sys.prefix, Path(__file__).parents[2]))
+                fix = (
+                    f"install kwsd for everybody: {page('install')}"
+                    if ours
+                    else "move it, to /opt for example"
+                )
+                raise UsageError(
+                    f"the service's user cannot read {path}: {closed} is closed to {self.account.name}; {fix}"
+                )
+        if not self.run_as and unit.is_in(path, unit.PRIVATE):
+            raise UsageError(
+                f"the service has a /tmp of its own and cannot see {path}: move it, to /opt for example"
+            )
+
+    def _hidden(self, unit_text: str) -> tuple[Path, ...]:
+        if not self.system or self.run_as:
+            return ()
+        return unit.PRIVATE + (unit.HOMES if "ProtectHome=yes" in unit_text.split("\n") else ())
+
+    def is_installed(self) -> bool:
+        """Whether its unit file is there."""
+        return os.path.exists(self.path)  # noqa: PTH110 - no error in a folder that may not be entered
+
+    def check_ours(self, command: str, changed: bool = False) -> None:
+        """Raises UsageError where the unit file is not one that this command may replace or remove.
+
+        changed: whether it may where somebody has changed the file since kwsd wrote it.
+        """
+        if sys.platform != "linux":
+            raise UsageError(NEEDS_LINUX)
+        if self.system and os.geteuid() != 0:
+            raise UsageError(f"the machine's service needs root: sudo kwsd service {command} --system ...")
+        path = self.path
+        try:
+            target = path.readlink() if path.is_symlink() else None
+            if str(target) == os.devnull:
+                raise UsageError(f"{path} is masked: systemctl {self.scope} unmask {NAME}")
+            if target:
+                raise UsageError(f"{path} is a symbolic link to {target}: remove it, then try again")
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size > UNIT_LIMIT:
+                raise UsageError(f"{path} is not a unit file: move it away, then try again")
+            text = path.read_text("utf-8", errors="replace")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        if not unit.is_written_by_kwsd(text):
+            raise UsageError(f"{path} was not written by kwsd service install: move it away, then try again")
+        if not changed and not unit.is_signed(text):
+            raise UsageError(
+                f"{path} was changed by hand or written by an older kwsd: keep your changes with systemctl "
+                f"{self.scope} edit {NAME}, run kwsd service uninstall{self.option}, then try again"
+            )
+
+
+def remove(path: Path) -> Path | None:
+    """Remove a file, or a folder with all that is in it. A symbolic link's target stays and is returned."""
+    try:
+        if path.is_symlink():
+            target = path.parent / path.readlink()
+            path.unlink()
+            return target if target.exists() else None
+        if path.is_dir():
+            shutil.rmtree(path)  # removes links in it, and follows none
+        else:
+            path.unlink()
+    except OSError as error:
+        raise KwsdError(f"cannot remove {error.filename or path}: {error.strerror}") from error
+    return None
+
+
+def network_is_allowed(facts: dict[str, str]) -> bool:
+    """Whether hooks have a network, from what `systemctl show` says of a unit."""
+    families = facts.get("RestrictAddressFamilies", "~")  # ~: all but those that follow it
+    allowed = ("AF_INET" in families.removeprefix("~").split()) != families.startswith("~")
+    return allowed and facts.get("PrivateNetwork") != "yes"
+
+
+def _program_files(command: Sequence[str]) -> list[Path]:
+    """What is read before kwsd runs: the command, the interpreter and kwsd itself."""
+    interpreter = Path(sys.executable)
+    return [Path(command[0]), interpreter, Path(__file__)]

@@ -1,0 +1,101 @@
+"""The systemd unit files: filling in the templates of ``systemd/``."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kwsd.errors import UsageError, one_line
+from kwsd.resources import shared
+
+if TYPE_CHECKING:
+    from kwsd.daemon.systemd.account import Account
+
+NAME = "kwsd.service"
+NEEDS_LINUX = "kwsd service needs Linux with systemd; elsewhere, let the system start kwsd listen at login"
+STATE = Path("/var/lib/kwsd")  # the hardened unit's StateDirectory
+HOMES = (Path("/home"), Path("/root"), Path("/run/user"))  # what ProtectHome hides
+PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # what PrivateTmp replaces by empty folders
+
+HOOK_SOCKETS = "AF_UNIX AF_INET AF_INET6 AF_NETLINK"  # netlink: the resolver and ip look at the interfaces
+SIGNATURE = "# Written by kwsd service install. To change it use systemctl edit, not this file. Checksum: "
+
+_ESCAPES = {"\\": r"\\", '"': r"\"", "%": "%%", "$": "$$", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def quote(word: str) -> str:
+    """A word of a command line as ExecStart= takes it literally (systemd.service(5), "Command lines").
+
+    Raises UsageError for a word that is not valid Unicode: a unit file is UTF-8.
+    """
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"'{one_line(word)}' is not UTF-8, as a unit file must be: write it in UTF-8"
+        ) from None
+    escaped = "".join(_ESCAPES.get(letter, letter) for letter in word)
+    return f'"{escaped}"' if not word or set(word) & set(" \t\n\r\"'\\;") else escaped
+
+
+def user_unit(command: Sequence[str], network: bool) -> str:
+    """The unit that runs `command` in the user's session. network: whether hooks have one."""
+    settings: dict[str, str | None] = {"RestrictAddressFamilies": HOOK_SOCKETS} if network else {}
+    return _filled("kwsd.service", command, settings)
+
+
+def system_unit(command: Sequence[str], network: bool, needed: Iterable[Path]) -> str:
+    """The unit that runs `command` as an unprivileged user made for it, who reads the `needed` files."""
+    settings: dict[str, str | None] = {}
+    if network:
+        settings = {"RestrictAddressFamilies": HOOK_SOCKETS, "PrivateNetwork": None, "IPAddressDeny": None}
+    if any(is_in(path, HOMES) for path in needed):
+        settings["ProtectHome"] = "read-only"
+    return _filled("kwsd-system.service", command, settings)
+
+
+def run_as_unit(command: Sequence[str], network: bool, account: "Account") -> str:
+    """The machine's unit that runs `command` as one of its users."""
+    settings: dict[str, str | None] = {"User": account.name}
+    if network:
+        settings["PrivateNetwork"] = None
+    return _filled("kwsd-run-as.service", command, settings, uid=account.uid)
+
+
+def sign(unit: str) -> str:
+    """The unit below a line from which `is_signed` sees whether anybody has changed it since."""
+    return f"{SIGNATURE}{_checksum(unit)}\n{unit}"
+
+
+def is_signed(text: str) -> bool:
+    """Whether this is a unit as `sign` made it."""
+    first, _, unit = text.partition("\n")
+    return first == SIGNATURE + _checksum(unit)
+
+
+def is_written_by_kwsd(text: str) -> bool:
+    """Whether this is a unit of kwsd's, though perhaps an older or a changed one."""
+    return any(line.startswith("#") and "kwsd service install" in line for line in text.splitlines())
+
+
+def is_in(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path is in one of the folders, directly or through symbolic links."""
+    return any(one.is_relative_to(folder) for one in (path, path.resolve()) for folder in folders)
+
+
+def _checksum(unit: str) -> str:
+    return hashlib.sha256(unit.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def _filled(name: str, command: Sequence[str], settings: dict[str, str | None], uid: int = 0) -> str:
+    """The template with its command, and the values of these settings; without those that are None."""
+    values = settings | {"ExecStart": " ".join(map(quote, command))}
+    lines = []
+    for line in re.sub(r"\bUID\b", str(uid), (shared("systemd") / name).read_text("utf-8")).splitlines():
+        key = line.partition("=")[0]
+        if key not in values:
+            lines.append(line)
+        elif (value := values[key]) is not None:
+            lines.append(f"{key}={value}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Training examples: words mixed with noise, rooms and other voices, as frames."""

@@ -1,0 +1,164 @@
+"""All recordings of a training run. Clips are read once and held in memory: 320 MB for 10,000."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kwsd.errors import UsageError
+from kwsd.training.augment import voice as revoice
+from kwsd.training.augment.scenes import SceneMaker, in_noise
+from kwsd.training.data.reader import Reader
+from kwsd.training.data.speech_commands import NOISE_FOLDER, Clip, clips_of, files_of, padded, read_tree
+from kwsd.training.synthesis.generate import MANIFEST
+
+Audio = npt.NDArray[np.int16]
+
+NEAREST = 1.5  # phonemes that a near miss must differ by, at least
+# where the voices are synthetic, and so few and clear at high frequencies as no people are:
+REVOICED = 0.7  # share of the words that another speaker says
+NARROW = 0.3  # share of the scenes whose microphone hears no high frequencies
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Clips of a Speech Commands tree, noise and running speech, each side of every split apart."""
+
+    keyword: str
+    tree: list[Clip]
+    background: Path | None  # noise that is not split: the tree's own
+    noise: tuple[Path, ...]
+    speech: tuple[Path, ...]
+    hard: tuple[Path, ...] = ()  # files
+    synthetic: bool = False
+    reader: Reader = field(default_factory=Reader, compare=False, repr=False)
+
+    @classmethod
+    def read(
+        cls,
+        data: Path,
+        keyword: str,
+        noise: tuple[Path, ...],
+        speech: tuple[Path, ...],
+        hard: tuple[Path, ...] = (),
+    ) -> "Recordings":
+        """Find the recordings. hard: folders. Raises UsageError for folders that are absent or hold none."""
+        for folder in (*noise, *speech, *hard):
+            if next(files_of(folder), None) is None:
+                raise UsageError(f"{folder}: no recordings in it")
+        mined = tuple(path for folder in hard for path in files_of(folder))
+        return cls(keyword, read_tree(data, keyword), _background(data), noise, speech, mined)
+
+    @classmethod
+    def spoken(
+        cls,
+        folder: Path,
+        keyword: str,
+        data: Path | None,
+        noise: tuple[Path, ...],
+        speech: tuple[Path, ...],
+        hard: tuple[Path, ...] = (),
+    ) -> "Recordings":
+        """What `kwsd synthesize` wrote to `folder`, each voice a speaker, and other words of the tree `data`.
+
+        Near misses of the training voices are hard negatives, too. The nearest are left out: people say the
+        keyword itself as differently as that.
+        """
+        names = {"keyword": keyword, "near_misses": "near miss"}
+        records = map(json.loads, (folder / MANIFEST).read_text("utf-8").splitlines())
+        nearest = {folder / record["file"] for record in records if 0 < record["distance"] < NEAREST}
+        tree = [
+            replace(clip, word=names[clip.word], split=clip.split.replace("testing", "training"))
+            for clip in clips_of(folder)
+            if clip.word in names and clip.path not in nearest
+        ]
+        near = tuple(clip.path for clip in tree if clip.word == "near miss" and clip.split == "training")
+        tree += [clip for clip in clips_of(data) if clip.word != keyword] if data else []
+        mined = tuple(path for each in hard for path in files_of(each))
+        background = _background(data) if data else None
+        return cls(keyword, tree, background, noise, (folder / "sentences", *speech), near + mined, True)
+
+    def clips(self, split: str) -> tuple[Audio, Audio]:
+        """Audio of the clips with and without the keyword, each (clips, samples)."""
+        keyword, others = (self._audio(clips) for clips in self.words(split))
+        return padded(keyword), padded(others)
+
+    def check(self, *splits: str) -> None:
+        """Read the clips of these splits. Raises UsageError as `words`."""
+        for split in splits:
+            self.words(split)
+
+    def words(self, split: str) -> tuple[list[Clip], list[Clip]]:
+        """The clips that can be used, with and without the keyword.
+
+        Raises UsageError where the split has none of either.
+        """
+        there = [clip for clip in self.tree if clip.split == split]
+        chosen = [clip for clip in there if self.reader.word(clip.path) is not None]
+        keyword = [clip for clip in chosen if clip.word == self.keyword]
+        others = [clip for clip in chosen if clip.word != self.keyword]
+        if not keyword or not others:
+            unheard = len(there) - len(chosen)
+            raise UsageError(
+                f"the {split} split has {len(keyword)} clips of '{self.keyword}' and {len(others)} others"
+                + (f" ({unheard} cannot be used)" if unheard else "")
+                + "; it needs both"
+            )
+        return keyword, others
+
+    def keyword_audio(self, split: str) -> list[Audio]:
+        """Audio of the clips with the keyword. Raises UsageError as `words`."""
+        return self._audio(self.words(split)[0])
+
+    def _audio(self, clips: list[Clip]) -> list[Audio]:
+        return [audio for clip in clips if (audio := self.reader.word(clip.path)) is not None]
+
+    def validation(self) -> tuple[Audio, Audio]:
+        """The validation clips as they are and once more in noise of 0 to 15 dB, keyword and others.
+
+        In noise there are mistakes enough to tell two epochs apart where there are next to none without.
+        """
+        random = np.random.default_rng(0)
+        noise = self.noise_of("validation") or self.noise_of("training")
+        keyword, others = self.clips("validation")
+        if not noise:
+            return keyword, others
+        return tuple(np.concatenate((clips, in_noise(clips, noise, random))) for clips in (keyword, others))  # type: ignore[return-value]
+
+    def noise_of(self, split: str) -> list[Audio]:
+        """The background noise is long and has no sides: all of it is for training."""
+        whole = list(files_of(self.background)) if self.background and split == "training" else []
+        return self.reader.sounds(
+            [*whole, *(path for folder in self.noise for path in files_of(folder, split))]
+        )
+
+    def scenes(self) -> SceneMaker:
+        """Scenes of the training split of everything."""
+        keyword, others = (self._audio(clips) for clips in self.words("training"))
+        speech = self.reader.sounds(path for folder in self.speech for path in files_of(folder, "training"))
+        hard = self.reader.sounds(self.hard)
+        revoiced = REVOICED if self.synthetic and revoice.available() else 0.0
+        narrow = NARROW if self.synthetic else 0.0
+        return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, revoiced, narrow)
+
+    def facts(self) -> dict[str, Any]:
+        """What the run used, for the model's card."""
+        used = (clip for clip in self.tree if clip.path not in self.reader.left_out)
+        counts = Counter((clip.split, clip.word == self.keyword) for clip in used)
+        splits = {split for split, _ in counts}
+        return {
+            "clips": {s: {"keyword": counts[s, True], "others": counts[s, False]} for s in sorted(splits)},
+            "noise": [folder.absolute().name for folder in (self.background, *self.noise) if folder],
+            "speech": [folder.absolute().name for folder in self.speech],
+            "hard": sum(path not in self.reader.left_out for path in self.hard),
+            "synthetic": self.synthetic,
+        }
+
+
+def _background(data: Path) -> Path | None:
+    folder = data / NOISE_FOLDER
+    return folder if folder.is_dir() else None

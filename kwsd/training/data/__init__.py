@@ -1,0 +1,1 @@
+"""Recordings: the Speech Commands tree, folders of audio, reading and keeping them."""

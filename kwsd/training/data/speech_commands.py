@@ -1,0 +1,204 @@
+"""The recordings: a Speech Commands tree and folders of other audio, split so that no speaker crosses."""
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kwsd.audio.file import FileSource
+from kwsd.audio.formats.kinds import kind_of
+from kwsd.errors import AudioError, UsageError
+from kwsd.pcm import SAMPLE_RATE, to_int16
+
+Audio = npt.NDArray[np.int16]
+
+# of files that are to be heard; others are where their first bytes say so
+AUDIO_SUFFIXES = (
+    *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"),
+    *(
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".spx",
+        ".mp3",
+        ".mp2",
+        ".mpga",
+        ".m4a",
+        ".m4b",
+        ".mp4",
+        ".aac",
+        ".3gp",
+        ".3g2",
+    ),
+    *(".amr", ".awb", ".webm", ".mka", ".mkv", ".wma", ".wv", ".ape", ".tta", ".mpc", ".ac3", ".voc", ".sph"),
+    *(".raw", ".pcm"),
+)
+HEAD = 1 << 14  # bytes that tell what a file is
+NOISE_FOLDER = "_background_noise_"
+_HASH_RANGE = 2**27 - 1  # MAX_NUM_WAVS_PER_CLASS of the archive's README
+DEV_TEST_SHARE = 15  # per cent of the training speakers
+
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One word by one speaker."""
+
+    path: Path
+    word: str
+    speaker: str
+    split: str
+
+
+def percentage(name: str) -> float:
+    """0 to 100, stable for a name: the hash of the archive's README."""
+    digest = int(hashlib.sha1(name.encode("utf-8", "surrogateescape")).hexdigest(), 16)
+    return digest % (_HASH_RANGE + 1) * (100 / _HASH_RANGE)
+
+
+def hashed_split(speaker: str) -> str:
+    """The archive's own split of a speaker: 10 % validation, 10 % testing (README of the archive)."""
+    place = percentage(speaker)
+    return "validation" if place < 10 else "testing" if place < 20 else "training"
+
+
+def _with_dev_test(split: str, speaker: str) -> str:
+    """Cut the dev-test fold out of the training speakers, by hash."""
+    held = split == "training" and percentage("dev-test " + speaker) < DEV_TEST_SHARE
+    return "dev-test" if held else split
+
+
+def clips_of(root: Path) -> list[Clip]:
+    """All clips of a Speech Commands tree, split by its lists or, without them, by the archive's hash.
+
+    Raises UsageError where there is no such folder, or it cannot be read.
+    """
+    if not root.is_dir():
+        raise UsageError(
+            f"{root}: no such folder; give the unpacked Speech Commands archive, or use --download"
+        )
+    listed: dict[str, str] = {}
+    lists = [root / f"{split}_list.txt" for split in ("validation", "testing")]
+    for file, split in zip(lists, ("validation", "testing"), strict=True):
+        if file.exists():
+            listed |= {Path(name).with_suffix("").as_posix(): split for name in _names(file)}
+    clips = []
+    for folder in _entries(root):
+        if not folder.is_dir() or folder.name.startswith("_"):
+            continue
+        for path in _entries(folder):
+            if not is_audio(path):
+                continue
+            speaker = re.sub("_nohash_.*$", "", path.stem)
+            if all(file.exists() for file in lists):
+                split = listed.get(f"{folder.name}/{path.stem}", "training")
+            else:
+                split = hashed_split(speaker)
+            clips.append(Clip(path, folder.name, speaker, _with_dev_test(split, speaker)))
+    return clips
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}") from error
+
+
+def _names(file: Path) -> list[str]:
+    """The lines of a list of clips. Raises UsageError where it cannot be read or is not UTF-8."""
+    try:
+        text = file.read_text("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: it is not UTF-8; save it as UTF-8, a clip a line") from error
+    return [line for line in map(str.strip, text.splitlines()) if line]
+
+
+def read_tree(root: Path, keyword: str) -> list[Clip]:
+    """As `clips_of`. Raises UsageError where the tree has no folder for the keyword or no other word."""
+    clips = clips_of(root)
+    words = {clip.word for clip in clips}
+    if keyword not in words:
+        raise UsageError(
+            f"{root}: no clips of '{keyword}'; the words there are: {', '.join(sorted(words)) or 'none'}"
+        )
+    if len(words) == 1:
+        raise UsageError(f"{root}: only '{keyword}' is there; other words are needed as negatives")
+    return clips
+
+
+def files_of(folder: Path, split: str | None = None) -> Iterator[Path]:
+    """Audio files below a folder, sorted; of `split` only, where the file's source name decides.
+
+    Several cuts of one recording (ESC: fold-SOURCE-take-class) go to the same side. 70 % training,
+    10 % validation, 20 % dev-test.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    for path in sorted(folder.rglob("*")):
+        if is_audio(path):
+            cut = re.fullmatch(r"\d-(\d+)-[A-Z].*", path.stem)
+            place = percentage(cut[1] if cut else path.stem)
+            side = "training" if place < 70 else "validation" if place < 80 else "dev-test"
+            if split in (None, side):
+                yield path
+
+
+def is_audio(path: Path) -> bool:
+    """Whether a file is one to hear: by the end of its name, or by its first bytes."""
+    if not path.is_file() or path.suffix.lower() in AUDIO_SUFFIXES:
+        return path.is_file()
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    return head.startswith(b"RIFF") or kind_of(head) is not None
+
+
+def read_audio(path: Path, warn: Callable[[str], None] = log.warning, longest: int | None = None) -> Audio:
+    """A file as 16 kHz mono int16, shape (n,), as `kwsd listen --input` hears it.
+
+    Of a file that is cut short or damaged it is what can be heard. warn: called with that, and with any other
+    remark. longest: samples after which reading may end. Raises UsageError or AudioError where nothing can be
+    heard.
+    """
+    parts: list[Audio] = []
+    for part in stream_audio(path, warn):
+        parts.append(part)
+        if longest is not None and sum(map(len, parts)) > longest:
+            break
+    return np.concatenate(parts)
+
+
+def stream_audio(path: Path, warn: Callable[[str], None]) -> Iterator[Audio]:
+    """As `read_audio`, in chunks."""
+    heard = 0
+    with FileSource(path, warn=warn) as source:
+        try:
+            for samples in source:
+                heard += len(samples)
+                yield to_int16(samples)
+        except AudioError as error:
+            if not heard:
+                raise
+            warn(str(error))
+
+
+def padded(recordings: list[Audio]) -> npt.NDArray[np.int16]:
+    """Clips padded at both ends to the longest of them or a second, shape (clips, samples)."""
+    length = max([SAMPLE_RATE, *map(len, recordings)])
+    audio = np.zeros((len(recordings), length), np.int16)
+    for row, samples in zip(audio, recordings, strict=True):
+        start = (length - len(samples)) // 2
+        row[start : start + len(samples)] = samples
+    return audio

@@ -1,0 +1,1 @@
+"""Training: recipes, losses, distillation, the teacher, pruning and searches."""

@@ -1,0 +1,66 @@
+"""Scores of clips, exactly as the runtime gives them: the highest posterior over the clip's steps.
+
+A clip is heard after the silence that warms the window (Detector.prime) and with half a second of silence
+behind it, as `kwsd listen --input CLIP` hears it.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kwsd.errors import UsageError
+from kwsd.pcm import to_float32
+from kwsd.runtime.detector import TAIL
+from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
+from kwsd.training.nn.crnn import CRNN
+
+LONGEST_WINDOW = 3_000  # frames, 30 s: every clip is heard after as much silence
+
+
+def check_window(window: int, step: int) -> None:
+    """Raise UsageError for an attention window that is too long to score clips with."""
+    if window * step > LONGEST_WINDOW:
+        raise UsageError(
+            f"a window of {window:,} steps of {step:,} frames is {window * step / 100:,.1f} s; "
+            f"clips are scored with at most {LONGEST_WINDOW / 100:g} s"
+        )
+
+
+def prime_samples(kernel: int, window: int, step: int) -> int:
+    """Samples of silence after which an attention window is warm: those of its last step's last frame."""
+    frames = kernel + (window - 1) * step
+    return (frames - 1) * HOP + N_FFT
+
+
+def clip_frames(audio: npt.NDArray[np.int16], kernel: int, window: int, step: int) -> Tensor:
+    """Frames of clips between the silences, by the runtime's front end.
+
+    audio: (clips, n) int16. Returns (clips, frames, N_MELS) float32. Raises UsageError as `check_window`.
+    """
+    check_window(window, step)
+    lead = prime_samples(kernel, window, step)
+    padded = np.zeros(lead + audio.shape[1] + TAIL, np.float32)
+    front_end, frames = FrontEnd(), []
+    for clip in audio:
+        padded[lead : lead + len(clip)] = to_float32(clip)
+        front_end.reset()
+        frames.append(front_end.push(padded))
+    return torch.from_numpy(np.stack(frames))
+
+
+def clip_scores(
+    crnn: CRNN, frames: Tensor, window: int, step: int, batch: int = 256
+) -> npt.NDArray[np.float64]:
+    """Highest log-odds of the keyword over each clip's steps, (clips,); those of the priming are left out.
+
+    Log-odds, since posteriors near 0 and 1 tie in float32 and ranks would be lost. Rounded, since clips that
+    silence alone scores highest in tie, and how a machine adds float32 would rank them.
+    """
+    scores = []
+    crnn.eval()
+    with torch.inference_mode():
+        for part in torch.split(frames, batch):
+            logits = crnn(part, window, step)[:, window:].double()
+            scores.append((logits[..., 1] - logits[..., 0]).amax(dim=1))
+    return torch.cat(scores).numpy().round(4)

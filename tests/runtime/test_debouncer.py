@@ -1,0 +1,82 @@
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kwsd.errors import UsageError
+from kwsd.runtime.debouncer import Debouncer
+
+# stretches of a posterior, warm or not, for some steps
+STRETCHES = st.tuples(
+    st.sampled_from([0.0, 0.29, 0.3, 0.79, 0.8, 1.0]),
+    st.sampled_from([True, True, True, False]),
+    st.integers(1, 4),
+)
+THRESHOLD, RELEASE = 0.8, 0.3
+
+
+def firings(debouncer: Debouncer, steps: list[tuple[float, bool]]) -> list[int]:
+    """Which steps fire, at eight a second: times that floats hold exactly."""
+    return [i for i, (posterior, warm) in enumerate(steps) if debouncer.push(posterior, i / 8, warm)]
+
+
+@given(
+    stretches=st.lists(STRETCHES, min_size=10, max_size=40),
+    patience=st.integers(1, 4),
+    refractory=st.sampled_from([0.0, 0.25, 1.0]),
+)
+def test_fires_exactly_when_it_should(
+    stretches: list[tuple[float, bool, int]], patience: int, refractory: float
+) -> None:
+    steps = [(posterior, warm) for posterior, warm, count in stretches for _ in range(count)]
+    expected: list[int] = []
+    for i in range(len(steps)):
+        held = i + 1 >= patience and all(
+            posterior >= THRESHOLD and warm for posterior, warm in steps[i + 1 - patience : i + 1]
+        )
+        if expected:
+            released = any(posterior < RELEASE for posterior, _ in steps[expected[-1] + 1 : i])
+            held = held and released and (i - expected[-1]) / 8 >= refractory
+        if held:
+            expected.append(i)
+    debouncer = Debouncer(THRESHOLD, patience, RELEASE, refractory)
+    assert firings(debouncer, steps) == expected
+    debouncer.reset()
+    assert firings(debouncer, steps) == expected
+
+
+def test_fires_once_for_each_time_the_posterior_rises_and_falls() -> None:
+    hump = [0.1, 0.5, 0.85, 0.95, 0.7, 0.9, 0.4, 0.2]  # wavers, but is one word
+    steps = [(posterior, True) for posterior in hump * 3]
+    assert firings(Debouncer(0.8, 1, 0.3, 0.0), steps) == [2, 10, 18]
+
+
+def test_scattered_steps_are_no_word() -> None:
+    steps = [(0.9, True), (0.1, True)] * 20
+    assert firings(Debouncer(0.8, 2, 0.3, 0.0), steps) == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"threshold": math.nan},
+        {"threshold": 0.0},
+        {"threshold": 1.01},
+        {"patience": 0},
+        {"patience": 1.5},
+        {"release": math.nan},
+        {"release": 0.0},
+        {"release": 0.9},
+        {"refractory": -0.1},
+        {"refractory": math.inf},
+        {"refractory": math.nan},
+        {"threshold": "high"},
+    ],
+    ids=str,
+)
+def test_refuses_what_makes_no_sense(bad: dict[str, Any]) -> None:
+    name = next(iter(bad))
+    with pytest.raises(UsageError, match=rf"^{name} [^\n]*$"):
+        Debouncer(**{"threshold": 0.8, "patience": 1, "release": 0.3, "refractory": 1.0} | bad)

@@ -1,0 +1,39 @@
+"""What a microphone without high frequencies leaves of a sound."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.training.augment.bandwidth import HIGHEST, narrowed
+from kwsd.training.augment.scenes import SceneMaker
+
+
+def power(audio: np.ndarray, low: float, high: float) -> float:
+    """The audio's power between two frequencies, Hz."""
+    frequency = np.fft.rfftfreq(len(audio), 1 / SAMPLE_RATE)
+    return float((np.abs(np.fft.rfft(audio))[(low <= frequency) & (frequency < high)] ** 2).sum())
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1000, 60000))
+def test_low_frequencies_stay_and_high_ones_go(seed: int, length: int) -> None:
+    random = np.random.default_rng(seed)
+    audio = random.normal(size=length).astype(np.float32)
+    heard = narrowed(audio, random)
+    assert heard.shape == audio.shape
+    assert heard.dtype == np.float32
+    assert power(heard, 0, 1000) == pytest.approx(power(audio, 0, 1000), rel=0.05)
+    assert power(heard, HIGHEST, 8001) < 0.6 * power(audio, HIGHEST, 8001)
+
+
+def test_some_scenes_are_heard_so() -> None:
+    random = np.random.default_rng(0)
+    hiss = [(random.normal(size=16000) * 3000).astype(np.int16) for _ in range(4)]
+
+    def high_share(narrow: float) -> float:
+        maker = SceneMaker(hiss, hiss, [], hiss, narrow=narrow)
+        drawn = maker.draw(32, np.random.default_rng(1)).audio
+        return sum(power(scene, HIGHEST, 8001) for scene in drawn) / sum(power(s, 0, 8001) for s in drawn)
+
+    assert high_share(1) < 0.6 * high_share(0)

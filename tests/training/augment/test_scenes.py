@@ -1,0 +1,164 @@
+"""What scenes are made of: where the word ends, how loud it is, how often it is there."""
+
+import numpy as np
+import pytest
+import torch
+
+from kwsd.runtime.frontend import N_MELS, SAMPLE_RATE
+from kwsd.training.augment import scenes
+from kwsd.training.augment.pool import ScenePool
+from kwsd.training.augment.scenes import SceneBatch, SceneMaker, in_noise, word_end
+
+WORD = slice(3_200, 11_200)  # of a clip's samples: 0.2 to 0.7 s
+SILENCE = np.zeros(SAMPLE_RATE, np.int16)
+DRAWN = 300
+
+
+def decibels(ratio: np.ndarray) -> np.ndarray:
+    found: np.ndarray = 20 * np.log10(ratio)
+    return found
+
+
+def word(level: int = 8_192) -> np.ndarray:
+    """A square wave in the middle of a silent second, a quarter of full scale."""
+    clip = SILENCE.copy()
+    clip[WORD] = np.where(np.arange(8_000) % 16 < 8, level, -level)
+    return clip
+
+
+def keyword_scenes(drawn: SceneBatch) -> list[tuple[np.ndarray, float, float]]:
+    """Audio, onset and end of the scenes with the keyword."""
+    kept = (drawn.audio[drawn.keyword], drawn.onset[drawn.keyword], drawn.end[drawn.keyword])
+    return list(zip(*kept, strict=True))
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> SceneMaker:
+    """Makes scenes of the word or nothing, in no room and no noise."""
+    monkeypatch.setattr(scenes, "REVERBERANT", 0.0)
+    return SceneMaker([word()], [SILENCE], [], [])
+
+
+def test_a_words_end_is_where_it_falls_silent() -> None:
+    assert word_end(word()) == pytest.approx(0.7, abs=0.025)
+
+
+def test_the_label_is_where_the_word_ends_at_its_tempo(plain: SceneMaker) -> None:
+    drawn = plain.draw(DRAWN, np.random.default_rng(0))
+    lengths = []
+    for audio, onset, end in keyword_scenes(drawn):
+        heard = np.flatnonzero(np.abs(audio) > 1e-3)
+        assert end == pytest.approx(heard[-1] / SAMPLE_RATE, abs=0.04)
+        assert onset == pytest.approx(heard[0] / SAMPLE_RATE - 0.2 * np.ptp(heard) / 8_000, abs=0.01)
+        lengths.append(np.ptp(heard) / 8_000)  # times the word's own length
+    assert 0.8 < min(lengths) < 0.88
+    assert 1.17 < max(lengths) < 1.26
+    assert 0.3 < np.mean(np.isclose(lengths, 1, atol=1e-3)) < 0.7  # half of them at their own tempo
+
+
+def test_another_speakers_pace_moves_the_label_too(
+    plain: SceneMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scenes, "revoiced", lambda clip, _: (np.repeat(clip, 2), 2.0))
+    plain.revoiced = 1.0
+    plain.length = 4 * SAMPLE_RATE
+    drawn = plain.draw(50, np.random.default_rng(0))
+    for audio, _, end in keyword_scenes(drawn):
+        assert end == pytest.approx(np.flatnonzero(np.abs(audio) > 1e-3)[-1] / SAMPLE_RATE, abs=0.06)
+
+
+def test_scenes_are_18_db_softer_to_6_db_louder(plain: SceneMaker) -> None:
+    drawn = plain.draw(DRAWN, np.random.default_rng(0))
+    level = decibels(np.abs(drawn.audio[drawn.keyword]).max(axis=1) / 0.25)
+    assert -18.01 <= level.min() < -16.5
+    assert 4.5 < level.max() <= 6.01
+    assert np.median(level) == pytest.approx(-6, abs=2.5)
+    assert (
+        np.abs(SceneMaker([word(32_000)], [SILENCE], [], []).draw(50, np.random.default_rng(0)).audio).max()
+        == 1
+    )
+
+
+def test_two_scenes_of_five_have_the_keyword_and_the_others_are_silent(plain: SceneMaker) -> None:
+    drawn = plain.draw(DRAWN, np.random.default_rng(0))
+    assert drawn.keyword.mean() == pytest.approx(0.4, abs=0.07)
+    assert not drawn.audio[~drawn.keyword].any()
+    assert not drawn.end[~drawn.keyword].any()
+
+
+def test_one_scene_of_five_without_the_keyword_has_what_was_mistaken_for_it(plain: SceneMaker) -> None:
+    plain.hard = [word()]
+    drawn = plain.draw(DRAWN, np.random.default_rng(0))
+    assert drawn.audio[~drawn.keyword].any(axis=1).mean() == pytest.approx(0.2, abs=0.08)
+
+
+def test_a_word_has_some_of_the_scene_around_it(plain: SceneMaker) -> None:
+    drawn = plain.draw(DRAWN, np.random.default_rng(0))
+    onset = drawn.onset[drawn.keyword]
+    assert onset.min() >= 0.2
+    assert (onset + 1.0).max() < plain.length / SAMPLE_RATE - 0.1
+    assert plain.length == int(2.5 * SAMPLE_RATE)
+
+
+def test_noise_is_5_db_above_to_35_db_below_the_scene_four_times_of_five(plain: SceneMaker) -> None:
+    plain.noise = [np.tile(np.array([1_000, -1_000], np.int16), 2 * SAMPLE_RATE)]
+    random, ratios = np.random.default_rng(0), []
+    for _ in range(DRAWN):
+        scene = np.full(plain.length, 0.1, np.float32)
+        plain._add_noise(scene, random)
+        added = np.abs(scene - np.float32(0.1)).max()
+        if added > 0:
+            ratios.append(0.1 / added)
+    assert len(ratios) / DRAWN == pytest.approx(0.8, abs=0.06)
+    assert -5.01 < decibels(np.array(ratios)).min() < -3
+    assert 33 < decibels(np.array(ratios)).max() < 35.1
+
+
+def test_validation_noise_is_0_to_15_db_below_the_loudest_tenth_of_a_second() -> None:
+    clips = np.stack([word()] * DRAWN)
+    noise = np.tile(np.array([1_000, -1_000], np.int16), SAMPLE_RATE)
+    mixed = in_noise(clips, [noise], np.random.default_rng(0))
+    ratio = decibels(8_192 / np.abs(mixed[:, 12_000:].astype(float)).max(axis=1))
+    assert -0.01 < ratio.min() < 1
+    assert 14 < ratio.max() < 15.01
+
+
+class Still(ScenePool):
+    """A pool of one chunk of frames that are all alike, and no masks."""
+
+    def __init__(self, maker: SceneMaker, level: float) -> None:
+        super().__init__(maker, 0, first=1, chunk=DRAWN)
+        self.move(0)
+        self._chunks[0].frames.fill_(level)
+        self._augment = torch.nn.Identity()  # type: ignore[assignment]
+
+
+def test_a_batch_differs_in_level_and_tilt_by_6_db_at_most(plain: SceneMaker) -> None:
+    frames = Still(plain, -2.0).batch(DRAWN, np.random.default_rng(0)).frames
+    shift = (frames[:, 0] + 2).numpy() * 10 / np.log(10)  # dB of power, (scenes, bands)
+    gain = shift.mean(axis=1)
+    tilt = (shift[:, -1] - shift[:, 0]) / 2
+    for drawn in (gain, tilt):
+        assert -6.01 < drawn.min() < -5.5
+        assert 5.5 < drawn.max() < 6.01
+    assert abs(np.corrcoef(gain, tilt)[0, 1]) < 0.2
+    assert np.allclose(np.diff(shift, axis=1), 2 * tilt[:, None] / (N_MELS - 1), atol=1e-3)
+    assert (frames == frames[:, :1]).all()
+
+
+def test_no_frame_is_below_the_front_ends_floor(plain: SceneMaker) -> None:
+    frames = Still(plain, float(np.log(1e-6))).batch(DRAWN, np.random.default_rng(0)).frames
+    assert frames.min() == pytest.approx(np.log(1e-6), abs=1e-5)
+
+
+def test_a_pool_moves_on_by_one_chunk_an_epoch(plain: SceneMaker) -> None:
+    pool = ScenePool(plain, 3, first=2, limit=3, chunk=4)
+    held = []
+    for epoch in range(3):
+        pool.move(epoch)
+        held.append(sorted(pool._chunks))
+    assert held == [[0, 1], [0, 1, 2], [1, 2, 3]]
+    again = ScenePool(plain, 3, first=2, limit=3, chunk=4)
+    again.move(2)  # as a resumed run does
+    assert torch.equal(again._chunks[3].frames, pool._chunks[3].frames)
+    assert not torch.equal(again._chunks[3].frames, pool._chunks[2].frames)

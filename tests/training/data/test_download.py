@@ -1,0 +1,114 @@
+import hashlib
+import io
+import re
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kwsd.errors import KwsdError
+from kwsd.training.data.download import download
+
+
+def archive() -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        content = bytes(range(256)) * 4_000
+        info = tarfile.TarInfo("./happy/0_nohash_0.wav")
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+ARCHIVE = archive()
+SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
+
+
+class Server(HTTPServer):
+    """Serves the archive; `cut` bytes into a reply, it breaks off, once. `starts` are where replies began."""
+
+    cut: int | None = None
+    ranges = True
+    content = ARCHIVE
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.starts: list[int] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")) if self.server.ranges else None
+        start = int(asked[1]) if asked else 0
+        self.server.starts.append(start)
+        if start >= len(self.server.content):
+            self.send_error(416)
+            return
+        body = self.server.content[start:]
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: self.server.cut])
+        self.server.cut = None
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as served:
+        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield served
+        served.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def fetch(server: Server, tmp_path: Path) -> Callable[[], Path]:
+    def call(sha256: str = SHA256) -> Path:
+        root = tmp_path / "speech_commands"
+        url = f"http://127.0.0.1:{server.server_port}/archive.tar.gz"
+        download(root, lambda *_: None, url, sha256)
+        return root
+
+    return call
+
+
+def test_unpacks_and_leaves_nothing_else(fetch: Callable[..., Path]) -> None:
+    root = fetch()
+    assert (root / "happy" / "0_nohash_0.wav").stat().st_size == 256 * 4_000
+    assert [path.name for path in root.parent.iterdir()] == ["speech_commands"]
+
+
+def test_goes_on_where_it_broke_off(server: Server, fetch: Callable[..., Path]) -> None:
+    server.cut = 1_000
+    with pytest.raises(KwsdError, match="call again"):
+        fetch()
+    assert (fetch() / "happy").is_dir()
+    assert server.starts == [0, 1_000]
+
+
+def test_a_server_without_ranges_sends_all_again(server: Server, fetch: Callable[..., Path]) -> None:
+    server.ranges, server.cut = False, 1_000
+    with pytest.raises(KwsdError, match="call again"):
+        fetch()
+    assert (fetch() / "happy").is_dir()
+
+
+def test_what_is_not_the_archive_is_deleted(fetch: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(KwsdError, match="SHA-256"):
+        fetch("0" * 64)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_server_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KwsdError, match=r"http://127\.0\.0\.1:1/a"):
+        download(tmp_path / "x", lambda *_: None, "http://127.0.0.1:1/a")

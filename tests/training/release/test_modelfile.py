@@ -1,0 +1,82 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kwsd.resources import shared
+from kwsd.runtime.engine import Engine
+from kwsd.runtime.model import BASELINE, STUDENT, Architecture, Model, Settings
+from kwsd.runtime.modelfile import read_model
+from kwsd.training.nn.crnn import CRNN
+from kwsd.training.nn.quantize import Quantized, quantized
+from kwsd.training.release.cost import cost
+from kwsd.training.release.modelfile import save_model, to_torch, weights_of
+
+TINY = Architecture(channels=3, kernel=(8, 10), stride=(4, 10), hidden=15)
+
+
+def made(architecture: Architecture, bits: int | None = None) -> tuple[CRNN, Model]:
+    torch.manual_seed(0)
+    crnn = CRNN(architecture).eval()
+    network = quantized(crnn, bits) if bits else crnn
+    weights = {name: weight.numpy() for name, weight in weights_of(network).items()}
+    return network, Model(
+        "word", architecture, weights, Settings(step=10), {"seed": 1, "metrics": [0.5, None]}
+    )
+
+
+@pytest.mark.parametrize("bits", [None, 16, 8, 4])
+@pytest.mark.parametrize("architecture", [BASELINE, STUDENT, TINY])
+def test_what_is_written_is_read(architecture: Architecture, bits: int | None, tmp_path: Path) -> None:
+    network, model = made(architecture, bits)
+    path = tmp_path / "model.pt"
+    save_model(model, path, network.packed() if isinstance(network, Quantized) else None)
+    read = read_model(path)
+    assert replace(read, weights={}, path=None) == replace(model, weights={})
+    for name, weight in model.weights.items():
+        np.testing.assert_array_equal(read.weights[name], weight)
+    assert to_torch(read)(torch.zeros(1, 100, 40), 5).shape[2] == 2
+    opened = torch.load(path, weights_only=True)
+    assert opened["keyword"] == "word"
+    assert opened["weights"].keys() == architecture.shapes().keys()
+    if bits is None:
+        for name, weight in model.weights.items():
+            np.testing.assert_array_equal(opened["weights"][name].numpy(), weight)
+
+
+def test_facts_that_share_a_list_are_read(tmp_path: Path) -> None:
+    _, model = made(TINY)
+    noise = ["rain", ("wind", 3)]
+    save_model(replace(model, facts={"noise": noise, "negatives": noise}), tmp_path / "a.pt")
+    read = read_model(tmp_path / "a.pt").facts
+    assert read == {"noise": ["rain", ["wind", 3]], "negatives": ["rain", ["wind", 3]]}
+
+
+def test_two_writings_are_the_same_bytes(tmp_path: Path) -> None:
+    _, model = made(STUDENT)
+    save_model(model, tmp_path / "a.pt")
+    save_model(model, tmp_path / "b.pt")
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_small_model_is_a_small_file(bits: int, tmp_path: Path) -> None:
+    network, model = made(TINY, bits)
+    assert isinstance(network, Quantized)
+    save_model(model, tmp_path / "a.pt", network.packed())
+    spent = cost(tmp_path / "a.pt")[1]
+    assert spent.file_bytes < spent.weight_bytes + 1_000
+
+
+@pytest.mark.parametrize("path", sorted(shared("models").glob("*.pt")), ids=lambda path: path.stem)
+def test_shipped_models_give_the_same_posteriors_in_torch_and_at_run_time(path: Path) -> None:
+    model = read_model(path)
+    random = np.random.default_rng(0)
+    frames = random.normal(-6, 3, (600, 40)).astype(np.float32).cumsum(axis=0) % 16 - 14
+    window, step = model.settings.window, model.settings.step
+    streamed = Engine(model, window, step).advance(frames)
+    with torch.inference_mode():
+        whole = to_torch(model)(torch.from_numpy(frames)[None], window, step).softmax(dim=2)[0, :, 1]
+    np.testing.assert_allclose(streamed, whole.numpy(), atol=1e-5)
