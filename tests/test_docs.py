@@ -47,8 +47,8 @@ def test_a_documented_command_is_understood(line: str) -> None:
 
 def test_the_page_of_commands_holds_their_help() -> None:
     written = (ROOT / "docs" / "commands.md").read_text()
-    assert written == runpy.run_path(str(ROOT / "docs" / "make_commands.py"))["page"](), (
-        "run python docs/make_commands.py"
+    assert written == runpy.run_path(str(ROOT / "tools" / "make_commands.py"))["page"](), (
+        "run python tools/make_commands.py"
     )
 
 

@@ -9,10 +9,10 @@ from kwsd.cli.checked import CheckedCommand, CheckedPath, Output
 
 @click.command(name="report", cls=CheckedCommand)
 @click.option(
-    "--runs", type=CheckedPath(), default=Path("docs/runs.jsonl"), show_default=True, help="Recorded runs."
+    "--runs", type=CheckedPath(), default=Path("results/runs.jsonl"), show_default=True, help="Recorded runs."
 )
 @click.option(
-    "--out", type=Output(), default=Path("docs/report.md"), show_default=True, help="Page to write."
+    "--out", type=Output(), default=Path("results/report.md"), show_default=True, help="Page to write."
 )
 def command(runs: Path, out: Path) -> None:
     """Its figures lie in a folder beside it."""

@@ -199,7 +199,7 @@ CROSSED = {
     "clips into a file": ("mine --model student --negatives tree --out a.wav", "a.wav is a file"),
     "speech into a file": ("synthesize computer --out a.wav/speech", "a.wav is a file"),
     "no checkpoint": ("train --data tree --out m.pt --resume", "m.ckpt: no checkpoint"),
-    "no runs": ("report --out r.md", "docs/runs.jsonl: no such file"),
+    "no runs": ("report --out r.md", "results/runs.jsonl: no such file"),
 }  # fmt: skip
 
 

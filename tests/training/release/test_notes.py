@@ -45,10 +45,10 @@ def test_a_shipped_models_card_is_what_is_generated_with_its_notes(model: Path) 
 
 
 def test_the_shipped_report_is_what_is_generated_with_its_notes(tmp_path: Path) -> None:
-    notes = (ROOT / "docs" / "report.notes.md").read_text()
+    notes = (ROOT / "results" / "report.notes.md").read_text()
     (tmp_path / "report.notes.md").write_text(notes)
-    write_report(list(recorded(ROOT / "docs" / "runs.jsonl")), tmp_path / "report.md")
-    assert (tmp_path / "report.md").read_text() == (ROOT / "docs" / "report.md").read_text()
+    write_report(list(recorded(ROOT / "results" / "runs.jsonl")), tmp_path / "report.md")
+    assert (tmp_path / "report.md").read_text() == (ROOT / "results" / "report.md").read_text()
 
 
 def run(name: str, kind: str = "train") -> dict[str, Any]:

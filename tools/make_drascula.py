@@ -1,6 +1,6 @@
 """Write the spoken lines of "Drascula: The Vampire Strikes Back" (Debian's `drascula`) as FLAC files.
 
-    python docs/make_drascula.py /usr/share/scummvm/drascula/en data/drascula
+    python tools/make_drascula.py /usr/share/scummvm/drascula/en data/drascula
 
 Each `.ALS` file is unsigned 8-bit samples at 11,025 Hz; those named S and a number are sounds, not speech.
 """

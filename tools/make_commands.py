@@ -8,11 +8,11 @@ from click.testing import CliRunner
 
 from kwsd.cli.commands import cli
 
-PAGE = Path(__file__).with_name("commands.md")
+PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
 INTRODUCTION = """\
 # Commands
 
-What `kwsd COMMAND --help` prints, for every command. Written by `python docs/make_commands.py`.
+What `kwsd COMMAND --help` prints, for every command. Written by `python tools/make_commands.py`.
 """
 
 

@@ -2,7 +2,7 @@
 
 Each is the first clip of its word by a dev-test speaker, whom no model was trained on.
 
-KWSD_DATA=DIR python docs/make_score.py [MODEL]
+KWSD_DATA=DIR python tools/make_score.py [MODEL]
 """
 
 import os
@@ -21,7 +21,7 @@ def main(model: str) -> None:
         word: iter([c.path for c in tree if c.split == "dev-test" and c.word == word]) for word in WORDS
     }
     clips = [str(next(unseen[word])) for word in WORDS]
-    picture = Path(__file__).with_name("score.png")
+    picture = Path(__file__).parents[1] / "docs" / "score.png"
     options = [
         "--model",
         model,

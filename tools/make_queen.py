@@ -1,6 +1,6 @@
 """Write the spoken lines of "Flight of the Amazon Queen" (Debian's package of that name) as FLAC files.
 
-    python docs/make_queen.py /usr/share/scummvm/flight-of-the-amazon-queen/queen.1c data/queen
+    python tools/make_queen.py /usr/share/scummvm/flight-of-the-amazon-queen/queen.1c data/queen
 
 Its talkie file is a table of names, places and sizes, then the files: MP3 where the name ends in .SB. Of
 lines that are there several times, one is written.

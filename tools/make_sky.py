@@ -1,6 +1,6 @@
 """Write the spoken lines of "Beneath a Steel Sky" (Debian's package of that name) as FLAC files.
 
-    python docs/make_sky.py /usr/share/scummvm/beneath-a-steel-sky data/sky
+    python tools/make_sky.py /usr/share/scummvm/beneath-a-steel-sky data/sky
 
 `sky.dnr` tells where in `sky.dsk` a file lies. From number 50,000 on they are speech: a header, then unsigned
 8-bit samples at 11,025 Hz, packed by Rob Northen's method 1 (Huffman codes for how many bytes follow as they

@@ -1,11 +1,11 @@
-"""Draws docs/field/field.png from the curves that `kwsd evaluate --json` wrote to docs/field/."""
+"""Draws results/streams/curves.png from the curves that `kwsd evaluate --json` wrote to results/streams/."""
 
 import json
 from pathlib import Path
 
 from kwsd.training.report.plots import field_plot
 
-FOLDER = Path(__file__).with_name("field")
+FOLDER = Path(__file__).parents[1] / "results" / "streams"
 STEPS = {
     "scenes": "trained on scenes",
     "speech": "and 4 hours of other speech, in rooms",
@@ -21,4 +21,4 @@ if __name__ == "__main__":
         for noise in ("clean", "10db")
         for name, label in STEPS.items()
     }
-    field_plot(curves, FOLDER / "field.png")
+    field_plot(curves, FOLDER / "curves.png")
