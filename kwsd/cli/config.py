@@ -13,10 +13,11 @@ from click.core import ParameterSource
 def command(as_json: bool, options: tuple[str, ...]) -> None:
     """Takes the options of kwsd listen, and listens to nothing."""
     from kwsd.cli import listen
+    from kwsd.daemon.app import load_detector
 
     context = listen.command.make_context("kwsd listen", list(options))
     given = context.params
-    detector = listen.load(given)
+    detector = load_detector(listen.options(context))
     settings, model = asdict(detector.settings), detector.model
     values = {}
     for option in listen.command.params:

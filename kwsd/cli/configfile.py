@@ -43,9 +43,9 @@ def _use(context: click.Context, _: click.Parameter, given: Path | None) -> Path
     return path
 
 
-def from_file(name: str) -> bool:
-    """Whether this parameter of the command that runs has its value from the file."""
-    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+def is_from_file(context: click.Context, name: str) -> bool:
+    """Whether the value of this parameter comes from the file."""
+    return context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
 
 
 def read(path: Path, command: click.Command) -> dict[str, Any]:

@@ -1,25 +1,19 @@
-"""``kwsd listen``: the daemon in the foreground."""
+"""``kwsd listen``: runs the daemon in the foreground."""
 
-import logging
-import math
 import os
 import sys
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kwsd.cli.checked import CheckedPath, ModelName, Text, complete_file
-from kwsd.cli.configfile import configured, from_file
+from kwsd.cli.configfile import configured, is_from_file
 from kwsd.cli.number import Number
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
+    from kwsd.daemon.app import ListenOptions
     from kwsd.daemon.signals import Signals
-    from kwsd.runtime.detector import Detector
-
-log = logging.getLogger(__name__)
 
 MODELS_OWN = "[default: the model's]"
 
@@ -36,7 +30,6 @@ MODELS_OWN = "[default: the model's]"
 )
 @click.option(
     "--input",
-    "input_",
     metavar="FILE",
     shell_complete=complete_file,
     help="Hear a recording; -: raw 16 kHz mono int16 on stdin.",
@@ -64,7 +57,6 @@ MODELS_OWN = "[default: the model's]"
 @click.option("--refractory", type=Number(min=0), help=f"Seconds between triggers.  {MODELS_OWN}")
 @click.option(
     "--format",
-    "format_",
     type=click.Choice(["auto", "text", "json"]),
     default="auto",
     show_default=True,
@@ -73,7 +65,6 @@ MODELS_OWN = "[default: the model's]"
 @click.option("--meter", is_flag=True, help="Show a live meter of level and posterior on the terminal.")
 @click.option(
     "--on-trigger",
-    "hooks",
     type=Text(),
     multiple=True,
     metavar="CMD",
@@ -102,24 +93,7 @@ MODELS_OWN = "[default: the model's]"
     help="Megabytes of clips kept; the oldest go.",
 )
 @click.option("--stats-every", type=Number(min=1), metavar="SECONDS", help="Log counters this often.")
-def command(
-    signals: "Signals",
-    config: Path | None,
-    input_: str | None,
-    device: str | None,
-    channel: int | None,
-    latency: float,
-    exit_on_loss: bool,
-    format_: str,
-    meter: bool,
-    hooks: tuple[str, ...],
-    hook_timeout: float,
-    save_clips: Path | None,
-    clip_seconds: float,
-    clips_limit: float,
-    stats_every: float | None,
-    **model: Any,
-) -> None:
+def command(signals: "Signals", **_: Any) -> None:
     """Each trigger is printed and runs the hooks.
 
     A hook finds KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment and the
@@ -128,125 +102,29 @@ def command(
     SIGHUP loads model and configuration anew, but where a terminal is used; SIGUSR1 logs the counters.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads would only cost memory
-    from kwsd.audio.open import open_source
-    from kwsd.daemon import logs
-    from kwsd.daemon.control import Requests
-    from kwsd.daemon.events import print_json, unless_full
-    from kwsd.daemon.listener import Listener, OnAudio, OnGap, OnTrigger
-    from kwsd.daemon.sinks.hooks import Hooks
-    from kwsd.daemon.systemd.notify import Notifier
-    from kwsd.runtime.frontend import HOP
+    from kwsd.daemon import app
 
-    if input_ is not None and from_file("device"):
-        device = None
-    logs.begin()
-    detector = load(model)
-    notifier = Notifier()
-    runner = Hooks(hooks, hook_timeout)
-    on_audio: list[OnAudio] = []
-    on_trigger: list[OnTrigger] = [runner.on_trigger]
-    on_gap: list[OnGap] = []
-    with ExitStack() as stack:
-        source = stack.enter_context(
-            open_source(input_, device, exit_on_loss, notifier.heard, channel, latency)
-        )
-        if save_clips is not None:
-            from kwsd.daemon.sinks.clips import Clips
-
-            clips = stack.enter_context(
-                Clips(save_clips, clip_seconds, round(clips_limit * 1e6), source.live)
-            )
-            on_audio.append(clips.on_audio)
-            on_trigger.append(clips.on_trigger)
-            on_gap.append(clips.on_gap)
-        text = format_ == "text" or (format_ == "auto" and os.isatty(1))
-        if text or meter:
-            from kwsd.daemon.sinks.terminal import Terminal
-
-            terminal = Terminal()
-        if meter:
-            on_audio.append(
-                stack.enter_context(terminal.meter(detector.gate, lambda: source.waiting)).on_audio
-            )
-        print_event = terminal.on_trigger if text else print_json
-        on_trigger.append(unless_full(print_event) if source.live else print_event)
-
-        listener = Listener(source, detector, notifier, on_audio, on_trigger, on_gap)
-
-        def tell_stats() -> None:
-            counted = listener.counters
-            log.info(
-                "stats: frames=%d overruns=%d lost=%.1fs gaps=%d triggers=%d "
-                "hooks_run=%d hooks_failed=%d hooks_dropped=%d worst_step=%.1fms",
-                counted.samples // HOP,
-                source.overruns,
-                source.dropped,
-                counted.gaps,
-                counted.triggers,
-                runner.run,
-                runner.failed,
-                runner.dropped,
-                1e3 * counted.worst_step,
-            )
-
-        started = click.get_current_context().params
-        requests = Requests(tell_stats, lambda: reload(started), listener.change_to, stats_every or math.inf)
-
-        def abandon(reason: str) -> None:
-            if reason:
-                log.error("%s", reason)
-            runner.kill()
-
-        signals.handle(
-            stop=listener.stop,
-            reload=requests.ask_for_reload,
-            stats=requests.ask_for_stats,
-            child=runner.reap,
-            abandon=abandon,
-        )
-        if config is not None:
-            log.info("options from %s", config)
-        try:
-            listener.run(requests.answer)
-        except BrokenPipeError:  # nobody reads on: an end as good as any
-            listener.stop()
-            signals.limit_way_out()
-        except BaseException:
-            listener.stop()
-            signals.limit_way_out()
-            raise
-        finally:
-            runner.finish(hurry=lambda: listener.stopping)
-            signals.limit_way_out()
+    app.run(options(click.get_current_context()), signals, reread)
 
 
-def load(parameters: dict[str, Any]) -> "Detector":
-    """The detector that these of the command's parameters ask for. Raises ModelError or UsageError."""
-    from kwsd.runtime.detector import Detector
+def options(context: click.Context) -> "ListenOptions":
+    """The options that a command line was parsed into."""
+    from kwsd.daemon.app import ListenOptions
     from kwsd.runtime.model import Settings
-    from kwsd.runtime.modelfile import find_model, read_model
 
-    model = read_model(find_model(parameters["model"]))
-    return Detector(model, **{name: parameters[name] for name in Settings.__dataclass_fields__})
+    values = dict(context.params)
+    if values["input"] is not None and is_from_file(context, "device"):
+        values["device"] = None  # a recording on the command line replaces the configured microphone
+    settings = {name: values.pop(name) for name in Settings.__dataclass_fields__}
+    return ListenOptions(settings=settings, **values)
 
 
-def reload(started: dict[str, Any]) -> "Detector":
-    """The detector that the command line of this process asks for, with the configuration as it is now.
+def reread() -> "ListenOptions":
+    """The options of this process's command line, with the configuration file as it is now.
 
-    `started`: the command's parameters when it began. What else has changed since then is logged.
+    Raises UsageError.
     """
-    from kwsd.runtime.model import Settings
-
     try:
-        now = command.make_context("kwsd listen", sys.argv[2:]).params
+        return options(command.make_context("kwsd listen", sys.argv[2:]))
     except click.ClickException as error:
         raise UsageError(error.format_message()) from error
-    detector = load(now)
-    reloaded = {"model", "config", *Settings.__dataclass_fields__}
-    if changed := [
-        option.opts[0]
-        for option in command.params
-        if option.name not in reloaded and now[str(option.name)] != started[str(option.name)]
-    ]:
-        log.warning("changed, but in force only after a restart: %s", ", ".join(changed))
-    return detector

@@ -169,7 +169,7 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
         elif typed:
             for one in value if parameter.multiple else (value,):
                 words += [name, str(one)]
-    return words, list(context.params["hooks"]), reads
+    return words, list(context.params["on_trigger"]), reads
 
 
 def _absolute(path: Path) -> Path:

@@ -1,0 +1,216 @@
+"""Starts the parts of the daemon in order, listens, and stops them in reverse order."""
+
+import logging
+import math
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from kwsd.audio.open import open_source
+from kwsd.audio.source import Source
+from kwsd.daemon import logs
+from kwsd.daemon.control import Requests
+from kwsd.daemon.events import print_json, unless_full
+from kwsd.daemon.listener import Listener, OnAudio, OnGap, OnTrigger
+from kwsd.daemon.signals import Signals
+from kwsd.daemon.sinks.hooks import Hooks
+from kwsd.daemon.systemd.notify import Notifier
+from kwsd.runtime.detector import Detector
+from kwsd.runtime.frontend import HOP
+from kwsd.runtime.modelfile import find_model, read_model
+
+RELOADED = {"config", "model", "settings"}  # options that a reload puts into effect
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ListenOptions:
+    """The options of ``kwsd listen``. Each field has the name of its option."""
+
+    config: Path | None
+    """Configuration file that some of the options come from; None if there is none."""
+
+    model: str
+    """Model file, or the name of a shipped model."""
+
+    settings: Mapping[str, Any]
+    """Settings that replace the model's own. `Settings` has their names and units; None keeps the model's."""
+
+    input: str | None
+    """Audio file to listen to, or "-" for standard input; None listens to a microphone."""
+
+    device: str | None
+    """Name of the microphone, a part of it, or its index; None is the default microphone."""
+
+    channel: int | None
+    """Channel to listen to, counted from 1; None is the mean of all channels."""
+
+    latency: float
+    """Seconds of microphone audio that are read at a time."""
+
+    exit_on_loss: bool
+    """Whether to exit, instead of reconnecting, when the microphone goes away."""
+
+    format: str
+    """How triggers are printed: "text", "json", or "auto", which is text on a terminal and JSON elsewhere."""
+
+    meter: bool
+    """Whether to show level and posterior on the terminal."""
+
+    on_trigger: tuple[str, ...]
+    """Shell commands to run on each trigger."""
+
+    hook_timeout: float
+    """Seconds that each of those commands may run."""
+
+    save_clips: Path | None
+    """Folder in which the audio before each trigger is saved; None saves nothing."""
+
+    clip_seconds: float
+    """Seconds of audio saved before each trigger (pre-roll)."""
+
+    clips_limit: float
+    """Megabytes that all saved clips together may take."""
+
+    stats_every: float | None
+    """Seconds between two log lines with the counters; None logs them on SIGUSR1 only."""
+
+
+def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOptions]) -> None:
+    """Listen until the source ends or a signal stops it.
+
+    reread: gives the options again for a reload, from the command line and the configuration file as it is
+    then. Raises KwsdError.
+    """
+    logs.begin()
+    detector = load_detector(options)
+    notifier = Notifier()
+    hooks = Hooks(options.on_trigger, options.hook_timeout)
+    with ExitStack() as running:
+        source = running.enter_context(
+            open_source(
+                options.input,
+                options.device,
+                options.exit_on_loss,
+                notifier.heard,
+                options.channel,
+                options.latency,
+            )
+        )
+        on_audio: list[OnAudio] = []
+        on_trigger: list[OnTrigger] = [hooks.on_trigger]
+        on_gap: list[OnGap] = []
+        _start_sinks(options, source, detector, running, on_audio, on_trigger, on_gap)
+        listener = Listener(source, detector, notifier, on_audio, on_trigger, on_gap)
+        requests = Requests(
+            lambda: _log_counters(listener, source, hooks),
+            lambda: _reload(options, reread()),
+            listener.change_to,
+            options.stats_every or math.inf,
+        )
+        _handle(signals, listener, requests, hooks)
+        if options.config is not None:
+            log.info("options from %s", options.config)
+        _listen(listener, requests, hooks, signals)
+
+
+def load_detector(options: ListenOptions) -> Detector:
+    """A detector with the model and settings of the options. Raises ModelError or UsageError."""
+    return Detector(read_model(find_model(options.model)), **options.settings)
+
+
+def _start_sinks(
+    options: ListenOptions,
+    source: Source,
+    detector: Detector,
+    running: ExitStack,
+    on_audio: list[OnAudio],
+    on_trigger: list[OnTrigger],
+    on_gap: list[OnGap],
+) -> None:
+    """Start what handles audio and triggers besides the hooks; `running` stops it."""
+    if options.save_clips is not None:
+        from kwsd.daemon.sinks.clips import Clips
+
+        clips = running.enter_context(
+            Clips(options.save_clips, options.clip_seconds, round(options.clips_limit * 1e6), source.live)
+        )
+        on_audio.append(clips.on_audio)
+        on_trigger.append(clips.on_trigger)
+        on_gap.append(clips.on_gap)
+    text = options.format == "text" or (options.format == "auto" and os.isatty(1))
+    if text or options.meter:
+        from kwsd.daemon.sinks.terminal import Terminal
+
+        terminal = Terminal()
+    if options.meter:
+        on_audio.append(running.enter_context(terminal.meter(detector.gate, lambda: source.waiting)).on_audio)
+    print_event = terminal.on_trigger if text else print_json
+    on_trigger.append(unless_full(print_event) if source.live else print_event)
+
+
+def _handle(signals: Signals, listener: Listener, requests: Requests, hooks: Hooks) -> None:
+    """Connect the signals to the parts that they concern."""
+
+    def abandon(reason: str) -> None:
+        if reason:
+            log.error("%s", reason)
+        hooks.kill()
+
+    signals.handle(
+        stop=listener.stop,
+        reload=requests.ask_for_reload,
+        stats=requests.ask_for_stats,
+        child=hooks.reap,
+        abandon=abandon,
+    )
+
+
+def _listen(listener: Listener, requests: Requests, hooks: Hooks, signals: Signals) -> None:
+    """Listen, then wait for the running hooks; the shutdown timeout of the process counts from the end."""
+    try:
+        listener.run(requests.answer)
+    except BrokenPipeError:  # the reader of standard output has closed it: a normal end
+        listener.stop()
+        signals.limit_way_out()
+    except BaseException:
+        listener.stop()
+        signals.limit_way_out()
+        raise
+    finally:
+        hooks.finish(hurry=lambda: listener.stopping)
+        signals.limit_way_out()
+
+
+def _reload(started: ListenOptions, now: ListenOptions) -> Detector:
+    """The detector of the options as they are now; log the changes that need a restart instead."""
+    detector = load_detector(now)
+    changed = [
+        f"--{field.name.replace('_', '-')}"
+        for field in fields(now)
+        if field.name not in RELOADED and getattr(now, field.name) != getattr(started, field.name)
+    ]
+    if changed:
+        log.warning("changed, but in force only after a restart: %s", ", ".join(changed))
+    return detector
+
+
+def _log_counters(listener: Listener, source: Source, hooks: Hooks) -> None:
+    counters = listener.counters
+    log.info(
+        "stats: frames=%d overruns=%d lost=%.1fs gaps=%d triggers=%d "
+        "hooks_run=%d hooks_failed=%d hooks_dropped=%d worst_step=%.1fms",
+        counters.samples // HOP,
+        source.overruns,
+        source.dropped,
+        counters.gaps,
+        counters.triggers,
+        hooks.run,
+        hooks.failed,
+        hooks.dropped,
+        1e3 * counters.worst_step,
+    )
