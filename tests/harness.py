@@ -1,5 +1,6 @@
 """What tests of the whole command use: a microphone without sound hardware, a running daemon."""
 
+import importlib
 import json
 import os
 import queue
@@ -43,6 +44,16 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+def set_constants(folder: Path, values: dict[str, float]) -> None:
+    """Make a kwsd that has the folder in PYTHONPATH run with these, such as kwsd.pcm.SAMPLE_RATE."""
+    code = ""
+    for name, value in values.items():
+        module, _, constant = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), constant), f"{name} has another name now"
+        code += f"import {module}\n{name} = {value}\n"
+    (folder / "sitecustomize.py").write_text(code)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Daemon, FakeMicrophone, Spoken, wait_for
+from harness import Daemon, FakeMicrophone, Spoken, set_constants, wait_for
 
 pytestmark = pytest.mark.microphone
 
@@ -111,7 +111,7 @@ def test_a_mute_microphone_is_told_of(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text("from kwsd.audio import supervisor\nsupervisor.MUTED = 1.0\n")
+    set_constants(tmp_path, {"kwsd.audio.reconnecting.MUTED": 1.0})
     monkeypatch.setitem(own_microphone.environment, "PYTHONPATH", str(tmp_path))
     running = daemon()
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from harness import KWSD, LOUD, PATIENCE, gone, wait_for
+from harness import KWSD, LOUD, PATIENCE, gone, set_constants, wait_for
 
 SECOND = 16_000
 ROOT = Path(__file__).parents[2]
@@ -222,7 +222,7 @@ def test_an_early_signal_to_end_is_no_failure(
 
 def test_what_does_not_end_is_ended(tmp_path: Path) -> None:
     """Here the main thread waits for the reader of standard output, and a hook ignores what it is told."""
-    (tmp_path / "sitecustomize.py").write_text("from kwsd.daemon import signals\nsignals.WAY_OUT = 0.5\n")
+    set_constants(tmp_path, {"kwsd.daemon.signals.WAY_OUT": 0.5})
     full = full_pipe()
     hook = f"trap '' TERM; echo $$ > {tmp_path}/hook; sleep 1000; sleep 1000"
     process = subprocess.Popen(
@@ -249,9 +249,7 @@ def test_what_does_not_end_is_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_at_once(number: signal.Signals, tmp_path: Path) -> None:
     """Though a hook has some time left."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "from kwsd.daemon import hooks, signals\nhooks.LAST = signals.WAY_OUT = 1000.0\n"
-    )
+    set_constants(tmp_path, {"kwsd.daemon.sinks.hooks.LAST": 1000.0, "kwsd.daemon.signals.WAY_OUT": 1000.0})
     hook = f"trap '' TERM; echo $$ > {tmp_path}/hook; sleep 1000; sleep 1000"
     with subprocess.Popen(
         [*LISTEN, "--on-trigger", hook],
