@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--model", default="happy", help="model file, or name of a shipped model")
     options = parser.parse_args()
     with FileSource(options.recording) as source:
-        recording = np.concatenate(list(source))
+        recording = np.concatenate([chunk.samples for chunk in source])
     # never fires, so that no trigger resets the engine: its state lives through all the hours
     detector = Detector.load(options.model, patience=10_000)
     period = detector.step * SAMPLE_RATE // 100  # samples; whole ones, so that steps fall alike in every hour

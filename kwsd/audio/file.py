@@ -13,7 +13,7 @@ from kwsd.audio.formats.ffmpeg import INSTALL, FFmpegReader, ffmpeg
 from kwsd.audio.formats.kinds import kind_of
 from kwsd.audio.formats.sndfile import SndfileReader, UnknownFormatError
 from kwsd.audio.resample import Resampler
-from kwsd.audio.source import Recorded
+from kwsd.audio.source import Chunk, Recorded
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import Samples, finite
 
@@ -56,7 +56,7 @@ class FileSource(Recorded):
     def __exit__(self, *exception: object) -> None:
         self._reader.close()
 
-    def __iter__(self) -> Iterator[Samples]:
+    def __iter__(self) -> Iterator[Chunk]:
         """Raises AudioError, after the audio that is there, where the file is empty, cut short or damaged."""
         resampler = Resampler(self._reader.rate)
         count = odd = loud = 0  # samples
@@ -66,7 +66,7 @@ class FileSource(Recorded):
                 if self._stopped:
                     return
                 if rate != resampler.rate:  # files of several rates were joined
-                    yield resampler.push(NOTHING, last=True)
+                    yield Chunk(resampler.push(NOTHING, last=True))
                     resampler = Resampler(rate)
                 if frames.shape[1] != self._mixer.channels:
                     self._mixer = self._mix(frames.shape[1], rate)
@@ -74,10 +74,10 @@ class FileSource(Recorded):
                 count += frames.size
                 frames = finite(frames)
                 loud += int(np.count_nonzero(frames > TOO_LOUD))
-                yield resampler.push(self._mixer.push(frames))
+                yield Chunk(resampler.push(self._mixer.push(frames)))
         except AudioError as error:
             failure = error
-        yield resampler.push(NOTHING, last=True)
+        yield Chunk(resampler.push(NOTHING, last=True))
         self._mixer.finish()
         if odd:
             self._warn(f"{odd} samples of {self.name!r} {NO_NUMBERS}: heard as silence")

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from kwsd.audio.formats.kinds import is_undecided, kind_of
 from kwsd.audio.formats.wav import FLOAT, PCM, parse_form
-from kwsd.audio.source import Recorded
+from kwsd.audio.source import Chunk, Recorded
 from kwsd.errors import AudioError, UsageError
-from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
+from kwsd.pcm import SAMPLE_RATE, to_float32
 
 LINUX = "arecord -t raw -f S16_LE -r 16000 -c 1"
 OTHERS = "ffmpeg -i FILE -f s16le -ar 16000 -ac 1 -"
@@ -54,7 +54,7 @@ class PipeSource(Recorded):
         os.close(self._stopped)
         os.close(self._stop)
 
-    def __iter__(self) -> Iterator[Samples]:
+    def __iter__(self) -> Iterator[Chunk]:
         """Raises UsageError for a header that tells of other audio, AudioError where nothing comes."""
         held = b""
         begun = False
@@ -72,7 +72,7 @@ class PipeSource(Recorded):
             if whole:
                 samples = np.frombuffer(held[:whole], "<i2")
                 watch.push(samples)
-                yield to_float32(samples)
+                yield Chunk(to_float32(samples))
             heard += whole
             held = held[whole:]
         if self._ended and not heard:

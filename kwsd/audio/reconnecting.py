@@ -11,6 +11,7 @@ import numpy as np
 
 from kwsd.audio.lag import Pace
 from kwsd.audio.microphone import LATENCY, Microphone, opener
+from kwsd.audio.source import Chunk
 from kwsd.errors import AbsentError, AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples
 
@@ -19,7 +20,7 @@ TICK = 0.25  # seconds after which one who waits looks around
 UNANSWERED = 5.0  # seconds after which an attempt to open that has no result is reported
 MUTED = 60.0  # seconds of digital silence after which it is told of
 
-NOTHING: Samples = np.zeros(0, np.float32)
+NOTHING = Chunk(np.zeros(0, np.float32))
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,6 @@ class Supervisor:
         `exit_on_loss`: raise AudioError where it would wait. `patient`: wait for a name that none has, too.
         Raises UsageError, AudioError where PortAudio is not installed.
         """
-        self.gap = 0.0  # seconds of audio missing before the chunk just given
         self._opener = opener(device, channel, latency)
         self._wait = not exit_on_loss
         self._microphone: Microphone | None = None
@@ -98,7 +98,7 @@ class Supervisor:
         elif self._attempt:
             self._opener.abandon()
 
-    def __iter__(self) -> Iterator[Samples]:
+    def __iter__(self) -> Iterator[Chunk]:
         """Raises AudioError where the microphone is gone, told to exit on loss, and where PortAudio hangs."""
         while not self._stopped:
             if self._microphone is None:
@@ -120,12 +120,12 @@ class Supervisor:
         if microphone := self._microphone:
             microphone.stop()
 
-    def _hear(self, microphone: Microphone) -> Iterator[Samples]:
+    def _hear(self, microphone: Microphone) -> Iterator[Chunk]:
         """What it gives, without what comes late; ends with it."""
         pace, late, overruns = Pace(), 0, microphone.overruns
         missed = self._last is not None  # as this one was opened after another was lost
         for samples in microphone:
-            self.gap = 0.0
+            gap = 0.0
             if microphone.waiting:
                 self._explain(microphone.waiting)
                 missed = True
@@ -136,15 +136,15 @@ class Supervisor:
             if len(samples):
                 now = time.monotonic()
                 if self._last is not None and (missed or late):
-                    self.gap = now - self._last
+                    gap = now - self._last
                 if self._reasons:
-                    self._greet()
+                    self._greet(gap)
                 if late and not missed:
                     self._past_overruns += microphone.overruns == overruns  # else it is counted there
                     self._past_dropped += late / SAMPLE_RATE
                 self._last, missed, late, overruns = now, False, 0, microphone.overruns
                 self._watch_mute(samples, microphone.muted)
-            yield samples
+            yield Chunk(samples, gap)
 
     def _explain(self, why: object) -> None:
         """Log why there is no audio: each reason once until audio comes."""
@@ -153,13 +153,13 @@ class Supervisor:
             log.warning("%s%s waiting for it", reason, "" if reason.endswith("?") else ";")
             self._reasons.add(reason)
 
-    def _greet(self) -> None:
+    def _greet(self, gap: float) -> None:
         """Log that audio comes after all."""
         self._reasons.clear()
         if self._last is None:
             log.info("the microphone %r is there", self.name)
         else:
-            log.info("the microphone %r is back after %.1f s", self.name, self.gap)
+            log.info("the microphone %r is back after %.1f s", self.name, gap)
 
     @property
     def _unanswered(self) -> str:
@@ -172,9 +172,8 @@ class Supervisor:
         if self._stopped:  # by a signal, while it was opened
             self._microphone.stop()
 
-    def _reopen(self) -> Iterator[Samples]:
+    def _reopen(self) -> Iterator[Chunk]:
         """Try until it is open or `stop`."""
-        self.gap = 0.0
         pause = SHORTEST
         while self._microphone is None:
             if self._attempt is None:

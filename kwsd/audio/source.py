@@ -1,9 +1,16 @@
 """What the daemon listens to: a microphone, a file or a pipe, all alike."""
 
 from collections.abc import Iterator
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from kwsd.pcm import Samples
+
+
+class Chunk(NamedTuple):
+    """The audio that a source gives at a time."""
+
+    samples: Samples  # shape (n,), float32, mono, 16 kHz; n may be 0
+    gap: float = 0.0  # seconds of audio missing just before it
 
 
 class Source(Protocol):
@@ -14,10 +21,6 @@ class Source(Protocol):
     @property
     def name(self) -> str:
         """What a person calls it."""
-
-    @property
-    def gap(self) -> float:
-        """Seconds of audio missing just before the chunk last given."""
 
     @property
     def waiting(self) -> str:
@@ -39,8 +42,8 @@ class Source(Protocol):
 
     def __exit__(self, *exception: object) -> None: ...
 
-    def __iter__(self) -> Iterator[Samples]:
-        """Chunks of samples, shape (n,), until the end or `stop`. Raises AudioError where it breaks off."""
+    def __iter__(self) -> Iterator[Chunk]:
+        """Chunks until the end or `stop`. Raises AudioError if the source fails."""
 
     def stop(self) -> None:
         """End the iteration soon, from any thread or signal handler."""
@@ -50,7 +53,6 @@ class Recorded:
     """What a source is that waits for its reader: nothing is ever lost."""
 
     live = False
-    gap = 0.0
     waiting = ""
     overruns = 0
     dropped = 0.0

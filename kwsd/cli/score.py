@@ -113,7 +113,7 @@ def hear(files: tuple[Path, ...], channel: int | None) -> "Iterator[tuple[int, S
     for number, file in enumerate(files):
         with FileSource(file, channel) as source:
             for chunk in source:
-                yield number, chunk
+                yield number, chunk.samples
     yield number, np.zeros(TAIL, np.float32)
 
 

@@ -13,10 +13,11 @@ from kwsd.audio.open import open_source
 from kwsd.audio.source import Source
 from kwsd.daemon import logs
 from kwsd.daemon.control import Requests
-from kwsd.daemon.events import print_json, unless_full
-from kwsd.daemon.listener import Listener, OnAudio, OnGap, OnTrigger
+from kwsd.daemon.listener import Listener
 from kwsd.daemon.signals import Signals
 from kwsd.daemon.sinks.hooks import Hooks
+from kwsd.daemon.sinks.sink import Sink
+from kwsd.daemon.sinks.stdout import DropWhenFull, JsonLines
 from kwsd.daemon.systemd.notify import Notifier
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.frontend import HOP
@@ -101,11 +102,8 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
                 options.latency,
             )
         )
-        on_audio: list[OnAudio] = []
-        on_trigger: list[OnTrigger] = [hooks.on_trigger]
-        on_gap: list[OnGap] = []
-        _start_sinks(options, source, detector, running, on_audio, on_trigger, on_gap)
-        listener = Listener(source, detector, notifier, on_audio, on_trigger, on_gap)
+        sinks = [hooks, *_start_sinks(options, source, detector, running)]
+        listener = Listener(source, detector, notifier, sinks)
         requests = Requests(
             lambda: _log_counters(listener, source, hooks),
             lambda: _reload(options, reread()),
@@ -124,33 +122,29 @@ def load_detector(options: ListenOptions) -> Detector:
 
 
 def _start_sinks(
-    options: ListenOptions,
-    source: Source,
-    detector: Detector,
-    running: ExitStack,
-    on_audio: list[OnAudio],
-    on_trigger: list[OnTrigger],
-    on_gap: list[OnGap],
-) -> None:
-    """Start what handles audio and triggers besides the hooks; `running` stops it."""
+    options: ListenOptions, source: Source, detector: Detector, running: ExitStack
+) -> list[Sink]:
+    """Start all sinks but the hooks, which run first; `running` stops them."""
+    sinks: list[Sink] = []
     if options.save_clips is not None:
         from kwsd.daemon.sinks.clips import Clips
 
-        clips = running.enter_context(
-            Clips(options.save_clips, options.clip_seconds, round(options.clips_limit * 1e6), source.live)
+        limit = round(options.clips_limit * 1e6)
+        sinks.append(
+            running.enter_context(Clips(options.save_clips, options.clip_seconds, limit, source.live))
         )
-        on_audio.append(clips.on_audio)
-        on_trigger.append(clips.on_trigger)
-        on_gap.append(clips.on_gap)
+    printer: Sink = JsonLines()
     text = options.format == "text" or (options.format == "auto" and os.isatty(1))
     if text or options.meter:
         from kwsd.daemon.sinks.terminal import Terminal
 
         terminal = Terminal()
-    if options.meter:
-        on_audio.append(running.enter_context(terminal.meter(detector.gate, lambda: source.waiting)).on_audio)
-    print_event = terminal.on_trigger if text else print_json
-    on_trigger.append(unless_full(print_event) if source.live else print_event)
+        if options.meter:
+            sinks.append(running.enter_context(terminal.meter(detector.gate, lambda: source.waiting)))
+        if text:
+            printer = terminal
+    sinks.append(DropWhenFull(printer) if source.live else printer)
+    return sinks
 
 
 def _handle(signals: Signals, listener: Listener, requests: Requests, hooks: Hooks) -> None:

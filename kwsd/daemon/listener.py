@@ -11,6 +11,7 @@ import numpy as np
 
 from kwsd.audio.source import Source
 from kwsd.daemon.events import Event
+from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.systemd.notify import Notifier
 from kwsd.errors import one_line
 from kwsd.pcm import Samples
@@ -21,10 +22,6 @@ SETTLE = 1.0  # seconds from a loss of audio to a warning, which tells of all th
 WARN_EVERY = 5.0  # seconds between two warnings
 
 log = logging.getLogger(__name__)
-
-OnAudio = Callable[[Samples, float], None]  # takes a chunk and the highest posterior in it
-OnTrigger = Callable[[Event], None]
-OnGap = Callable[[float], None]  # takes the seconds of audio that are missing before the next chunk
 
 
 @dataclass
@@ -40,7 +37,7 @@ class Counters:
 class Listener:
     """Runs in the main thread until the source ends or `stop` is called.
 
-    The handlers are called in this thread, the audio before the triggers in it: they must return at once.
+    The sinks are called in this thread, in their order, with the audio before the triggers in it.
     """
 
     def __init__(
@@ -48,9 +45,7 @@ class Listener:
         source: Source,
         detector: Detector,
         notifier: Notifier,
-        on_audio: Sequence[OnAudio] = (),
-        on_trigger: Sequence[OnTrigger] = (),
-        on_gap: Sequence[OnGap] = (),
+        sinks: Sequence[Sink] = (),
     ) -> None:
         self.stopping = False
         self._ended = False  # `run` has
@@ -61,9 +56,7 @@ class Listener:
         self._detector = detector
         self._next: Detector | None = None  # hears along until it takes the detector's place
         self._notifier = notifier
-        self._on_audio = on_audio
-        self._on_trigger = on_trigger
-        self._on_gap = on_gap
+        self._sinks = sinks
         self._fired = -math.inf  # stream time of the last trigger, seconds
         self._status = ""
         self._overruns = 0  # warned of
@@ -82,15 +75,15 @@ class Listener:
         self._next = detector
 
     def run(self, between: Callable[[], None] = lambda: None) -> None:
-        """Listen, and call `between` after each chunk. What the source or a handler raises ends it."""
+        """Listen, and call `between` after each chunk. What the source or a sink raises ends it."""
         if not self._source.live:
             self._detector.prime()
         try:
             self._announce()
-            for samples in self._source:
+            for samples, gap in self._source:
                 self._announce()
-                if self._source.gap:
-                    self._miss(self._source.gap)
+                if gap:
+                    self._miss(gap)
                 self._hear(samples)
                 self._report_start(samples)
                 self._report()
@@ -119,8 +112,8 @@ class Listener:
         self.counters.samples += len(samples)
         steps = self._steps(samples)
         posterior = max((step.posterior for step in steps), default=self._detector.posterior)
-        for on_audio in self._on_audio:
-            on_audio(samples, posterior)
+        for sink in self._sinks:
+            sink.on_audio(samples, posterior)
         for trigger in (step.trigger for step in steps if step.trigger):
             self.counters.triggers += 1
             self._fired = trigger.stream_time
@@ -133,8 +126,8 @@ class Listener:
                 datetime.now().astimezone() - timedelta(seconds=age),
                 self._detector.model.name,
             )
-            for on_trigger in self._on_trigger:
-                on_trigger(event)
+            for sink in self._sinks:
+                sink.on_trigger(event)
         if self._next is not None:
             self._take_turns(self._next, list(self._next.steps(samples)))
 
@@ -155,8 +148,8 @@ class Listener:
         self._detector.gap(seconds)
         if self._next is not None:
             self._next.gap(seconds)
-        for on_gap in self._on_gap:
-            on_gap(seconds)
+        for sink in self._sinks:
+            sink.on_gap(seconds)
 
     def _take_turns(self, detector: Detector, steps: list[Step]) -> None:
         """Let a new detector take over once it is warm and hears no word, nor the rest of one."""

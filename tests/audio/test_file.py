@@ -12,7 +12,7 @@ TONE = 440.0  # Hz
 
 def read(path: Path) -> np.ndarray:
     with FileSource(path) as source:
-        return np.concatenate(list(source))
+        return np.concatenate([chunk.samples for chunk in source])
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000, 96_000])

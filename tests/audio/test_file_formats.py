@@ -35,7 +35,7 @@ def hear(path: Path, channel: int | None = None) -> tuple[Samples, list[str]]:
     heard = [np.empty(0, np.float32)]
     try:
         with FileSource(path, channel, said.append) as source:
-            heard.extend(source)
+            heard.extend(chunk.samples for chunk in source)
     except AudioError as error:
         said.append(str(error))
     return np.concatenate(heard), said

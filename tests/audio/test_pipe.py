@@ -50,7 +50,7 @@ class Parts(PipeSource):
 
 def heard(parts: list[bytes]) -> np.ndarray:
     with Parts(parts) as source:
-        return np.concatenate([np.empty(0, np.float32), *source])
+        return np.concatenate([np.empty(0, np.float32), *(chunk.samples for chunk in source)])
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -88,7 +88,7 @@ def test_what_comes_later_is_waited_for_and_stop_ends_the_wait() -> None:
     with PipeSource(read) as source:
         chunks = iter(source)
         os.write(write, b"\0\x40")
-        assert next(chunks).tolist() == [0.5]
+        assert next(chunks).samples.tolist() == [0.5]
         stopper = threading.Timer(0.05, source.stop)
         stopper.start()
         assert list(chunks) == []

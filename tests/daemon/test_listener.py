@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kwsd import Detector
-from kwsd.audio.source import Recorded
+from kwsd.audio.source import Chunk, Recorded
 from kwsd.daemon import control as requests_module
 from kwsd.daemon.control import Requests
 from kwsd.daemon.events import Event
 from kwsd.daemon.listener import Listener
+from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.systemd.notify import Notifier
 from kwsd.errors import ModelError
 from kwsd.pcm import SAMPLE_RATE, Samples
@@ -39,12 +40,21 @@ class Chunks(Recorded):
 
     def __exit__(self, *exception: object) -> None: ...
 
-    def __iter__(self) -> Iterator[Samples]:
+    def __iter__(self) -> Iterator[Chunk]:
         for chunk in self._chunks:
-            self.gap = float(chunk is None)
-            yield NOTHING if chunk is None else chunk
+            yield Chunk(NOTHING, gap=1.0) if chunk is None else Chunk(chunk)
 
     def stop(self) -> None: ...
+
+
+class Recorder(Sink):
+    """Keeps the triggers."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self._events = events
+
+    def on_trigger(self, event: Event) -> None:
+        self._events.append(event)
 
 
 def words(count: int) -> Samples:
@@ -82,7 +92,7 @@ def times(listener: Listener, events: list[Event], reload_after: set[int]) -> li
 def test_a_reload_loses_no_word_and_hears_none_twice(sizes: list[int], reload_after: set[int]) -> None:
     events: list[Event] = []
     source = Chunks(cut(words(4), sizes))
-    listener = Listener(source, Detector.load(LOUD), Notifier(), on_trigger=[events.append])
+    listener = Listener(source, Detector.load(LOUD), Notifier(), [Recorder(events)])
     heard = times(listener, events, reload_after)
     assert heard == pytest.approx([2.1, 4.1, 6.1, 8.1], abs=0.15)
     assert listener.counters.triggers == 4
@@ -90,9 +100,7 @@ def test_a_reload_loses_no_word_and_hears_none_twice(sizes: list[int], reload_af
 
 def test_what_is_loaded_takes_over(caplog: pytest.LogCaptureFixture) -> None:
     events: list[Event] = []
-    listener = Listener(
-        Chunks(cut(words(2), [1_600])), Detector.load(LOUD), Notifier(), on_trigger=[events.append]
-    )
+    listener = Listener(Chunks(cut(words(2), [1_600])), Detector.load(LOUD), Notifier(), [Recorder(events)])
     deaf = [Detector.load(LOUD, threshold=1.0)]  # this model's posterior stays below 1
 
     def between() -> None:
@@ -109,7 +117,7 @@ def test_stream_time_goes_on_over_a_gap() -> None:
     events: list[Event] = []
     word = words(1)[: 3 * SAMPLE_RATE]
     source = Chunks([word, None, word])
-    listener = Listener(source, Detector.load(LOUD), Notifier(), on_trigger=[events.append])
+    listener = Listener(source, Detector.load(LOUD), Notifier(), [Recorder(events)])
     listener.change_to(Detector.load(LOUD))
     listener.run()
     assert [event.stream_time for event in events] == pytest.approx([2.1, 6.1], abs=0.15)
@@ -121,7 +129,7 @@ def test_a_live_event_has_the_time_when_it_was_said() -> None:
     """Before the rest of its chunk, 1.9 s, and the 3 s of audio that wait."""
     events: list[Event] = []
     source = Chunks([words(1)], live=True, backlog=3.0)
-    Listener(source, Detector.load(LOUD), Notifier(), on_trigger=[events.append]).run()
+    Listener(source, Detector.load(LOUD), Notifier(), [Recorder(events)]).run()
     (event,) = events
     age = datetime.now().astimezone() - event.time
     assert age >= timedelta(seconds=4.7)
@@ -216,11 +224,11 @@ def test_a_detector_that_joins_has_the_stream_time_of_the_other() -> None:
 class Late(Chunks):
     """Its microphone comes with the second chunk."""
 
-    def __iter__(self) -> Iterator[Samples]:
+    def __iter__(self) -> Iterator[Chunk]:
         self.waiting = "waiting for microphone chunks"
-        yield NOTHING
+        yield Chunk(NOTHING)
         self.waiting = ""
-        yield words(1)
+        yield Chunk(words(1))
 
 
 def test_nobody_is_told_that_it_listens_before_there_is_a_microphone(

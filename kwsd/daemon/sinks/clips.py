@@ -20,6 +20,7 @@ import numpy as np
 from kwsd.daemon.events import Event
 from kwsd.daemon.sinks import clip_writer
 from kwsd.daemon.sinks.processes import OUT_OF_REACH
+from kwsd.daemon.sinks.sink import Sink
 from kwsd.errors import UsageError, is_transient
 from kwsd.pcm import SAMPLE_RATE, Int16, Samples, to_int16
 
@@ -32,7 +33,7 @@ KEYWORD = 100  # bytes of a keyword that a file name has room for
 log = logging.getLogger(__name__)
 
 
-class Clips:
+class Clips(Sink):
     """Saves `seconds` of audio per trigger in `folder`; its oldest clips go, to keep under `limit` bytes."""
 
     def __init__(self, folder: Path, seconds: float, limit: int, live: bool = True) -> None:

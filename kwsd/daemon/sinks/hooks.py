@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from kwsd.daemon.events import Event
 from kwsd.daemon.sinks.processes import OUT_OF_REACH, Family, adopt_orphans, reap_adopted
+from kwsd.daemon.sinks.sink import Sink
 
 MOST = 8  # hooks that may run at the same time
 GRACE = 2.0  # seconds from being told to end to being killed
@@ -21,7 +22,7 @@ POLL = 0.05  # seconds between two looks at a running hook
 log = logging.getLogger(__name__)
 
 
-class Hooks:
+class Hooks(Sink):
     """Shell commands; one that runs for more than `timeout` seconds is ended, with all that it started.
 
     What a command leaves running when it ends by itself is left alone.

@@ -13,7 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from kwsd.daemon.events import Event, takes_more
+from kwsd.daemon.events import Event
+from kwsd.daemon.sinks.sink import Sink
+from kwsd.daemon.sinks.stdout import accepts_output
 from kwsd.errors import UsageError
 from kwsd.pcm import Samples
 
@@ -34,7 +36,7 @@ class Output(Console):
         raise  # the one being handled
 
 
-class Terminal:
+class Terminal(Sink):
     """Prints triggers on standard output; draws the meter there, too, or on standard error."""
 
     def __init__(self) -> None:
@@ -57,7 +59,7 @@ class Terminal:
         return Meter(console, threshold, waiting)
 
 
-class Meter:
+class Meter(Sink):
     """A line that shows how loud it is and how sure the detector is.
 
     A terminal that takes no more, because it was stopped (Ctrl-S) or closed, is not drawn on.
@@ -85,7 +87,7 @@ class Meter:
         self._posterior = max(self._posterior, posterior)
         now = time.monotonic()
         if now - self._drawn >= REFRESH:
-            if takes_more(self._terminal):
+            if accepts_output(self._terminal):
                 with suppress(OSError):
                     self._live.update(self._line(), refresh=True)
             self._drawn, self._level, self._posterior = now, FLOOR, 0.0

@@ -185,9 +185,9 @@ def stream_audio(path: Path, warn: Callable[[str], None]) -> Iterator[Audio]:
     heard = 0
     with FileSource(path, warn=warn) as source:
         try:
-            for samples in source:
-                heard += len(samples)
-                yield to_int16(samples)
+            for chunk in source:
+                heard += len(chunk.samples)
+                yield to_int16(chunk.samples)
         except AudioError as error:
             if not heard:
                 raise

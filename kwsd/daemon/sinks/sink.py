@@ -1,0 +1,20 @@
+"""What acts on the audio and on the triggers."""
+
+from kwsd.daemon.events import Event
+from kwsd.pcm import Samples
+
+
+class Sink:
+    """Gets all audio, gaps and triggers of the stream in order. Here it ignores them.
+
+    The methods are called in the detection thread, so they must return at once.
+    """
+
+    def on_audio(self, samples: Samples, posterior: float) -> None:
+        """A chunk was heard, shape (n,), which may be empty. posterior: the highest one in it."""
+
+    def on_gap(self, seconds: float) -> None:
+        """This many seconds of audio are missing before the next chunk."""
+
+    def on_trigger(self, event: Event) -> None:
+        """The keyword was heard in the chunk that `on_audio` got last."""

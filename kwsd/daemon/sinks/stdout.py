@@ -1,0 +1,46 @@
+"""Prints triggers on standard output as JSON lines."""
+
+import logging
+import select
+import sys
+
+from kwsd.daemon.events import Event
+from kwsd.daemon.sinks.sink import Sink
+
+log = logging.getLogger(__name__)
+
+
+class JsonLines(Sink):
+    """Prints a JSON line for each trigger."""
+
+    def on_trigger(self, event: Event) -> None:
+        """Print and flush. Raises OSError if standard output cannot be written."""
+        print(event.json(), flush=True)
+
+
+class DropWhenFull(Sink):
+    """Passes triggers on to a sink that prints them, but drops them while standard output is full.
+
+    Live audio must not wait for a slow reader of standard output.
+    """
+
+    def __init__(self, printer: Sink) -> None:
+        self._printer = printer
+
+    def on_trigger(self, event: Event) -> None:
+        if accepts_output(1):
+            self._printer.on_trigger(event)
+        else:
+            log.warning("standard output is full: the trigger at %.1f s is not printed", event.stream_time)
+
+
+def accepts_output(descriptor: int) -> bool:
+    """Whether a line can be written to this file descriptor without waiting for its reader.
+
+    It is also true for a broken pipe, whose write fails at once. Windows cannot tell, and it is always true.
+    """
+    if sys.platform == "win32":
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))
