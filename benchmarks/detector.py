@@ -25,7 +25,7 @@ from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import N_MELS, FrontEnd
 from kwsd.runtime.model import STUDENT, Model
 from kwsd.runtime.modelfile import find_model, read_model
-from kwsd.runtime.verifier import SPAN, Verifier
+from kwsd.runtime.verifier import SPAN_SAMPLES, Verifier
 
 SECONDS = 10  # of audio in a repetition
 WINDOW, STEP = 20, 10
@@ -86,7 +86,7 @@ def main() -> None:
     report("trigger alone", lambda: [debouncer.push(0.4, i / 10, warm=True) for i in range(len(tenths))])
 
     if model.verifier:
-        verifier, heard = Verifier(model.verifier), noise[:SPAN]
+        verifier, heard = Verifier(model.verifier), noise[:SPAN_SAMPLES]
         best, median = cpu_ms(lambda: verifier.log_odds(heard), options.repetitions)
         print(f"\nCPU ms each time the verifier is asked {best:16.2f}{median:9.2f}")
 

@@ -8,9 +8,8 @@ import threading
 from contextlib import suppress
 
 import numpy as np
-import numpy.typing as npt
 
-Frames = npt.NDArray[np.int16]
+from kwsd.pcm import Int16
 
 
 class RingBuffer:
@@ -20,7 +19,7 @@ class RingBuffer:
         self.capacity = capacity
         self.overruns = 0  # times the writer lapped the reader; moved by the reader alone, as is the next
         self.dropped = 0  # frames lost so
-        self._buffer: Frames = np.zeros((capacity, channels), np.int16)
+        self._buffer: Int16 = np.zeros((capacity, channels), np.int16)
         self._claimed = 0  # frames whose room the writer has begun to fill, since the start
         self._written = 0  # frames that are there to be read, since the start
         self._read = 0  # frames the reader has had or skipped, since the start
@@ -37,7 +36,7 @@ class RingBuffer:
     def closed(self) -> bool:
         return self._closed
 
-    def write(self, frames: Frames) -> None:
+    def write(self, frames: Int16) -> None:
         """Put `frames`, shape (n, channels), over the oldest. Never waits and allocates no audio."""
         end = self._written + len(frames)
         self._claimed = end  # before the first sample is overwritten, so that a reader copying it will know
@@ -49,7 +48,7 @@ class RingBuffer:
         self._written = end
         self._wake()
 
-    def read(self, timeout: float | None = None) -> Frames:
+    def read(self, timeout: float | None = None) -> Int16:
         """All that is waiting, shape (n, channels); none after `timeout` seconds or once closed."""
         while True:
             closed = self._closed  # looked at first: what was written before the close is still given
@@ -74,7 +73,7 @@ class RingBuffer:
         self._closed = True
         self._wake()
 
-    def _copy(self, start: int, end: int) -> Frames:
+    def _copy(self, start: int, end: int) -> Int16:
         head = start % self.capacity
         tail = head + end - start - self.capacity
         if tail <= 0:

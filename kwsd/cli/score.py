@@ -70,7 +70,7 @@ def command(
             pass
     detectors = [Detector(loaded, size, pace, threshold) for size, pace in ((window, step), *beside)]
     for detector in detectors:
-        detector.prime()
+        detector.warm_up()
     write = None if plot is not None and form is None else writer(form or "csv")
     drawn: list[list[Step]] = [[] for _ in detectors]
     starts: list[int] = []
@@ -108,13 +108,13 @@ def hear(files: tuple[Path, ...], channel: int | None) -> "Iterator[tuple[int, S
     import numpy as np
 
     from kwsd.audio.file import FileSource
-    from kwsd.runtime.detector import TAIL
+    from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES
 
     for number, file in enumerate(files):
         with FileSource(file, channel) as source:
             for chunk in source:
                 yield number, chunk.samples
-    yield number, np.zeros(TAIL, np.float32)
+    yield number, np.zeros(FINAL_SILENCE_SAMPLES, np.float32)
 
 
 def writer(form: str) -> "Callable[[Step], None]":

@@ -15,7 +15,7 @@ from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.systemd.notify import Notifier
 from kwsd.errors import one_line
 from kwsd.pcm import Samples
-from kwsd.runtime.detector import TAIL, Detector, Step
+from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector, Step
 
 KEEPS_UP = 1.0  # seconds of backlog below which the engine keeps up with the microphone
 SETTLE = 1.0  # seconds from a loss of audio to a warning, which tells of all that is lost with it
@@ -71,13 +71,13 @@ class Listener:
 
     def change_to(self, detector: Detector) -> None:
         """Listen with another detector, from when it is warm. No audio is lost and no word heard twice."""
-        detector.join(self._detector)
+        detector.sync_to(self._detector)
         self._next = detector
 
     def run(self, between: Callable[[], None] = lambda: None) -> None:
         """Listen, and call `between` after each chunk. What the source or a sink raises ends it."""
         if not self._source.live:
-            self._detector.prime()
+            self._detector.warm_up()
         try:
             self._announce()
             for samples, gap in self._source:
@@ -92,7 +92,7 @@ class Listener:
             self._ended = True
         self._warn_of_losses()
         if not self._source.live and not self.stopping:
-            self._hear(np.zeros(TAIL, np.float32))
+            self._hear(np.zeros(FINAL_SILENCE_SAMPLES, np.float32))
 
     def _announce(self) -> None:
         """Log, once, that it listens: not before there is something to listen to."""

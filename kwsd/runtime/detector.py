@@ -14,10 +14,12 @@ from kwsd.runtime.debouncer import Debouncer, Trigger
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, FrontEnd
 from kwsd.runtime.model import Model
-from kwsd.runtime.second_stage import BLOCK, Inquiry
+from kwsd.runtime.second_stage import BLOCK_SAMPLES, SecondStage
 from kwsd.runtime.verifier import Verifier
 
-TAIL = SAMPLE_RATE // 2  # samples of silence to feed after a recording: its last word is decided in them
+FINAL_SILENCE_SAMPLES = (
+    SAMPLE_RATE // 2
+)  # samples of silence to feed after a recording: its last word is decided in them
 
 
 class Step(NamedTuple):
@@ -75,7 +77,7 @@ class Detector:
             Debouncer(level, settings.patience, release, settings.refractory)
             for level, release in releases.items()
         ]
-        self._inquiry = Inquiry(Verifier(model.verifier)) if model.verifier else None
+        self._second_stage = SecondStage(Verifier(model.verifier)) if model.verifier else None
         self.reset()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -111,8 +113,8 @@ class Detector:
         for debouncer in self._debouncers:
             debouncer.reset()
         self._heard = N_FFT - HOP  # samples to the end of the last frame; the first ends at N_FFT
-        if self._inquiry:
-            self._inquiry.forget()
+        if self._second_stage:
+            self._second_stage.forget()
         self.posterior = 0.0  # of the last step
 
     def gap(self, seconds: float) -> None:
@@ -120,16 +122,16 @@ class Detector:
         self._front_end.reset()
         self._engine.reset()
         self._heard += round(seconds * SAMPLE_RATE) + N_FFT - HOP
-        if self._inquiry:
-            self._inquiry.forget()
+        if self._second_stage:
+            self._second_stage.forget()
         self.posterior = 0.0
 
-    def join(self, other: "Detector") -> None:
+    def sync_to(self, other: "Detector") -> None:
         """Begin anew where another detector of the same stream is, at its stream time."""
         self.reset()
         self._heard = other._heard + other._front_end.held
 
-    def prime(self) -> None:
+    def warm_up(self) -> None:
         """Reset, and warm the window with digital silence before time 0: a short clip can then trigger."""
         self.reset()
         self._front_end.push(np.zeros(N_FFT - HOP, np.float32))
@@ -155,12 +157,12 @@ class Detector:
 
     def _steps(self, samples: npt.NDArray[Any]) -> Iterator[Step]:
         engine = self._engine
-        for start in range(0, len(samples), BLOCK):
-            block = samples[start : start + BLOCK]
+        for start in range(0, len(samples), BLOCK_SAMPLES):
+            block = samples[start : start + BLOCK_SAMPLES]
             cleaned = to_float32(block) if block.dtype == np.int16 else finite(block)
             frames = self._front_end.push(cleaned)
-            if self._inquiry:
-                self._inquiry.hear(cleaned)
+            if self._second_stage:
+                self._second_stage.hear(cleaned)
             while len(frames):
                 taken, frames = frames[: engine.due], frames[engine.due :]
                 posterior = engine.take(taken)
@@ -174,11 +176,11 @@ class Detector:
         warm = self._engine.warm
         fires = True in [each.push(posterior, time, warm) for each in self._debouncers]
         sure, verified = posterior, None
-        if self._inquiry:
+        if self._second_stage:
             if fires:
-                self._inquiry.begin(self._heard)
+                self._second_stage.begin(self._heard)
             later = ahead + self._front_end.held - (N_FFT - HOP)
-            verified = self._inquiry.answer(self._heard, later, posterior)
+            verified = self._second_stage.score(self._heard, later, posterior)
             fires = verified is not None and verified >= self.settings.threshold
             sure = verified or 0.0
         if not fires:
@@ -186,6 +188,6 @@ class Detector:
         self._engine.reset()
         for debouncer in self._debouncers:
             debouncer.fire(time)
-        if self._inquiry:
-            self._inquiry.end()
+        if self._second_stage:
+            self._second_stage.end()
         return Step(time, posterior, warm, Trigger(self.keyword, sure, time), verified)

@@ -16,11 +16,13 @@ from kwsd.runtime.model import Array
 
 EMBEDDING = 96  # numbers
 CONTEXT = 10  # embeddings that a head answers from, one each 80 ms
-ANSWERS = 2  # of the heads, at the last two embeddings: one inquiry goes on where the one before ended
+SCORES = 2  # of the heads, at the last two embeddings: one verification goes on where the one before ended
 FRAMES, STRIDE = 76, 8  # mel frames that an embedding sees, and from one to the next
 N_FFT, N_MELS = 512, 32
 WINDOW = 400  # samples
-SPAN = (FRAMES + STRIDE * (CONTEXT + ANSWERS - 2) - 1) * HOP + N_FFT  # samples that an inquiry hears
+SPAN_SAMPLES = (
+    FRAMES + STRIDE * (CONTEXT + SCORES - 2) - 1
+) * HOP + N_FFT  # samples that a verification hears
 HIDDEN = 64  # units of a head
 MAX_HEADS = 32
 LEVEL = 0.05  # of the loudest sample, full scale 1: however loud a word is said, it is heard like this
@@ -64,7 +66,7 @@ class Verifier:
     weights: dict[str, Array]
 
     def log_odds(self, audio: Samples) -> float:
-        """How sure it is that the keyword has just been said, of the last SPAN samples.
+        """How sure it is that the keyword has just been said, of the last SPAN_SAMPLES samples.
 
         -inf where the weights are such that a product overflows: no trained ones are.
         """
@@ -99,10 +101,10 @@ class Verifier:
         return _over_time(x, self.weights[f"conv{_LAST}.weight"])[:, 0]
 
     def odds(self, embeddings: Array) -> Array:
-        """The heads' mean log-odds (answers,) at each embedding that has CONTEXT - 1 before it."""
+        """The heads' mean log-odds (scores,) at each embedding that has CONTEXT - 1 before it."""
         w = self.weights
         each = np.maximum(embeddings @ w["each.weight"] + w["each.bias"], 0)  # head, time, unit
-        seen = np.lib.stride_tricks.sliding_window_view(each, CONTEXT, axis=1)  # head, answer, unit, time
+        seen = np.lib.stride_tricks.sliding_window_view(each, CONTEXT, axis=1)  # head, score, unit, time
         seen = seen.swapaxes(2, 3).reshape(len(each), -1, CONTEXT * HIDDEN)
         together = np.maximum(seen @ w["together.weight"] + w["together.bias"], 0)
         odds: Array = (together @ w["output.weight"] + w["output.bias"]).mean(axis=0)[:, 0]

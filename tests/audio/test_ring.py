@@ -9,16 +9,17 @@ from harness import PATIENCE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kwsd.audio.ring import Frames, RingBuffer
+from kwsd.audio.ring import RingBuffer
+from kwsd.pcm import Int16
 
 
-def frames(start: int, count: int) -> Frames:
+def frames(start: int, count: int) -> Int16:
     """Two channels that number the frames: low and high 15 bits."""
     index = np.arange(start, start + count)
     return np.stack((index % 2**15, index // 2**15), axis=1).astype(np.int16)
 
 
-def numbers(read: Frames) -> list[int]:
+def numbers(read: Int16) -> list[int]:
     listed: list[int] = (read @ np.array([1, 2**15])).tolist()
     return listed
 
@@ -50,7 +51,7 @@ def test_frames_overwritten_during_the_copy_are_not_given(capacity: int, before:
     class Raced(RingBuffer):
         raced = False
 
-        def _copy(self, start: int, end: int) -> Frames:
+        def _copy(self, start: int, end: int) -> Int16:
             copied = super()._copy(start, end)
             if not self.raced:
                 self.raced = True

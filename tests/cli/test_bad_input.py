@@ -50,7 +50,7 @@ def speech() -> Samples:
 def said(speech: Samples) -> Any:
     """When the keyword is heard in it, to within a step."""
     detector = Detector.load(MODEL)
-    detector.prime()
+    detector.warm_up()
     (trigger,) = detector.feed(np.concatenate((speech, np.zeros(8_000, np.float32))))
     return pytest.approx(trigger.stream_time, abs=1.01 * detector.step / 100)
 

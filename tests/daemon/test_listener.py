@@ -210,13 +210,13 @@ def test_files_that_hang_are_not_waited_for(
     wait_for("the next", lambda: (requests.answer(), len(changes) == 1)[1])
 
 
-def test_a_detector_that_joins_has_the_stream_time_of_the_other() -> None:
+def test_a_detector_in_sync_with_another_has_its_stream_time() -> None:
     """To the sample: its first frame, of 25 ms, begins where the other is."""
     noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
     first, second, alone = (Detector.load(LOUD) for _ in range(3))
     for start, end in ((0, 5_000), (5_000, 5_001), (5_001, 16_000)):
         first.feed(noise[start:end])
-    second.join(first)
+    second.sync_to(first)
     expected = [1.0 + step.time for step in alone.steps(noise)]
     assert [step.time for step in second.steps(noise)] == pytest.approx(expected, abs=1e-9)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import kwsd
 from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.detector import TAIL, Detector, Step
+from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector, Step
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, N_FFT
 from kwsd.runtime.model import STUDENT, Model
@@ -140,13 +140,13 @@ def test_a_gap_is_as_a_new_stream_at_a_later_time(loudness: Model) -> None:
 
 
 @pytest.mark.parametrize("heard", [0, 100, 400, 5_001, 8_240])
-def test_a_detector_joins_another_at_its_stream_time(loudness: Model, heard: int) -> None:
-    other, joined = Detector(loudness), Detector(loudness)
+def test_a_detector_syncs_to_another_at_its_stream_time(loudness: Model, heard: int) -> None:
+    other, synced = Detector(loudness), Detector(loudness)
     other.feed(quiet(1)[:heard])
-    joined.feed(loud(0.7))  # is forgotten
-    joined.join(other)
-    assert joined.posterior == 0
-    steps, fresh = list(joined.steps(quiet(1))), list(Detector(loudness).steps(quiet(1)))
+    synced.feed(loud(0.7))  # is forgotten
+    synced.sync_to(other)
+    assert synced.posterior == 0
+    steps, fresh = list(synced.steps(quiet(1))), list(Detector(loudness).steps(quiet(1)))
     assert [step.posterior for step in steps] == [step.posterior for step in fresh]
     assert steps[0].time == (heard + N_FFT + HOP) / SAMPLE_RATE  # two frames are the receptive field
 
@@ -157,11 +157,11 @@ def test_posterior_is_that_of_the_last_step(loudness: Model) -> None:
     assert detector.posterior == steps[-1].posterior > 0
 
 
-def test_primed_hears_a_clip_shorter_than_its_window(loudness: Model) -> None:
+def test_warmed_up_hears_a_clip_shorter_than_its_window(loudness: Model) -> None:
     clip = np.concatenate((quiet(0.1), loud(0.5)))
     detector = Detector(loudness, window=15, threshold=0.8)
     assert detector.feed(clip) == []
-    detector.prime()
+    detector.warm_up()
     assert detector.posterior < 0.01
     steps = list(detector.steps(clip))
     heard = next(i for i, step in enumerate(steps) if step.trigger)
@@ -170,15 +170,17 @@ def test_primed_hears_a_clip_shorter_than_its_window(loudness: Model) -> None:
     assert 0.1 < steps[heard].time <= 0.6
 
 
-def test_primed_is_as_if_silence_had_gone_before(loudness: Model, random_model: Callable[..., Model]) -> None:
+def test_warmed_up_is_as_if_silence_had_gone_before(
+    loudness: Model, random_model: Callable[..., Model]
+) -> None:
     for model in (loudness, random_model(STUDENT)):
         kt = model.architecture.kernel[1]
         silence = N_FFT + HOP * (kt - 1 + 5 * (7 - 1))
         clip = loud(1)
-        primed, heard = Detector(model, 7, 5, 0.999), Detector(model, 7, 5, 0.999)
-        primed.prime()
+        warmed_up, heard = Detector(model, 7, 5, 0.999), Detector(model, 7, 5, 0.999)
+        warmed_up.warm_up()
         heard.feed(np.zeros(silence, np.float32))
-        after, expected = list(primed.steps(clip)), list(heard.steps(clip))
+        after, expected = list(warmed_up.steps(clip)), list(heard.steps(clip))
         np.testing.assert_allclose([s.posterior for s in after], [s.posterior for s in expected], atol=1e-6)
         np.testing.assert_allclose(
             [s.time for s in after], [s.time - silence / SAMPLE_RATE for s in expected], atol=1e-9
@@ -258,11 +260,11 @@ SAID = [7.36, 13.72]  # seconds into it, when the word has been heard
 
 
 def test_half_a_second_of_silence_decides_the_last_word() -> None:
-    assert TAIL == 8_000
+    assert FINAL_SILENCE_SAMPLES == 8_000
     samples = pytest.importorskip("soundfile").read(SAMPLE, dtype="float32")[0]
     detector = Detector.load("happy")
     assert detector.feed(samples[: round(7.25 * SAMPLE_RATE)]) == []
-    assert len(detector.feed(np.zeros(TAIL, np.float32))) == 1
+    assert len(detector.feed(np.zeros(FINAL_SILENCE_SAMPLES, np.float32))) == 1
 
 
 def test_the_shipped_default_fires_where_the_word_is_said() -> None:

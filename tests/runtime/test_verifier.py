@@ -1,4 +1,4 @@
-"""The second stage: what it is asked, when, and what comes of its answer."""
+"""The second stage: what it is asked, when, and what comes of its score."""
 
 import dataclasses
 import itertools
@@ -13,8 +13,8 @@ from kwsd.runtime.detector import Detector, Step
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Array, Model
-from kwsd.runtime.second_stage import BLOCK, Inquiry, Past, logit
-from kwsd.runtime.verifier import N_MELS, SPAN, Verifier, levelled, shapes
+from kwsd.runtime.second_stage import BLOCK_SAMPLES, AudioHistory, SecondStage, logit
+from kwsd.runtime.verifier import N_MELS, SPAN_SAMPLES, Verifier, levelled, shapes
 
 HEADS = 2
 
@@ -109,10 +109,10 @@ def test_it_hears_what_came_right_before(verified: Model, monkeypatch: pytest.Mo
     heard: list[np.ndarray] = []
     monkeypatch.setattr(Verifier, "log_odds", lambda _, audio: heard.append(audio) or 0.0)
     steps = list(Detector(verified).steps(SAID))
-    before = np.concatenate((np.zeros(SPAN, np.float32), SAID))
+    before = np.concatenate((np.zeros(SPAN_SAMPLES, np.float32), SAID))
     for time, audio in zip(asked(steps), heard, strict=True):
-        end = SPAN + round(time * SAMPLE_RATE)
-        np.testing.assert_array_equal(audio, before[end - SPAN : end])
+        end = SPAN_SAMPLES + round(time * SAMPLE_RATE)
+        np.testing.assert_array_equal(audio, before[end - SPAN_SAMPLES : end])
 
 
 @settings(max_examples=20)
@@ -168,42 +168,47 @@ def test_reset_forgets_what_the_verifier_would_have_heard(verified: Model) -> No
     sizes=st.lists(st.integers(0, 400), max_size=20), later=st.integers(0, 300), length=st.integers(1, 500)
 )
 def test_the_past_is_the_last_samples(sizes: list[int], later: int, length: int) -> None:
-    past, stream = Past(length), np.arange(1, sum(sizes) + 1, dtype=np.float32)
+    history, stream = AudioHistory(length), np.arange(1, sum(sizes) + 1, dtype=np.float32)
     start = 0
     for size in sizes:
-        past.push(stream[start : start + size])
+        history.push(stream[start : start + size])
         start += size
     later = min(later, len(stream))
     wanted = np.concatenate((np.zeros(length, np.float32), stream))
     end = len(wanted) - later
-    np.testing.assert_array_equal(past.until(later), wanted[end - length : end])
+    np.testing.assert_array_equal(history.until(later), wanted[end - length : end])
 
 
 @given(
-    sizes=st.lists(st.integers(1, BLOCK), min_size=1, max_size=8), length=st.sampled_from([1, 1000, 40_000])
+    sizes=st.lists(st.integers(1, BLOCK_SAMPLES), min_size=1, max_size=8),
+    length=st.sampled_from([1, 1000, 40_000]),
 )
 def test_the_past_reaches_as_far_back_as_may_be_asked_for(sizes: list[int], length: int) -> None:
-    past, stream = Past(length), np.arange(1, sum(sizes) + 1, dtype=np.float32)
+    history, stream = AudioHistory(length), np.arange(1, sum(sizes) + 1, dtype=np.float32)
     wanted = np.concatenate((np.zeros(length, np.float32), stream))
     start = 0
     for size in sizes:
-        past.push(stream[start : start + size])
+        history.push(stream[start : start + size])
         start += size
         for later in (0, size - 1):
             end = length + start - later
-            np.testing.assert_array_equal(past.until(later), wanted[end - length : end])
+            np.testing.assert_array_equal(history.until(later), wanted[end - length : end])
 
 
 def test_the_past_forgets_what_nobody_will_ask_for() -> None:
-    past = Past(1000)
+    history = AudioHistory(1000)
     for _ in range(100):
-        past.push(np.zeros(BLOCK // 4, np.float32))
-    assert past._held <= 1000 + BLOCK + BLOCK // 4
+        history.push(np.zeros(BLOCK_SAMPLES // 4, np.float32))
+    assert history._held <= 1000 + BLOCK_SAMPLES + BLOCK_SAMPLES // 4
 
 
 def test_what_it_makes_of_silence_and_of_the_loudest_sound_is_finite() -> None:
     verifier = Verifier(weights())
-    for audio in (np.zeros(SPAN, np.float32), np.full(SPAN, 1e4, np.float32), noise(SPAN / SAMPLE_RATE)):
+    for audio in (
+        np.zeros(SPAN_SAMPLES, np.float32),
+        np.full(SPAN_SAMPLES, 1e4, np.float32),
+        noise(SPAN_SAMPLES / SAMPLE_RATE),
+    ):
         assert np.isfinite(verifier.log_odds(audio))
 
 
@@ -212,7 +217,7 @@ def test_weights_whose_products_overflow_never_trigger_and_warn_of_nothing(
     verified: Model, scale: float
 ) -> None:
     huge = {name: np.sign(weight) * np.float32(scale) for name, weight in weights().items()}
-    assert Verifier(huge).log_odds(noise(SPAN / SAMPLE_RATE)) == -np.inf
+    assert Verifier(huge).log_odds(noise(SPAN_SAMPLES / SAMPLE_RATE)) == -np.inf
     steps = list(Detector(dataclasses.replace(verified, verifier=huge)).steps(SAID))
     answers = [step.verified for step in steps if step.verified is not None]
     assert answers
@@ -222,7 +227,7 @@ def test_weights_whose_products_overflow_never_trigger_and_warn_of_nothing(
 
 @pytest.mark.parametrize("gain", [1e-3, 0.1, 30])
 def test_how_loud_it_is_does_not_matter(gain: float) -> None:
-    verifier, audio = Verifier(weights()), noise(SPAN / SAMPLE_RATE)
+    verifier, audio = Verifier(weights()), noise(SPAN_SAMPLES / SAMPLE_RATE)
     assert verifier.log_odds(audio * np.float32(gain)) == pytest.approx(verifier.log_odds(audio), abs=1e-3)
 
 
@@ -239,7 +244,7 @@ def test_its_answer_is_weighed_with_the_surest_posterior_of_the_candidate(verifi
     assert seen >= 2
 
 
-class Answers(Verifier):
+class Scores(Verifier):
     """Answers with given log-odds, one after the other."""
 
     def __init__(self, *odds: float) -> None:
@@ -265,52 +270,52 @@ class Answers(Verifier):
     ],
 )
 def test_both_stages_together_in_plain_numbers(posterior: float, second: float, both: float) -> None:
-    inquiry = Inquiry(Answers(second))
-    inquiry.begin(1000)
-    answer = inquiry.answer(1000, 0, posterior)
-    assert answer is not None
-    assert answer == pytest.approx(both, rel=1e-2 if both < 1e-3 else 1e-6, abs=0)
-    assert 0 < answer < 1
+    second_stage = SecondStage(Scores(second))
+    second_stage.begin(1000)
+    score = second_stage.score(1000, 0, posterior)
+    assert score is not None
+    assert score == pytest.approx(both, rel=1e-2 if both < 1e-3 else 1e-6, abs=0)
+    assert 0 < score < 1
 
 
 def test_it_is_asked_at_a_candidate_and_each_160_ms_until_400_ms_after() -> None:
-    inquiry = Inquiry(Answers(*[0.0] * 10))
+    second_stage = SecondStage(Scores(*[0.0] * 10))
     asked_at = []
     for place in range(0, 48_000, 160):
         if place in (16_000, 32_000):
-            inquiry.begin(place)
-        if inquiry.answer(place, 0, 0.5) is not None:
+            second_stage.begin(place)
+        if second_stage.score(place, 0, 0.5) is not None:
             asked_at.append(place)
     assert asked_at == [start + later for start in (16_000, 32_000) for later in (0, 2_560, 5_120)]
-    inquiry.begin(48_000)
-    assert inquiry.answer(48_000, 0, 0.5) is not None
-    inquiry.end()
-    assert inquiry.answer(48_000 + 2_560, 0, 0.5) is None
+    second_stage.begin(48_000)
+    assert second_stage.score(48_000, 0, 0.5) is not None
+    second_stage.end()
+    assert second_stage.score(48_000 + 2_560, 0, 0.5) is None
 
 
 def test_a_candidate_goes_on_where_another_begins_in_it() -> None:
     """The surest posterior is kept, and the verifier is asked no sooner than it would have been."""
-    inquiry = Inquiry(Answers(0.0, 0.0, 0.0))
-    inquiry.begin(0)
-    assert inquiry.answer(0, 0, 0.952574) == pytest.approx(0.731059, rel=1e-5)
-    inquiry.begin(160)
-    assert inquiry.answer(160, 0, 0.5) is None
-    assert inquiry.answer(2_560, 0, 0.5) == pytest.approx(0.731059, rel=1e-5)
-    inquiry.begin(160_000)  # another word: what was sure before counts no more
-    assert inquiry.answer(160_000, 0, 0.5) == 0.5
+    second_stage = SecondStage(Scores(0.0, 0.0, 0.0))
+    second_stage.begin(0)
+    assert second_stage.score(0, 0, 0.952574) == pytest.approx(0.731059, rel=1e-5)
+    second_stage.begin(160)
+    assert second_stage.score(160, 0, 0.5) is None
+    assert second_stage.score(2_560, 0, 0.5) == pytest.approx(0.731059, rel=1e-5)
+    second_stage.begin(160_000)  # another word: what was sure before counts no more
+    assert second_stage.score(160_000, 0, 0.5) == 0.5
 
 
 @pytest.mark.parametrize(("later", "goes_on"), [(6_400, True), (6_401, False)])
 def test_a_candidate_lasts_400_ms(later: int, goes_on: bool) -> None:
-    inquiry = Inquiry(Answers(0.0, 0.0))
-    inquiry.begin(0)
-    assert inquiry.answer(0, 0, 0.952574) is not None
-    assert (inquiry.answer(later, 0, 0.5) is not None) == goes_on
-    another = Inquiry(Answers(0.0, 0.0))
+    second_stage = SecondStage(Scores(0.0, 0.0))
+    second_stage.begin(0)
+    assert second_stage.score(0, 0, 0.952574) is not None
+    assert (second_stage.score(later, 0, 0.5) is not None) == goes_on
+    another = SecondStage(Scores(0.0, 0.0))
     another.begin(0)
-    assert another.answer(0, 0, 0.952574) is not None
+    assert another.score(0, 0, 0.952574) is not None
     another.begin(later)
-    assert another.answer(later, 0, 0.5) == pytest.approx(0.731059 if goes_on else 0.5, rel=1e-5)
+    assert another.score(later, 0, 0.5) == pytest.approx(0.731059 if goes_on else 0.5, rel=1e-5)
 
 
 def test_logit_in_plain_numbers() -> None:
@@ -379,12 +384,12 @@ def test_the_embedding_sees_76_frames_and_makes_one_each_8() -> None:
     verifier = Verifier(weights())
     for frames, count in [(76, 1), (83, 1), (84, 2), (156, 11)]:
         assert verifier.embeddings(np.zeros((frames, N_MELS), np.float32)).shape == (count, 96)
-    assert SPAN == (155 * 160) + 512  # samples: 156 frames make 11 embeddings, and those 2 answers
+    assert SPAN_SAMPLES == (155 * 160) + 512  # samples: 156 frames make 11 embeddings, and those 2 answers
 
 
 def test_the_surest_of_two_answers_and_the_mean_of_the_heads_count() -> None:
     verifier = Verifier(weights())
-    audio = noise(SPAN / SAMPLE_RATE)
+    audio = noise(SPAN_SAMPLES / SAMPLE_RATE)
     odds = verifier.odds(verifier.embeddings(verifier.mels(levelled(audio))))
     assert odds.shape == (2,)
     assert verifier.log_odds(audio) == odds.max()
@@ -429,7 +434,7 @@ def embeddings_of(w: dict[str, Array], mels: np.ndarray) -> np.ndarray:
 
 
 def odds_of(w: dict[str, Array], embeddings: np.ndarray) -> list[float]:
-    """What the heads answer at each embedding with nine before it."""
+    """What the heads score at each embedding with nine before it."""
     answers = []
     for end in range(10, len(embeddings) + 1):
         heads = []

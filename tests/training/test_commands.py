@@ -121,7 +121,7 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
     heard = {"rise": 0, "fall": 0}
     for clip in read_tree(tree, "rise"):
         if clip.split == "dev-test" and clip.word in heard:
-            detector.prime()
+            detector.warm_up()
             heard[clip.word] += bool(detector.feed(np.pad(read_audio(clip.path), (0, 8_000))))
     assert heard["rise"] > 5 * heard["fall"]
     assert "tuning batches 60" in out.with_suffix(".md").read_text()
@@ -178,7 +178,7 @@ def test_clips_score_as_the_runtime_hears_them(tree: Path, teacher: Path) -> Non
     clips = [c for c in clips if c.word == "rise"] + [c for c in clips if c.word != "rise"]
     for clip, score in zip(clips, [*keyword, *others], strict=True):
         detector = Detector(model, threshold=1.0)
-        detector.prime()
+        detector.warm_up()
         heard = np.concatenate((read_audio(clip.path), np.zeros(8_000, np.int16)))
         best = max(found.posterior for found in detector.steps(heard) if found.warm)
         assert best == pytest.approx(1 / (1 + np.exp(-score)), abs=3e-5)  # scores are rounded

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
-from kwsd.runtime.detector import TAIL, Detector
+from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector
 from kwsd.runtime.model import STUDENT
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.augment.pool import ScenePool
@@ -58,8 +58,8 @@ def test_the_model_hears_voices_it_was_not_trained_on(made: tuple[Path, Path]) -
     detector = Detector(model)
     heard = 0
     for clip in unheard:
-        detector.prime()
-        heard += bool(detector.feed(np.pad(read_audio(clip.path), (0, TAIL))))
+        detector.warm_up()
+        heard += bool(detector.feed(np.pad(read_audio(clip.path), (0, FINAL_SILENCE_SAMPLES))))
     assert heard > len(unheard) / 2
 
 

@@ -67,7 +67,7 @@ def _clips(detector: Detector, stream: Negative) -> Iterator[tuple[float, Audio]
     held: Audio = np.zeros(before, np.int16)  # of the stream with silence before and behind it
     start = 0  # of `held` in it, in samples
     times: list[float] = []  # of triggers whose clips are not whole yet
-    detector.prime()
+    detector.warm_up()
     for block in itertools.chain(stream.blocks(), (None,)):
         if block is None:
             block = np.zeros(whole - before, np.int16)

@@ -214,7 +214,7 @@ def hear(model: Model, settings: dict[str, Any], stream: Stream) -> dict[float, 
     """
     positive = stream if isinstance(stream, Positive) else None
     silent = Detector(model, **{**settings, "threshold": 1.0} | ({} if model.verifier else NEVER))
-    silent.prime()
+    silent.warm_up()
     detectors = {one: Detector(model, **{**settings, "threshold": one}) for one in THRESHOLDS}
     firsts = {one: FirstTrigger(each.settings, bool(model.verifier)) for one, each in detectors.items()}
     for block in blocks(stream):
@@ -228,7 +228,7 @@ def hear(model: Model, settings: dict[str, Any], stream: Stream) -> dict[float, 
         if first.time is not None and (positive is None or first.time < positive.start)
     }
     for threshold, detector in again.items():
-        detector.prime()
+        detector.warm_up()
         times[threshold] = []
     for block in blocks(stream) if again else ():
         for threshold, detector in again.items():

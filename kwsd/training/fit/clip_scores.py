@@ -1,6 +1,6 @@
 """Scores of clips, exactly as the runtime gives them: the highest posterior over the clip's steps.
 
-A clip is heard after the silence that warms the window (Detector.prime) and with half a second of silence
+A clip is heard after the silence that warms the window (Detector.warm_up) and with half a second of silence
 behind it, as `kwsd listen --input CLIP` hears it.
 """
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kwsd.errors import UsageError
 from kwsd.pcm import to_float32
-from kwsd.runtime.detector import TAIL
+from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES
 from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
 from kwsd.training.nn.crnn import CRNN
 
@@ -27,7 +27,7 @@ def check_window(window: int, step: int) -> None:
         )
 
 
-def prime_samples(kernel: int, window: int, step: int) -> int:
+def warm_up_samples(kernel: int, window: int, step: int) -> int:
     """Samples of silence after which an attention window is warm: those of its last step's last frame."""
     frames = kernel + (window - 1) * step
     return (frames - 1) * HOP + N_FFT
@@ -39,8 +39,8 @@ def clip_frames(audio: npt.NDArray[np.int16], kernel: int, window: int, step: in
     audio: (clips, n) int16. Returns (clips, frames, N_MELS) float32. Raises UsageError as `check_window`.
     """
     check_window(window, step)
-    lead = prime_samples(kernel, window, step)
-    padded = np.zeros(lead + audio.shape[1] + TAIL, np.float32)
+    lead = warm_up_samples(kernel, window, step)
+    padded = np.zeros(lead + audio.shape[1] + FINAL_SILENCE_SAMPLES, np.float32)
     front_end, frames = FrontEnd(), []
     for clip in audio:
         padded[lead : lead + len(clip)] = to_float32(clip)

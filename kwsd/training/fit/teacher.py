@@ -82,7 +82,7 @@ def verifier_of(heads: list[Head], embedding: SpeechEmbedding) -> dict[str, NDAr
 
 
 def hearing(embedding: SpeechEmbedding) -> Annotate:
-    """Notes of scenes: what the embedding makes of them, in float16, at the level of an inquiry."""
+    """Notes of scenes: what the embedding makes of them, in float16, at the level that the verifier hears."""
     return lambda audio, _: {"embedding": embedding(_levelled(audio)).half()}
 
 

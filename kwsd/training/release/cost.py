@@ -11,7 +11,7 @@ from kwsd.runtime.frontend import HOP, N_FFT, N_MELS
 from kwsd.runtime.model import Architecture, Model
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.torchfile import Tensor, read_torch
-from kwsd.runtime.verifier import ANSWERS, CONTEXT, EMBEDDING, FRAMES, GROUPS, HIDDEN, STRIDE
+from kwsd.runtime.verifier import CONTEXT, EMBEDDING, FRAMES, GROUPS, HIDDEN, SCORES, STRIDE
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def _bytes(entry: Any) -> int:
     return sum(map(_bytes, entry.values()))
 
 
-def inquiry_macs(heads: int) -> int:
-    """Multiply-adds of asking a verifier once: front end, embeddings, heads."""
-    n, bands, inputs = FRAMES + STRIDE * (CONTEXT + ANSWERS - 2), verifier.N_MELS, 3
+def verification_macs(heads: int) -> int:
+    """Multiply-adds of one verification: front end, embeddings, heads."""
+    n, bands, inputs = FRAMES + STRIDE * (CONTEXT + SCORES - 2), verifier.N_MELS, 3
     macs = n * _macs_per_frame(verifier.N_FFT, bands)
     for outputs, directions, (time, frequency) in GROUPS:
         for direction in directions:
@@ -90,7 +90,7 @@ def inquiry_macs(heads: int) -> int:
         n, bands = n // time, bands // frequency
     n -= 2
     macs += 3 * inputs * EMBEDDING * n * bands
-    return macs + heads * (n * EMBEDDING * HIDDEN + ANSWERS * (CONTEXT * HIDDEN + 1) * HIDDEN)
+    return macs + heads * (n * EMBEDDING * HIDDEN + SCORES * (CONTEXT * HIDDEN + 1) * HIDDEN)
 
 
 def verifier_cost(model: Model) -> dict[str, int] | None:
@@ -101,7 +101,7 @@ def verifier_cost(model: Model) -> dict[str, int] | None:
     return {
         "parameters": parameters,
         "bytes": 2 * parameters,  # float16
-        "macs_per_inquiry": inquiry_macs(len(model.verifier["output.bias"])),
+        "macs_per_verification": verification_macs(len(model.verifier["output.bias"])),
     }
 
 

@@ -121,8 +121,8 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
             "",
             f"Candidates (posterior {s.gate} or more) are verified by heads on Google's speech embedding "
             f"(Apache-2.0){learned}:",
-            f"{asked['parameters']:,} parameters, {asked['macs_per_inquiry']:,} multiply-adds an inquiry; "
-            "the threshold is what both stages must reach together.",
+            f"{asked['parameters']:,} parameters, {asked['macs_per_verification']:,} multiply-adds "
+            "a verification; the threshold is what both stages must reach together.",
         ]
     notes = notes_beside(path)
     lines = [

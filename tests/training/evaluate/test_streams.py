@@ -69,7 +69,7 @@ def test_a_trigger_before_the_word_is_no_hit(model: Model) -> None:
 def test_latency_counts_from_the_words_end(model: Model) -> None:
     positive = placed(0.2)
     detector = Detector(model, threshold=0.5)
-    detector.prime()
+    detector.warm_up()
     [trigger] = detector.feed(positive.audio)
     [latency] = at(curve(model, [positive], []), 0.5).latencies
     assert latency == pytest.approx(trigger.stream_time - positive.end)
@@ -94,12 +94,12 @@ def test_every_threshold_is_as_the_detector_alone_has_it(
         detector = Detector(model, threshold=point.threshold, patience=patience)
         latencies, false_alarms = [], 0
         for positive in positives:
-            detector.prime()
+            detector.warm_up()
             times = [trigger.stream_time for trigger in detector.feed(positive.audio)]
             hits = [t for t in times if positive.start <= t <= positive.end + field.GRACE]
             latencies += [hits[0] - positive.end] if hits else []
         for negative in negatives:
-            detector.prime()
+            detector.warm_up()
             false_alarms += len(detector.feed(negative))
         assert (point.latencies, point.false_alarms) == (latencies, false_alarms)
 
@@ -188,7 +188,7 @@ def test_a_hit_is_from_the_words_beginning_to_a_second_past_its_end(
     """start, end: of the word, in seconds from the trigger on."""
     positive = placed(0.2)
     detector = Detector(model, threshold=0.5)
-    detector.prime()
+    detector.warm_up()
     [trigger] = detector.feed(positive.audio)
     time = trigger.stream_time
     point = at(curve(model, [field.Positive(positive.audio, time + start, time + end)], []), 0.5)

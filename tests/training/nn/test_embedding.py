@@ -8,7 +8,7 @@ import torch
 
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.frontend import HOP
-from kwsd.runtime.verifier import ANSWERS, EMBEDDING, FRAMES, N_FFT, N_MELS, SPAN, Verifier, shapes
+from kwsd.runtime.verifier import EMBEDDING, FRAMES, N_FFT, N_MELS, SCORES, SPAN_SAMPLES, Verifier, shapes
 from kwsd.training.fit.teacher import Head, verifier_of
 from kwsd.training.nn.embedding import EMBEDDING_FILE, MELS_FILE, SpeechEmbedding, ends
 
@@ -51,7 +51,7 @@ def test_the_runtimes_verifier_is_the_embedding_and_the_heads() -> None:
     embed = SpeechEmbedding()
     with torch.no_grad():
         [*embed.upper.parameters()][-1].neg_()  # it has learned since
-    audio = 0.1 * torch.randn(1, SPAN) * torch.linspace(0, 1, SPAN)
+    audio = 0.1 * torch.randn(1, SPAN_SAMPLES) * torch.linspace(0, 1, SPAN_SAMPLES)
     embeddings = embed(audio)
     heads = [Head(), Head()]
     for head in heads:
@@ -63,7 +63,7 @@ def test_the_runtimes_verifier_is_the_embedding_and_the_heads() -> None:
     ours = verifier.embeddings(verifier.mels(audio[0].numpy()))
     assert float((torch.from_numpy(ours) - embeddings[0]).abs().max()) < 0.01 * float(embeddings.abs().max())
     with torch.no_grad():
-        logits = torch.stack([head(embeddings) for head in heads]).mean(dim=0)[0, -ANSWERS:]
+        logits = torch.stack([head(embeddings) for head in heads]).mean(dim=0)[0, -SCORES:]
     torch.testing.assert_close(
         torch.from_numpy(verifier.odds(ours)), logits[:, 1] - logits[:, 0], atol=0.03, rtol=0.03
     )

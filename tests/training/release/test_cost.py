@@ -12,17 +12,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import BASELINE, STUDENT, Architecture
 from kwsd.runtime.modelfile import find_model, read_model
-from kwsd.runtime.verifier import N_FFT, SPAN, Verifier, shapes
+from kwsd.runtime.verifier import N_FFT, SPAN_SAMPLES, Verifier, shapes
 from kwsd.training.nn.crnn import CRNN
 from kwsd.training.nn.quantize import quantized
 from kwsd.training.release.cost import (
     Cost,
     cost,
     front_end_macs_per_frame,
-    inquiry_macs,
     macs_per_second,
     macs_per_step,
     state_bytes,
+    verification_macs,
     verifier_cost,
 )
 from kwsd.training.release.modelfile import save_model, to_torch
@@ -70,7 +70,7 @@ def test_macs_equal_thops_count() -> None:
     assert counted == STEPS * (macs_per_step(BASELINE) + elementwise)
 
 
-def test_an_inquirys_macs_are_those_of_its_products() -> None:
+def test_an_verifications_macs_are_those_of_its_products() -> None:
     """Counted where numpy multiplies, but for the front end's transform."""
     counted = 0
 
@@ -86,10 +86,10 @@ def test_an_inquirys_macs_are_those_of_its_products() -> None:
 
     heads = 2
     weights = {name: np.ones(shape, np.float32).view(Counting) for name, shape in shapes(heads).items()}
-    Verifier(weights).log_odds(np.zeros(SPAN, np.float32))
-    frames, bins = (SPAN - N_FFT) // HOP + 1, N_FFT // 2 + 1
+    Verifier(weights).log_odds(np.zeros(SPAN_SAMPLES, np.float32))
+    frames, bins = (SPAN_SAMPLES - N_FFT) // HOP + 1, N_FFT // 2 + 1
     transform = frames * (N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * bins)
-    assert inquiry_macs(heads) == counted + transform
+    assert verification_macs(heads) == counted + transform
 
 
 def test_the_front_end_and_the_memory_in_plain_numbers() -> None:
@@ -117,4 +117,8 @@ def test_a_file_is_counted_as_it_is_stored(tmp_path: Path) -> None:
     assert spent.file_bytes == (tmp_path / "int8.pt").stat().st_size
     assert verifier_cost(found) is None
     verified = replace(model, verifier={"output.bias": np.zeros((3, 1, 1)), "mel": np.zeros(7)})
-    assert verifier_cost(verified) == {"parameters": 10, "bytes": 20, "macs_per_inquiry": inquiry_macs(3)}
+    assert verifier_cost(verified) == {
+        "parameters": 10,
+        "bytes": 20,
+        "macs_per_verification": verification_macs(3),
+    }
