@@ -47,7 +47,8 @@ def command(
     needs_torch()
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.evaluate.streams import Point
-    from kwsd.training.evaluate.tuning import allowed, settings_to_try, tune, write_settings
+    from kwsd.training.evaluate.tuning import allowed, settings_to_try, tune
+    from kwsd.training.release.modelfile import write_settings
 
     path = find_model(model)
     heard = streams.read(positives, negatives, split, noise, snr, ())

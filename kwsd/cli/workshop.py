@@ -208,7 +208,7 @@ def teacher_details(recordings: "Recordings", recipe: "Recipe", verified: bool =
 def load_crnn(name: str) -> tuple["CRNN", "Model"]:
     """A model file, or a shipped model by its name: as a network, and as it was read."""
     from kwsd.runtime.modelfile import find_model, read_model
-    from kwsd.training.release.modelfile import to_torch
+    from kwsd.training.nn.convert import to_torch
 
     model = read_model(find_model(name))
     return to_torch(model), model
@@ -234,7 +234,7 @@ def train_and_ship(
     """
     from kwsd.runtime.model import Settings
     from kwsd.training.fit.teacher import FromHeads
-    from kwsd.training.release.modelfile import from_torch
+    from kwsd.training.nn.convert import from_torch
     from kwsd.training.release.ship import HANDED_DOWN
 
     tell_left_out(recordings.reader)  # of noise and speech, which the scenes have read

@@ -20,8 +20,8 @@ from kwsd.runtime.modelfile import read_model
 from kwsd.training.augment.pool import ScenePool
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.speech_commands import read_audio, read_tree
+from kwsd.training.nn.convert import to_torch
 from kwsd.training.nn.embedding import SpeechEmbedding
-from kwsd.training.release.modelfile import to_torch
 from kwsd.training.release.runs import recorded
 from kwsd.training.release.ship import split_scores
 

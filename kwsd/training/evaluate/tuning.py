@@ -3,18 +3,15 @@
 import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from kwsd.errors import KwsdError
 from kwsd.runtime.model import Model, Settings
 from kwsd.training.data.spool import Audio
 from kwsd.training.evaluate.conditions import Negative
 from kwsd.training.evaluate.streams import Point, Positive, curve
-from kwsd.training.release.torchfile import write_torch
 
 
 def settings_to_try(model: Model, synthetic: bool = False) -> list[dict[str, Any]]:
@@ -73,17 +70,3 @@ def tune(
     if best is None:
         raise KwsdError("no threshold hears the keyword in these positives")
     return best[1], best[2]
-
-
-def write_settings(path: Path, settings: Settings, out: Path) -> None:
-    """The model file `path` with other settings, its weights as they are stored, to `out`."""
-    record = torch.load(path, weights_only=True)
-    record["settings"] = dataclasses.asdict(settings)
-    write_torch(_arrays(record), out)
-
-
-def _arrays(value: Any) -> Any:
-    """Nested values with their tensors as numpy arrays."""
-    if isinstance(value, torch.Tensor):
-        return value.numpy()
-    return {k: _arrays(v) for k, v in value.items()} if isinstance(value, dict) else value

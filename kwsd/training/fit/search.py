@@ -22,7 +22,7 @@ from kwsd.training.augment.pool import ScenePool
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.fit.distillation import Distillation
 from kwsd.training.fit.trainer import Recipe, Trainer
-from kwsd.training.release.cost import macs_per_second
+from kwsd.training.nn.macs import macs_per_second
 
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
 ALPHAS = (0.1, 0.3, 0.5, 0.7, 0.9)

@@ -1,23 +1,23 @@
-"""Writing the ``.pt`` model file, and bringing one back into torch. The reader is kwsd.runtime.modelfile."""
+"""Writes the ``.pt`` model file, with numpy alone. kwsd.runtime.modelfile reads it."""
 
 import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.model import Array, Model, Settings
+from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END
-from kwsd.training.nn.crnn import CRNN
+from kwsd.runtime.torchfile import Tensor, read_torch
 from kwsd.training.release.torchfile import write_torch
 
 
 def save_model(model: Model, path: Path, entries: dict[str, Any] | None = None) -> None:
     """Write `model` so that ``torch.load(path, weights_only=True)`` and the runtime's reader open it.
 
-    entries: the weights in another form than float32, as kwsd.training.nn.quantize packs them.
+    entries: the weights as kwsd.training.nn.quantize packs them; by default they are stored as float32.
+    Raises KwsdError if the file cannot be written.
     """
     architecture = dataclasses.asdict(model.architecture)
     record = {
@@ -35,25 +35,15 @@ def save_model(model: Model, path: Path, entries: dict[str, Any] | None = None) 
     write_torch(record, path)
 
 
-def from_torch(
-    crnn: CRNN,
-    keyword: str,
-    settings: Settings,
-    facts: dict[str, Any] | None = None,
-    verifier: dict[str, Array] | None = None,
-) -> Model:
-    """A network as the runtime has it: with the weights that it computes with, in float32."""
-    weights = {name: value.numpy() for name, value in weights_of(crnn).items()}
-    return Model(keyword, crnn.architecture, weights, settings, facts or {}, verifier=verifier)
+def write_settings(path: Path, settings: Settings, out: Path) -> None:
+    """Copy the model file `path` to `out` with other settings; its weights stay as they are stored."""
+    record = _with_arrays(read_torch(path.read_bytes()))
+    record["settings"] = dataclasses.asdict(settings)
+    write_torch(record, out)
 
 
-def to_torch(model: Model) -> CRNN:
-    """The model as a torch module, in evaluation mode."""
-    crnn = CRNN(model.architecture)
-    crnn.load_state_dict({name: torch.from_numpy(weight.copy()) for name, weight in model.weights.items()})
-    return crnn.eval()
-
-
-def weights_of(crnn: CRNN) -> dict[str, "torch.Tensor"]:
-    """The weights that the network computes with, detached, on the CPU, float32."""
-    return {name: value.detach().cpu().float() for name, value in crnn.weights().items()}
+def _with_arrays(value: Any) -> Any:
+    """The same nested values with numpy arrays in place of tensors."""
+    if isinstance(value, Tensor):
+        return value.array()
+    return {k: _with_arrays(v) for k, v in value.items()} if isinstance(value, dict) else value

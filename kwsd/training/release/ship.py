@@ -20,10 +20,11 @@ from kwsd.training.evaluate.metrics import (
     one_minus_auroc,
 )
 from kwsd.training.fit.clip_scores import clip_frames, clip_scores
+from kwsd.training.nn.convert import from_torch
 from kwsd.training.nn.crnn import CRNN
 from kwsd.training.nn.quantize import Quantized
 from kwsd.training.release.cost import cost, verifier_cost
-from kwsd.training.release.modelfile import from_torch, save_model
+from kwsd.training.release.modelfile import save_model
 from kwsd.training.release.notes import notes_beside
 
 JUDGED = ("validation", "dev-test")

@@ -1,8 +1,8 @@
-"""Writing what ``torch.load(weights_only=True)`` opens, as small as it goes: kwsd.runtime.torchfile reads it.
+"""Writes small files that ``torch.load(weights_only=True)`` opens, without torch.
 
-``torch.save`` keeps each tensor in an entry of its own, stored, aligned to 64 bytes and described at length;
-on a model of a few thousand values that is most of the file. Here all tensors of one type share a storage,
-the entries are deflated and the pickle says each thing once.
+``torch.save`` stores each tensor uncompressed in a zip entry of its own, aligned to 64 bytes and described at
+length; of a model of a few thousand values that is most of the file. Here all tensors of one type share a
+storage, the entries are compressed, and the pickle names each thing once. kwsd.runtime.torchfile reads it.
 """
 
 import io
@@ -13,77 +13,93 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from kwsd.files import replace_file
+from kwsd.runtime.torchfile import REBUILD_TENSOR, STORAGES
 
-_STORAGES = {
-    np.dtype("f4"): torch.FloatStorage,
-    np.dtype("f2"): torch.HalfStorage,
-    np.dtype("i1"): torch.CharStorage,
-    np.dtype("u1"): torch.ByteStorage,
-}
+_PROTOCOL = 2  # of the pickle, as torch.save has it
+_FILE_VERSION = b"3"  # of torch's zip format
+
+
+def _torch_name(name: str) -> type:
+    """A class that pickles as the name `name` ("module name") of torch, which need not be installed."""
+    module, _, attribute = name.partition(" ")
+    return type(attribute, (), {"__module__": module})
+
+
+_STORAGE_TYPES = {dtype: _torch_name(name) for name, dtype in STORAGES.items()}
+_REBUILD_TENSOR = _torch_name(REBUILD_TENSOR)
 
 
 class _Storage:
     """All arrays of one type, end to end."""
 
-    def __init__(self, kind: type, key: str) -> None:
-        self.kind, self.key = kind, key
+    def __init__(self, dtype: np.dtype[Any], key: str, length: int) -> None:
         self.arrays: list[np.ndarray[Any, Any]] = []
-        self.length = 0
-        self.reference: tuple[Any, ...] = ()
+        self.used = 0  # items
+        self.reference = ("storage", _STORAGE_TYPES[dtype], key, "cpu", length)
 
 
-class _Pickler(pickle.Pickler):
+class _Pickler(pickle._Pickler):  # the one in Python: that in C imports every module that it names
     """Writes numpy arrays as torch tensors in `storages`, by type."""
 
     def __init__(self, file: io.BytesIO, storages: dict[np.dtype[Any], _Storage]) -> None:
-        super().__init__(file, protocol=2)
+        super().__init__(file, protocol=_PROTOCOL)
         self._storages = storages
 
     def reducer_override(self, obj: object) -> Any:
-        """A tensor's rebuilding, as torch writes it."""
+        """An array as the call that rebuilds a tensor; anything else as the pickle module writes it."""
         if not isinstance(obj, np.ndarray):
             return NotImplemented
         storage = self._storages[obj.dtype]
         strides = tuple(stride // obj.itemsize for stride in obj.strides)
-        arguments = (storage, storage.length, obj.shape, strides, False, None)
-        storage.length += obj.size
+        arguments = (storage, storage.used, obj.shape, strides, False, None)
+        storage.used += obj.size
         storage.arrays.append(obj)
-        return torch._utils._rebuild_tensor_v2, arguments
+        return _REBUILD_TENSOR, arguments
 
-    def persistent_id(self, obj: object) -> Any:
+    def persistent_id(self, pid: object) -> Any:
         """How a tensor names its storage."""
-        return obj.reference if isinstance(obj, _Storage) else None
+        return pid.reference if isinstance(pid, _Storage) else None
+
+    def save_global(self, obj: Any, name: str | None = None) -> None:  # noqa: ARG002
+        """Write a name of torch without importing torch."""
+        self.write(pickle.GLOBAL + f"{obj.__module__}\n{obj.__name__}\n".encode())  # type: ignore[attr-defined]
+        self.memoize(obj)  # type: ignore[attr-defined]
 
 
 def write_torch(record: object, path: Path) -> None:
-    """Write plain values and contiguous numpy arrays (float32, float16, int8, uint8), nested, to `path`.
+    """Write nested plain values and contiguous numpy arrays (float32, float16, int8, uint8) to `path`.
 
-    Raises KwsdError where it cannot be written.
+    Raises KwsdError if the file cannot be written.
     """
-    sizes = _Sizes()
-    sizes.count(record)
-    storages: dict[np.dtype[Any], _Storage] = {}
-    for dtype, size in sizes.of.items():
-        storage = storages[dtype] = _Storage(_STORAGES[dtype], str(len(storages)))
-        storage.reference = ("storage", storage.kind, storage.key, "cpu", size)
+    lengths: dict[np.dtype[Any], int] = {}
+    _count(record, lengths)
+    storages = {dtype: _Storage(dtype, str(key), lengths[dtype]) for key, dtype in enumerate(lengths)}
     file = io.BytesIO()
     _Pickler(file, storages).dump(_unshared(record))
-    entries = {"data.pkl": pickletools.optimize(file.getvalue()), "version": b"3"}
-    for storage in storages.values():
-        entries["data/" + storage.key] = b"".join(array.tobytes() for array in storage.arrays)
+    entries = {"data.pkl": pickletools.optimize(file.getvalue()), "version": _FILE_VERSION}
+    for key, storage in enumerate(storages.values()):
+        entries[f"data/{key}"] = b"".join(array.tobytes() for array in storage.arrays)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in entries.items():
-            # a fixed date: the same model makes the same bytes
+            # ZipInfo has a fixed date, so that the same model makes the same bytes
             archive.writestr(zipfile.ZipInfo("m/" + name), content, zipfile.ZIP_DEFLATED, 9)
     replace_file(path, packed.getvalue())  # a reader never sees half a file
 
 
+def _count(value: object, lengths: dict[np.dtype[Any], int]) -> None:
+    """Add up the items of all arrays in a record by type: a storage's length precedes its first tensor."""
+    if isinstance(value, np.ndarray):
+        lengths[value.dtype] = lengths.get(value.dtype, 0) + value.size
+    elif isinstance(value, dict):
+        for item in value.values():
+            _count(item, lengths)
+
+
 def _unshared(value: Any) -> Any:
-    """The same values with every container in one place only: the reader refuses others."""
+    """A copy in which no container is in two places: the reader refuses those."""
     if isinstance(value, dict):
         return {key: _unshared(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -91,17 +107,3 @@ def _unshared(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_unshared(item) for item in value)
     return value
-
-
-class _Sizes:
-    """Values per type, of all arrays in a record: a storage's length stands before its first tensor."""
-
-    def __init__(self) -> None:
-        self.of: dict[np.dtype[Any], int] = {}
-
-    def count(self, record: object) -> None:
-        if isinstance(record, np.ndarray):
-            self.of[record.dtype] = self.of.get(record.dtype, 0) + record.size
-        elif isinstance(record, dict):
-            for value in record.values():
-                self.count(value)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from kwsd.errors import UsageError
 from kwsd.runtime.model import STUDENT
 from kwsd.training.evaluate.metrics import Scores, det_curve
-from kwsd.training.release.cost import macs_per_second
+from kwsd.training.nn.macs import macs_per_second
 
 LEAST = 1e-6  # 1 - AUROC drawn for a model that makes no mistake: log scales have no zero
 

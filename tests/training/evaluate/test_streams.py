@@ -23,7 +23,8 @@ from kwsd.training.augment.reverb import random_room, reverberated
 from kwsd.training.evaluate import streams as field
 from kwsd.training.evaluate.conditions import Surroundings, frame_powers, snr_gain
 from kwsd.training.evaluate.streams import FirstTrigger, Point, curve, frr_at, place, stretches
-from kwsd.training.evaluate.tuning import allowed, settings_to_try, tune, write_settings
+from kwsd.training.evaluate.tuning import allowed, settings_to_try, tune
+from kwsd.training.release.modelfile import write_settings
 
 LOUD = Path(__file__).parents[2] / "loud.pt"
 QUIET = Surroundings([], None, [])

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.model import BASELINE, STUDENT, Architecture, Model, Settings
+from kwsd.training.nn.convert import weights_of
 from kwsd.training.nn.crnn import CRNN, sliding_attention
-from kwsd.training.release.modelfile import weights_of
 
 
 @pytest.mark.parametrize(("architecture", "count"), [(BASELINE, 70_443), (STUDENT, 6_967)])

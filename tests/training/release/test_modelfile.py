@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +11,11 @@ from kwsd.resources import shared
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.model import BASELINE, STUDENT, Architecture, Model, Settings
 from kwsd.runtime.modelfile import read_model
+from kwsd.training.nn.convert import to_torch, weights_of
 from kwsd.training.nn.crnn import CRNN
 from kwsd.training.nn.quantize import Quantized, quantized
 from kwsd.training.release.cost import cost
-from kwsd.training.release.modelfile import save_model, to_torch, weights_of
+from kwsd.training.release.modelfile import save_model
 
 TINY = Architecture(channels=3, kernel=(8, 10), stride=(4, 10), hidden=15)
 
@@ -59,6 +62,27 @@ def test_two_writings_are_the_same_bytes(tmp_path: Path) -> None:
     save_model(model, tmp_path / "a.pt")
     save_model(model, tmp_path / "b.pt")
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+def test_settings_are_replaced_without_torch(tmp_path: Path) -> None:
+    """As a Raspberry Pi does that tunes a model: the weights stay as they are stored, to the byte."""
+    network, model = made(STUDENT, 4)
+    assert isinstance(network, Quantized)
+    save_model(model, tmp_path / "a.pt", network.packed())
+    other = replace(model, settings=Settings(step=10, threshold=0.7))
+    save_model(other, tmp_path / "b.pt", network.packed())
+    program = """if True:
+        import sys
+        sys.modules["torch"] = None
+        from dataclasses import replace
+        from pathlib import Path
+        from kwsd.runtime.modelfile import read_model
+        from kwsd.training.release.modelfile import write_settings
+        settings = replace(read_model("a.pt").settings, threshold=0.7)
+        write_settings(Path("a.pt"), settings, Path("c.pt"))
+    """
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    assert (tmp_path / "c.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
 
 
 @pytest.mark.parametrize("bits", [8, 4])
