@@ -1,4 +1,4 @@
-"""``kwsd synthesize``: the keyword, its near misses and sentences without it, in every voice there is."""
+"""``kwsd synthesize``: speak a keyword, near misses of it and sentences without it, in many voices."""
 
 import os
 from pathlib import Path
@@ -12,10 +12,14 @@ COUNT = click.IntRange(0, 1_000_000)
 KOKORO = click.option(
     "--kokoro",
     type=Folder(),
-    help="Folder of Kokoro's voice styles (voices/*.bin), its ONNX model beside it.",
+    help="Folder with Kokoro's voice styles in voices/*.bin and its ONNX model.",
 )
 JOBS = click.option(
-    "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, show_default="one a core"
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=os.cpu_count() or 1,
+    show_default="one per core",
+    help="Processes.",
 )
 
 
@@ -25,7 +29,7 @@ JOBS = click.option(
     "--out",
     type=NewFolder(),
     required=True,
-    help="Folder to write to; what it has already is not made again.",
+    help="Folder to write to. Clips that it already has are kept.",
 )
 @click.option("--count", type=COUNT, default=2000, show_default=True, help="Clips of the keyword.")
 @click.option(
@@ -33,7 +37,7 @@ JOBS = click.option(
     type=COUNT,
     default=1500,
     show_default=True,
-    help="Clips of what sounds like it.",
+    help="Clips of words that sound like it.",
 )
 @click.option(
     "--sentences",
@@ -49,7 +53,7 @@ JOBS = click.option(
     type=click.IntRange(0, 2**31 - 1),
     default=0,
     show_default=True,
-    help="Another seed adds other clips.",
+    help="Random seed. Another seed adds other clips.",
 )
 def command(
     keyword: str,
@@ -61,32 +65,30 @@ def command(
     jobs: int,
     seed: int,
 ) -> None:
-    """Writes OUT/keyword, OUT/near_misses and OUT/sentences."""
+    """Writes FLAC files to OUT/keyword, OUT/near_misses and OUT/sentences."""
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
     speak(keyword, out, counts, kokoro, jobs, seed)
 
 
 def speak(keyword: str, out: Path, counts: dict[str, int], kokoro: Path | None, jobs: int, seed: int) -> None:
-    """Make so many clips of each kind, with a progress bar; tell what is left out."""
+    """Make the clips behind a progress bar, and print what was made and what could not be."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from kwsd.training.synthesis.generate import generate
-    from kwsd.training.synthesis.keyword import Keyword
-    from kwsd.training.synthesis.plan import Plan
-    from kwsd.training.synthesis.voices import find_voices
+    from kwsd.training.synthesis.generate import synthesize
 
-    spoken = Keyword(keyword)
-    cast, left_out = find_voices(kokoro)
-    for line in left_out:
-        tell(line, "yellow")
-    plan = Plan(spoken, cast, seed)
-    utterances = plan.draw_all(counts)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with filling(out), Progress(*columns, console=console) as bar:
-        task = bar.add_task(keyword, total=None)
-        outcome = generate(
-            utterances, out, kokoro, jobs, lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(keyword, total=None, visible=False)
+        outcome = synthesize(
+            keyword,
+            out,
+            counts,
+            kokoro,
+            jobs,
+            seed,
+            on_missing_engine=lambda line: tell(line, "yellow"),
+            on_clip=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
         )
     for failure in outcome.failures:
-        tell(f"left out: {failure}", "yellow")
-    tell(f"{out}: {outcome.made} clips made, {outcome.kept} were there")
+        tell(f"not made: {failure}", "yellow")
+    tell(f"{out}: {outcome.made} clips made, {outcome.kept} already there")

@@ -21,10 +21,10 @@ def test_makes_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert run(*args) == 0
     first = capsys.readouterr().out
     assert "kokoro" in first  # left out, and said so
-    assert "6 clips made, 0 were there" in " ".join(first.split())
+    assert "6 clips made, 0 already there" in " ".join(first.split())
     assert len(list(tmp_path.rglob("*.flac"))) == 6
     assert run(*args) == 0
-    assert "0 clips made, 6 were there" in " ".join(capsys.readouterr().out.split())
+    assert "0 clips made, 6 already there" in " ".join(capsys.readouterr().out.split())
 
 
 def test_kokoro_folder_without_voices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,8 @@
-"""Makes the planned clips: in several processes, each whole or not at all, and none twice."""
+"""Speaks a keyword, near misses of it and sentences without it: clips of 16 kHz in FLAC, and their manifest.
+
+Clips are made in several processes. Each file appears whole or not at all, and a clip that exists is kept,
+so that an interrupted run goes on where it stopped.
+"""
 
 import json
 import signal
@@ -14,25 +18,50 @@ import soundfile
 from kwsd.errors import AudioError, KwsdError, UsageError
 from kwsd.files import replace_file
 from kwsd.pcm import SAMPLE_RATE
+from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.phonemes import sounds
-from kwsd.training.synthesis.plan import Utterance
+from kwsd.training.synthesis.plan import Plan, Utterance
 from kwsd.training.synthesis.speech import Voice, finish
 from kwsd.training.synthesis.voices import find_voices
 
 MANIFEST = "manifest.jsonl"
 
-Records = dict[str, dict[str, Any]]  # what each file says, by its name
+Records = dict[str, dict[str, Any]]  # Utterance.record by file name
 
-_voices: dict[str, Voice] = {}  # of a worker process
+_voices: dict[str, Voice] = {}  # by name, in a worker process
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """made, kept: clips. failures: one line for each clip that could not be made."""
+    """made, kept: numbers of clips. failures: one line for each clip that could not be made."""
 
     made: int
     kept: int
     failures: list[str]
+
+
+def synthesize(
+    keyword: str,
+    out: Path,
+    counts: dict[str, int],
+    kokoro: Path | None = None,
+    jobs: int = 1,
+    seed: int = 0,
+    on_missing_engine: Callable[[str], None] = lambda _: None,
+    on_clip: Callable[[int, int], None] = lambda *_: None,
+) -> Outcome:
+    """Speak `keyword` with every engine that is installed, into OUT/keyword, OUT/near_misses, OUT/sentences.
+
+    counts: number of clips of each of kwsd.training.synthesis.plan.KINDS. kokoro: see `find_voices`.
+    jobs: number of processes. on_missing_engine: called with a line for each engine that is not installed.
+    on_clip: see `generate`, which also has the errors; UsageError too if the keyword cannot be pronounced.
+    """
+    pronounced = Keyword(keyword)
+    voices, missing = find_voices(kokoro)
+    for line in missing:
+        on_missing_engine(line)
+    utterances = Plan(pronounced, voices, seed).draw_all(counts)
+    return generate(utterances, out, kokoro, jobs, on_clip)
 
 
 def generate(
@@ -40,48 +69,48 @@ def generate(
     out: Path,
     kokoro: Path | None,
     jobs: int,
-    progress: Callable[[int, int], None],
+    on_clip: Callable[[int, int], None],
 ) -> Outcome:
-    """Write the clips, 16 kHz mono FLAC, and the manifest of what each says.
+    """Write the clips that `out` lacks, and the manifest, which has the record of every clip.
 
-    progress: called with (clips there, clips in all) after each. Raises UsageError where `out` holds another
-    keyword's clips, KwsdError where no clip at all could be made.
+    on_clip: called with (clips done, clips in all) after each. Raises UsageError if `out` holds clips of
+    another keyword, KwsdError if not a single clip could be made.
     """
     planned = {utterance.file: utterance for utterance in utterances}
     records = _read_manifest(out / MANIFEST) | {file: utterance.record for file, utterance in planned.items()}
     if len(words := sorted({record["keyword"] for record in records.values()})) > 1:
         raise UsageError(
-            f"{out}: holds another keyword's clips ({', '.join(words)}); give each its own folder"
+            f"{out} holds clips of another keyword ({', '.join(words)}); give each keyword its own folder"
         )
     for file in planned:
         (out / file).parent.mkdir(parents=True, exist_ok=True)
     _write_manifest(out / MANIFEST, records)
-    missing = [(utterance, out / file) for file, utterance in planned.items() if not (out / file).exists()]
-    kept, failures = len(planned) - len(missing), []
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (kokoro,))
+    absent = [(utterance, out / file) for file, utterance in planned.items() if not (out / file).exists()]
+    kept, failures = len(planned) - len(absent), []
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (kokoro,))
     try:
-        for done, failure in enumerate(pool.map(_make, missing), kept + 1):
+        for done, failure in enumerate(pool.map(_make_clip, absent), kept + 1):
             failures += [failure] if failure else []
-            progress(done, len(planned))
+            on_clip(done, len(planned))
     finally:
         pool.shutdown(cancel_futures=True)
     if failures and len(failures) == len(planned):
-        raise KwsdError(f"{out}: no clip could be made; the first: {failures[0]}")
+        raise KwsdError(f"{out}: no clip could be made; the first failure: {failures[0]}")
     _write_manifest(
         out / MANIFEST, {file: record for file, record in records.items() if (out / file).exists()}
     )
-    return Outcome(len(missing) - len(failures), kept, failures)
+    return Outcome(len(absent) - len(failures), kept, failures)
 
 
-def _start(kokoro: Path | None) -> None:
-    """A worker: its engines load when they first speak. Ctrl-C is the parent's to handle."""
+def _start_worker(kokoro: Path | None) -> None:
+    """Prepare a worker process: engines load on first use, and Ctrl-C is left to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cast, _ = find_voices(kokoro)
     _voices.update({voice.name: voice for voices in cast.values() for voice in voices})
 
 
-def _make(task: tuple[Utterance, Path]) -> str | None:
-    """Make one clip; what went wrong with it, if anything."""
+def _make_clip(task: tuple[Utterance, Path]) -> str | None:
+    """Write one clip. Returns a line that says why it could not be made, or None."""
     utterance, file = task
     line = utterance.line
     try:
@@ -89,12 +118,12 @@ def _make(task: tuple[Utterance, Path]) -> str | None:
         clip = finish(spoken, len(sounds(line.phonemes)))
     except AudioError as error:
         return f"{utterance.voice} said '{line.text}' ({line.phonemes}): {error}"
-    half = file.with_suffix(".part")
+    part = file.with_suffix(".part")
     try:
-        soundfile.write(half, clip, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-        half.replace(file)
+        soundfile.write(part, clip, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+        part.replace(file)
     except BaseException:
-        half.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
     return None
 

@@ -65,7 +65,7 @@ def test_resumes(made: Path) -> None:
 
 
 def test_another_keyword_needs_another_folder(made: Path) -> None:
-    with pytest.raises(UsageError, match=r"another keyword's clips \(kettle, radio\)"):
+    with pytest.raises(UsageError, match=r"clips of another keyword \(kettle, radio\)"):
         run(made, text="radio")
 
 
