@@ -11,7 +11,10 @@ import pytest
 from kwsd.cli.commands import cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "models").glob("*.md"))]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(page for folder in ("docs", "models", "results") for page in (ROOT / folder).rglob("*.md")),
+]
 
 
 def command_lines(page: Path) -> list[str]:
@@ -43,6 +46,29 @@ def test_a_documented_command_is_understood(line: str) -> None:
         command = command.get_command(context, words.pop(0))
     assert command is not None
     command.make_context("kwsd", words, parent=context)  # raises for an option that is unknown or missing
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\((?!\w+:)([^)\s]+)\)", page.read_text()):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_of_the_source_that_a_page_names_is_there(page: Path) -> None:
+    named = re.findall(
+        r"(?<![\w/~])(?:kwsd|tools|benchmarks|tests)/[\w/-]+(?:\.py)?(?!\.?\w)", page.read_text()
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_the_page_of_commands_holds_their_help() -> None:

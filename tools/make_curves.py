@@ -1,24 +1,27 @@
-"""Draws results/streams/curves.png from the curves that `kwsd evaluate --json` wrote to results/streams/."""
+"""Draws FRR over false alarms per hour from the curves of `kwsd evaluate --json` in results/streams/."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 from kwsd.training.report.plots import field_plot
 
 FOLDER = Path(__file__).parents[1] / "results" / "streams"
+SHIPPED = {f"{model}-sky": model for model in ("happy", "happy-small", "alexa", "jarvis")}
 STEPS = {
-    "scenes": "trained on scenes",
-    "speech": "and 4 hours of other speech, in rooms",
-    "mined": "and what it had mistaken for the word",
-    "happy": "taught by the embedding, and verified by it",
+    "scenes-clean": "trained on the word in silence, noise or speech",
+    "speech-clean": "and on 4 hours of other speech, with reverb",
+    "mined-clean": "and on hard negatives",
+    "happy-clean": "and with a second stage",
 }
 
+
+def curve(name: str) -> list[dict[str, Any]]:
+    """The points of one evaluation."""
+    points: list[dict[str, Any]] = json.loads((FOLDER / f"{name}.json").read_text())["curve"]
+    return points
+
+
 if __name__ == "__main__":
-    curves = {
-        label + (", 10 dB" if noise == "10db" else ""): json.loads(
-            (FOLDER / f"{name}-{noise}.json").read_text()
-        )["curve"]
-        for noise in ("clean", "10db")
-        for name, label in STEPS.items()
-    }
-    field_plot(curves, FOLDER / "curves.png")
+    for figure, curves in {"curves": SHIPPED, "steps": STEPS}.items():
+        field_plot({label: curve(name) for name, label in curves.items()}, FOLDER / f"{figure}.png")
