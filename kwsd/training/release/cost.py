@@ -48,6 +48,23 @@ def cost(path: Path) -> tuple[Model, Cost]:
     )
 
 
+def summary(path: Path, reference: Path | None = None) -> dict[str, Any]:
+    """Keyword, architecture, settings and cost of a model file, as ``kwsd info --json`` prints them.
+
+    reference: another model file; "ratios" then says how many times as much that one costs.
+    Raises ModelError if either is not a model file.
+    """
+    model, own = cost(path)
+    facts = {
+        "keyword": model.keyword,
+        "architecture": asdict(model.architecture),
+        "settings": asdict(model.settings),
+        "cost": asdict(own),
+        "verifier": verifier_cost(model),
+    }
+    return facts | ({"ratios": own.over(cost(reference)[1])} if reference else {})
+
+
 def verifier_cost(model: Model) -> dict[str, int] | None:
     """Parameters, bytes and MACs per verification of a model's second stage; None if it has none."""
     if not model.verifier:
