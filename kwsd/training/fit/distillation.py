@@ -20,7 +20,7 @@ from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import check_number
 from kwsd.training.augment.pool import Annotate, Scenes
 from kwsd.training.fit.trainer import Recipe, near, scene_loss, step_ends
-from kwsd.training.nn.crnn import CRNN, sliding
+from kwsd.training.nn.crnn import CRNN, sliding_energies
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def odds_divergence(teacher: Tensor, student: Tensor, temperature: float) -> Ten
 def attention_divergence(teacher: Tensor, student: Tensor, window: int) -> Tensor:
     """KL(teacher, student) of the attention over each step's window. Energies and result, (batch, steps)."""
     window = min(window, student.shape[1])
-    wanted, given = (sliding(e, window).clamp(min=-1e4).log_softmax(dim=2) for e in (teacher, student))
+    windows = (sliding_energies(energy, window) for energy in (teacher, student))
+    wanted, given = (energies.clamp(min=-1e4).log_softmax(dim=2) for energies in windows)
     return (wanted.exp() * (wanted - given)).sum(dim=2)
 
 

@@ -24,7 +24,7 @@ from kwsd.training.augment.pool import Annotate, ScenePool, Scenes
 from kwsd.training.fit.distillation import at, odds_divergence
 from kwsd.training.fit.trainer import Recipe, scene_loss, step_ends
 from kwsd.training.nn.crnn import CRNN
-from kwsd.training.nn.embedding import SpeechEmbedding, ends
+from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
 
 HEADS = 3  # their mean is a better teacher than any of them
 _SPREAD = 1.0  # of noise, in standard deviations, on what heads learn from: synthetic voices are few
@@ -88,7 +88,7 @@ def hearing(embedding: SpeechEmbedding) -> Annotate:
 
 def half_hearing(embedding: SpeechEmbedding) -> Annotate:
     """Notes of scenes: what the fixed groups of the embedding make of them; for `tuned_heads`."""
-    return lambda audio, _: {"heard": embedding.hear(_levelled(audio)).half()}
+    return lambda audio, _: {"heard": embedding.frozen_features(_levelled(audio)).half()}
 
 
 def _levelled(audio: Tensor) -> Tensor:
@@ -150,7 +150,7 @@ def tuned_heads(embedding: SpeechEmbedding, pool: ScenePool, recipe: Recipe, bat
 
 def _head_loss(head: Head, embeddings: Tensor, scenes: Scenes, recipe: Recipe) -> Tensor:
     logits = head(embeddings)
-    return scene_loss(logits, ends(logits.shape[1]), scenes, replace(recipe, late=_LATE))
+    return scene_loss(logits, embedding_ends(logits.shape[1]), scenes, replace(recipe, late=_LATE))
 
 
 class FromHeads(nn.Module):
@@ -181,7 +181,7 @@ class FromHeads(nn.Module):
         odds = logits[..., 1] - logits[..., 0]
         at_step = step_ends(recipe.architecture, logits.shape[1], step)
         embeddings = scenes.notes["embedding"].float()
-        known = ends(embeddings.shape[1])
+        known = embedding_ends(embeddings.shape[1])
         answers = torch.stack([head(embeddings) for head in self.heads]).mean(dim=0)
         taught = at(at_step, answers[..., 1] - answers[..., 0], known)
         wanted = at(at_step, self.heads[0].normalized(embeddings), known)  # type: ignore[operator]

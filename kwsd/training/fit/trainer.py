@@ -189,7 +189,7 @@ class Trainer:
         torch.manual_seed(int(random.integers(2**31)))
         self.pool.move(self.epoch)
         self.crnn.train()
-        self.crnn.forget()  # and starts as that one would have started
+        self.crnn.reset_states()  # and starts as that one would have started
         total = 0.0
         for _ in range(self.recipe.batches):
             scenes = self.pool.batch(self.recipe.batch, random)

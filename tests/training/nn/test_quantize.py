@@ -43,7 +43,7 @@ def test_gradients_pass_through_the_rounding() -> None:
     frames = torch.randn(2, 80, 40, generator=torch.Generator().manual_seed(1))
     for crnn in (network, plain):
         crnn.zero_grad()
-        crnn.forget()
+        crnn.reset_states()
         crnn(frames, 5).square().sum().backward()
     for rounded, exact in zip(network.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(rounded.grad, exact.grad)
