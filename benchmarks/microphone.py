@@ -43,7 +43,7 @@ if __name__ == "__main__":
                     print(f"{name:>9} {count:3}: {held(daemon.process.pid)}", flush=True)
             code, error = daemon.stop()
             lines = [line for line in error.splitlines() if line.startswith("kwsd: ")]
-            print(f"exit code {code}; {sum('is back after' in line for line in lines)} returns reported")
+            print(f"exit code {code}; {sum('reconnected to' in line for line in lines)} returns reported")
         finally:
             daemon.close()
             microphone.close()

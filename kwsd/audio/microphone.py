@@ -1,4 +1,4 @@
-"""Opening "the microphone": the one that was asked for, and the same one again whenever it was lost."""
+"""Finds the right library to open and to list microphones with, on every system."""
 
 import logging
 import sys
@@ -9,78 +9,79 @@ from typing import Protocol
 from kwsd.errors import AudioError
 from kwsd.pcm import Samples
 
-LATENCY = 0.2  # seconds of audio taken at a time: what is longer costs less processor and answers later
+LATENCY = 0.2  # seconds of audio that are read at a time: more costs less CPU time but delays detection
 
 log = logging.getLogger(__name__)
 
 
 class Microphone(Protocol):
-    """An open microphone, whatever it is recorded through."""
+    """An open microphone, whichever library records it."""
 
     @property
     def description(self) -> str:
-        """Its name, and how it is recorded."""
+        """Its name and how it is recorded, to show to the user."""
 
     @property
     def waiting(self) -> str:
-        """Why no audio comes although it is open, such as "... is suspended"; empty while audio comes."""
+        """Why an open microphone gives no audio at the moment, such as "... is suspended"; else empty."""
 
     @property
     def muted(self) -> str:
-        """The command that unmutes it, where the audio system says that it is muted; else empty."""
+        """The command that unmutes it if the audio system says that it is muted; else empty."""
 
     @property
     def overruns(self) -> int:
-        """Times audio was lost because it was not taken fast enough."""
+        """How many times audio was lost because it was not read in time."""
 
     @property
     def dropped(self) -> float:
-        """Seconds of audio known to be lost so."""
+        """Seconds of audio lost in overruns, as far as known."""
 
     @property
     def backlog(self) -> float:
-        """Seconds of audio that wait to be taken."""
+        """Seconds of audio that wait to be read."""
 
     def __iter__(self) -> Iterator[Samples]:
-        """Chunks of samples, and a few empty ones a second while no audio comes.
+        """Pieces of audio, shape (n,), 16 kHz; a few empty ones per second while there is no audio.
 
-        Ends after `stop`, and where another microphone is to be opened at once. Raises AudioError once it is
-        lost.
+        Ends after `stop`, or when another microphone should be opened instead. Raises AudioError if the
+        microphone is lost.
         """
 
     def stop(self) -> None:
-        """End the iteration soon, from any thread or signal handler."""
+        """Make the iteration end soon. May be called from any thread or signal handler."""
 
     def close(self) -> None:
-        """Release it, within seconds whatever the audio system does."""
+        """Release the device. Returns within seconds even if the audio system hangs."""
 
 
 class Opener(Protocol):
-    """Opens a microphone, and the same one again whenever it was lost."""
+    """Opens a microphone, and the same one again after it was lost."""
 
     @property
     def name(self) -> str:
-        """What a person calls the microphone."""
+        """The name of the microphone to show to the user."""
 
     @property
-    def pause(self) -> float:
-        """Seconds between two attempts to open it, at most: the less the less an attempt costs."""
+    def max_backoff(self) -> float:
+        """The longest time in seconds between two attempts to open it."""
 
     def open(self) -> Microphone:
-        """May take long, or never return where the audio system hangs.
+        """Open it. May take long, and never returns if the audio system hangs.
 
-        Raises AudioError, or UsageError where what was asked for fits none or several.
+        Raises AudioError, or UsageError if the requested device matches none or several.
         """
 
     def abandon(self) -> None:
-        """Let the process end although `open` has not returned."""
+        """Let the process exit although `open` has not returned."""
 
 
 def opener(device: str | None = None, channel: int | None = None, latency: float = LATENCY) -> Opener:
-    """For the microphone `device`, by name, index or a part of its name; None: the default.
+    """The opener for a microphone.
 
-    channel: the one to hear, counted from 1; None: their mean. latency: seconds of audio taken at a time.
-    Raises AudioError where there is no library to open it with.
+    device: its name, a part of the name, or its index; None is the default microphone. channel: the channel
+    to record, counted from 1; None is the mean of all. latency: seconds of audio that are read at a time.
+    Raises AudioError if no audio library is installed.
     """
     if sys.platform == "linux":
         from kwsd.audio.pulse.libpulse import is_installed
@@ -99,46 +100,22 @@ def opener(device: str | None = None, channel: int | None = None, latency: float
 
 @dataclass(frozen=True)
 class Listed:
-    """A microphone as ``kwsd devices`` shows it."""
+    """A microphone in the list of ``kwsd devices``."""
 
-    index: int | None  # as --device takes it; None where it is the sound server's sources that are counted
+    index: int | None  # for --device; None for ALSA devices beside a sound server, whose sources have indices
     name: str
     description: str
-    system: str  # what it is recorded through: ALSA, Core Audio, ...
-    rate: int  # Hz, of its own; 0 where it is not known, as are the channels
-    channels: int
+    system: str  # the audio system: ALSA, Core Audio, ...
+    rate: int  # native sample rate, Hz; 0 if unknown
+    channels: int  # 0 if unknown
     default: bool
     problem: str = ""  # why it cannot be opened
 
 
 def microphones() -> list[Listed]:
-    """All microphones. May take long where the audio system hangs. Raises AudioError."""
+    """All microphones. May take long if the audio system hangs. Raises AudioError."""
     if sys.platform == "linux":
-        from kwsd.audio.alsa import cards
-        from kwsd.audio.pulse import sources
-
-        served = sources.listed()
-        try:
-            found = [one for one in cards.devices() if not (served and one.name == cards.DEFAULT)]
-        except AudioError as error:
-            if not served:
-                raise
-            log.warning("%s", error)
-            found = []
-        default = cards.DEFAULT if any(device.name == cards.DEFAULT for device in found) else None
-        return served + [
-            Listed(
-                None if served else index,
-                device.name,
-                device.description,
-                "ALSA",
-                device.rate,
-                device.channels,
-                not served and (device.name == default or (default is None and index == 0)),
-                device.problem,
-            )
-            for index, device in enumerate(found)
-        ]
+        return _linux_microphones()
     from kwsd.audio.portaudio.devices import devices
 
     return [
@@ -146,8 +123,37 @@ def microphones() -> list[Listed]:
     ]
 
 
+def _linux_microphones() -> list[Listed]:
+    """The sources of the sound server if there is one, then the ALSA devices."""
+    from kwsd.audio.alsa import cards
+    from kwsd.audio.pulse import sources
+
+    served = sources.listed()
+    try:
+        found = [one for one in cards.devices() if not (served and one.name == cards.DEFAULT)]
+    except AudioError as error:
+        if not served:
+            raise
+        log.warning("%s", error)
+        found = []
+    default = cards.DEFAULT if any(device.name == cards.DEFAULT for device in found) else None
+    return served + [
+        Listed(
+            index=None if served else index,
+            name=device.name,
+            description=device.description,
+            system="ALSA",
+            rate=device.rate,
+            channels=device.channels,
+            default=not served and (device.name == default or (default is None and index == 0)),
+            problem=device.problem,
+        )
+        for index, device in enumerate(found)
+    ]
+
+
 def library() -> str:
-    """Name and version of what kwsd records through. Raises AudioError where it cannot be used."""
+    """Name and version of the audio library. Raises AudioError if it cannot be used."""
     if sys.platform == "linux":
         from kwsd.audio.alsa import libasound as alsa
         from kwsd.audio.pulse import libpulse

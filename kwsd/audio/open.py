@@ -1,4 +1,4 @@
-"""Opens what the daemon listens to: a microphone, a file or standard input."""
+"""Opens the source that the daemon listens to: a microphone, a file or standard input."""
 
 from kwsd.audio.microphone import LATENCY
 from kwsd.audio.source import Source
@@ -6,26 +6,26 @@ from kwsd.errors import UsageError
 
 
 def open_source(
-    given: str | None,
+    path: str | None,
     device: str | None = None,
+    *,
     exit_on_loss: bool = False,
-    patient: bool = False,
+    wait_for_device: bool = False,
     channel: int | None = None,
     latency: float = LATENCY,
 ) -> Source:
-    """Open the microphone `device` (None: the default) or, where `given`, a file (its path) or stdin ("-").
+    """Open an audio file (its path), standard input ("-") or, if `path` is None, a microphone.
 
-    A microphone is supervised; for its options see `Supervisor`. channel: the one to hear, counted from 1;
-    None: the mean of all.
-    Raises UsageError or AudioError where that cannot be.
+    channel: the channel to read, counted from 1; None is the mean of all. For device, latency and the other
+    two options of a microphone see `ReconnectingMicrophone`. Raises UsageError or AudioError.
     """
-    if given is None:
-        from kwsd.audio.reconnecting import Supervisor
+    if path is None:
+        from kwsd.audio.reconnecting import ReconnectingMicrophone
 
-        return Supervisor(device, exit_on_loss, patient, channel, latency)
+        return ReconnectingMicrophone(device, exit_on_loss, wait_for_device, channel, latency)
     if device is not None:
         raise UsageError("--device names a microphone and --input replaces it: give one of them")
-    if given == "-":
+    if path == "-":
         from kwsd.audio.pipe import PipeSource
 
         if channel not in (None, 1):
@@ -33,4 +33,4 @@ def open_source(
         return PipeSource()
     from kwsd.audio.file import FileSource
 
-    return FileSource(given, channel)
+    return FileSource(path, channel)

@@ -1,4 +1,4 @@
-"""A microphone that comes back: opened again, by its name, whenever it or the sound server is gone."""
+"""Reconnects to a microphone when it was unplugged, or when the sound server was restarted."""
 
 import gc
 import logging
@@ -9,24 +9,27 @@ from typing import Self
 
 import numpy as np
 
-from kwsd.audio.lag import Pace
+from kwsd.audio.lag import LagDetector
 from kwsd.audio.microphone import LATENCY, Microphone, opener
 from kwsd.audio.source import Chunk
 from kwsd.errors import AbsentError, AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples
 
-SHORTEST = 0.5  # seconds between the first two attempts to open; each pause is twice the last
-TICK = 0.25  # seconds after which one who waits looks around
-UNANSWERED = 5.0  # seconds after which an attempt to open that has no result is reported
-MUTED = 60.0  # seconds of digital silence after which it is told of
+FIRST_BACKOFF = 0.5  # seconds before the first retry; each backoff is twice the one before
+POLL_INTERVAL = 0.25  # seconds between two empty chunks while there is no microphone
+OPEN_TIMEOUT = 5.0  # seconds after which an attempt to open the microphone is reported as hanging
+ZEROS_SECONDS = 60.0  # of digital silence, after which it is reported
 
-NOTHING = Chunk(np.zeros(0, np.float32))
+EMPTY = Chunk(np.zeros(0, np.float32))
 
 log = logging.getLogger(__name__)
 
 
-class Supervisor:
-    """A source that outlives its microphone. While there is none it gives empty chunks, a few a second."""
+class ReconnectingMicrophone:
+    """A microphone that is opened again, by its name, whenever it is lost.
+
+    It retries with exponential backoff. Until the microphone is back it yields a few empty chunks per second.
+    """
 
     live = True
 
@@ -34,39 +37,43 @@ class Supervisor:
         self,
         device: str | None = None,
         exit_on_loss: bool = False,
-        patient: bool = False,
+        wait_for_device: bool = False,
         channel: int | None = None,
         latency: float = LATENCY,
     ) -> None:
-        """Open the microphone, chosen as `opener` does it, or, where there is none yet, wait for one.
+        """Open the microphone, or start to retry if that fails. See `opener` for device, channel and latency.
 
-        `exit_on_loss`: raise AudioError where it would wait. `patient`: wait for a name that none has, too.
-        Raises UsageError, AudioError where PortAudio is not installed.
+        exit_on_loss: raise AudioError instead of retrying.
+        wait_for_device: retry even if `device` matches no microphone, which may be plugged in later.
+        Raises UsageError if `device` matches none or several, AudioError if there is no audio library.
         """
         self._opener = opener(device, channel, latency)
-        self._wait = not exit_on_loss
+        self._exit_on_loss = exit_on_loss
         self._microphone: Microphone | None = None
-        self._attempt: Attempt | None = None  # to open it, not yet finished
-        self._last: float | None = None  # when audio last came, on the monotonic clock
-        self._reasons: set[str] = set()  # logged since then, why there is none
-        self._past_overruns, self._past_dropped = 0, 0.0  # of microphones closed, and for coming late
+        self._attempt: OpenAttempt | None = None  # to open it, still running
+        self._last_audio: float | None = None  # when audio arrived last, on the monotonic clock
+        self._reasons: set[str] = set()  # for the lack of audio, logged since then
+        self._past_overruns = 0  # of microphones that are closed, and of late audio
+        self._past_dropped = 0.0  # seconds, likewise
         self._stopped = False
-        self._muted = ""  # as the microphone says
-        self._mute = 0  # samples of digital silence on end
+        self._muted = ""  # see `Microphone.muted`
+        self._zeros = 0  # consecutive samples of digital silence
         try:
-            self._attempt = Attempt(self._opener.open)
-            if self._attempt.wait(UNANSWERED):
-                self._take(self._attempt)
+            self._attempt = OpenAttempt(self._opener.open)
+            if self._attempt.wait(OPEN_TIMEOUT):
+                self._use(self._attempt)
+            elif exit_on_loss:
+                raise AudioError(self._hanging)
             else:
-                raise AudioError(self._unanswered)
+                self._report(self._hanging, "waiting for it")
         except AudioError as error:
             if exit_on_loss:
                 raise
-            self._explain(error)
+            self._report(error)
         except UsageError as error:
-            if exit_on_loss or not patient:
+            if exit_on_loss or not wait_for_device:
                 raise
-            self._explain(error)
+            self._report(error)
 
     @property
     def name(self) -> str:
@@ -99,20 +106,20 @@ class Supervisor:
             self._opener.abandon()
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Raises AudioError where the microphone is gone, told to exit on loss, and where PortAudio hangs."""
+        """Chunks until `stop`. Raises AudioError if PortAudio hangs, or on a loss with `exit_on_loss`."""
         while not self._stopped:
             if self._microphone is None:
-                yield from self._reopen()
+                yield from self._reconnect()
                 continue
             try:
-                yield from self._hear(self._microphone)
-                if not self._stopped:  # another one takes its place
+                yield from self._read(self._microphone)
+                if not self._stopped:  # another microphone replaces this one
                     self._close()
-                    self._attempt = Attempt(self._opener.open)
+                    self._attempt = OpenAttempt(self._opener.open)
             except AudioError as error:
-                if not self._wait:
+                if self._exit_on_loss:
                     raise
-                self._explain(error)
+                self._report(error)
                 self._close()
 
     def stop(self) -> None:
@@ -120,84 +127,84 @@ class Supervisor:
         if microphone := self._microphone:
             microphone.stop()
 
-    def _hear(self, microphone: Microphone) -> Iterator[Chunk]:
-        """What it gives, without what comes late; ends with it."""
-        pace, late, overruns = Pace(), 0, microphone.overruns
-        missed = self._last is not None  # as this one was opened after another was lost
+    def _read(self, microphone: Microphone) -> Iterator[Chunk]:
+        """The audio of a microphone until it ends, without what arrives too late."""
+        lag, late, overruns = LagDetector(), 0, microphone.overruns  # late: samples dropped
+        missed = self._last_audio is not None  # there was audio before this microphone was opened
         for samples in microphone:
             gap = 0.0
             if microphone.waiting:
-                self._explain(microphone.waiting)
+                self._report(microphone.waiting, "waiting for it")
                 missed = True
-            if len(samples) and pace.late(len(samples) / SAMPLE_RATE):
+            if len(samples) and lag.is_late(len(samples) / SAMPLE_RATE):
                 late += len(samples)
-                yield NOTHING
+                yield EMPTY
                 continue
             if len(samples):
                 now = time.monotonic()
-                if self._last is not None and (missed or late):
-                    gap = now - self._last
+                if self._last_audio is not None and (missed or late):
+                    gap = now - self._last_audio
                 if self._reasons:
-                    self._greet(gap)
+                    self._report_connection(gap)
                 if late and not missed:
-                    self._past_overruns += microphone.overruns == overruns  # else it is counted there
+                    self._past_overruns += microphone.overruns == overruns  # else it has counted this one
                     self._past_dropped += late / SAMPLE_RATE
-                self._last, missed, late, overruns = now, False, 0, microphone.overruns
+                self._last_audio, missed, late, overruns = now, False, 0, microphone.overruns
                 self._watch_mute(samples, microphone.muted)
             yield Chunk(samples, gap)
 
-    def _explain(self, why: object) -> None:
-        """Log why there is no audio: each reason once until audio comes."""
+    def _report(self, why: object, action: str = "retrying") -> None:
+        """Log why there is no audio. Each reason is logged once until audio arrives."""
         reason = str(why)
         if reason not in self._reasons:
-            log.warning("%s%s waiting for it", reason, "" if reason.endswith("?") else ";")
+            log.warning("%s%s %s", reason, "" if reason.endswith("?") else ";", action)
             self._reasons.add(reason)
 
-    def _greet(self, gap: float) -> None:
-        """Log that audio comes after all."""
+    def _report_connection(self, gap: float) -> None:
+        """Log that audio arrives. gap: seconds without audio."""
         self._reasons.clear()
-        if self._last is None:
-            log.info("the microphone %r is there", self.name)
+        if self._last_audio is None:
+            log.info("connected to the microphone %r", self.name)
         else:
-            log.info("the microphone %r is back after %.1f s", self.name, gap)
+            log.info("reconnected to the microphone %r after %.1f s", self.name, gap)
 
     @property
-    def _unanswered(self) -> str:
-        return f"the audio system has not answered for {UNANSWERED:.0f} s"
+    def _hanging(self) -> str:
+        return f"the audio system has not answered for {OPEN_TIMEOUT:.0f} s"
 
-    def _take(self, attempt: "Attempt") -> None:
-        """Listen to what was opened. Raises AudioError or UsageError where nothing was."""
+    def _use(self, attempt: "OpenAttempt") -> None:
+        """Take the microphone of a finished attempt. Raises the AudioError or UsageError of a failed one."""
         self._attempt = None
         self._microphone = attempt.result()
-        if self._stopped:  # by a signal, while it was opened
+        if self._stopped:  # by a signal while it was being opened
             self._microphone.stop()
 
-    def _reopen(self) -> Iterator[Chunk]:
-        """Try until it is open or `stop`."""
-        pause = SHORTEST
+    def _reconnect(self) -> Iterator[Chunk]:
+        """Empty chunks until the microphone is open, or until `stop`."""
+        backoff = FIRST_BACKOFF
         while self._microphone is None:
             if self._attempt is None:
-                for _ in range(round(pause / TICK)):
-                    yield NOTHING
+                for _ in range(round(backoff / POLL_INTERVAL)):
+                    yield EMPTY
                     if self._stopped:
                         return
-                    time.sleep(TICK)
-                pause = min(2 * pause, self._opener.pause)
-                gc.collect()  # a closed stream of sounddevice is a cycle, which holds its ring
-                self._attempt = Attempt(self._opener.open)
-            began = time.monotonic()
-            while not self._attempt.wait(TICK):
-                yield NOTHING
+                    time.sleep(POLL_INTERVAL)
+                backoff = min(2 * backoff, self._opener.max_backoff)
+                gc.collect()  # a closed stream of sounddevice is a reference cycle that keeps its ring buffer
+                self._attempt = OpenAttempt(self._opener.open)
+            started = time.monotonic()
+            while not self._attempt.wait(POLL_INTERVAL):
+                yield EMPTY
                 if self._stopped:
                     return
-                if time.monotonic() - began >= UNANSWERED:
-                    self._explain(self._unanswered)
+                if time.monotonic() - started >= OPEN_TIMEOUT:
+                    self._report(self._hanging, "waiting for it")
             try:
-                self._take(self._attempt)
+                self._use(self._attempt)
             except (AbsentError, UsageError) as error:
                 log.debug("%s", error)
             except AudioError as error:
-                self._explain(error)
+                self._report(error)
 
     def _close(self) -> None:
         assert self._microphone is not None
@@ -206,48 +213,48 @@ class Supervisor:
         microphone.close()
 
     def _watch_mute(self, samples: Samples, muted: str) -> None:
-        """Log that it is muted, or gives digital silence for another reason, once until it does not."""
+        """Log once that the microphone is muted, or that it gives digital silence for another reason."""
         if muted and not self._muted:
             log.warning("the microphone %r is muted: %s", self.name, muted)
         if self._muted and not muted:
             log.info("the microphone %r is no longer muted", self.name)
         self._muted = muted
         if muted or samples.any():
-            self._mute = 0
+            self._zeros = 0
             return
-        before, self._mute = self._mute, self._mute + len(samples)
-        if before < MUTED * SAMPLE_RATE <= self._mute:
+        before, self._zeros = self._zeros, self._zeros + len(samples)
+        if before < ZEROS_SECONDS * SAMPLE_RATE <= self._zeros:
             log.warning(
                 "the microphone %r has given only zeros for %.0f s: muted, or the wrong one? (kwsd doctor)",
                 self.name,
-                MUTED,
+                ZEROS_SECONDS,
             )
 
 
-class Attempt:
-    """Opens a microphone in a thread of its own: an audio system that hangs holds up nobody else."""
+class OpenAttempt:
+    """Opens a microphone in its own thread, so that an audio system that hangs blocks nothing else."""
 
     def __init__(self, open_: Callable[[], Microphone]) -> None:
         self._open = open_
-        self._opened: Microphone | None = None
+        self._microphone: Microphone | None = None
         self._error: BaseException | None = None
         self._done = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()  # never waited for at exit
+        threading.Thread(target=self._run, daemon=True).start()  # a daemon thread does not delay the exit
 
     def wait(self, seconds: float) -> bool:
-        """Whether there is a result by then."""
+        """Wait for the result. Returns whether there is one."""
         return self._done.wait(seconds)
 
     def result(self) -> Microphone:
-        """What was opened. Raises what `open_` raised."""
+        """The open microphone. Raises what `open_` raised."""
         if self._error:
             raise self._error
-        assert self._opened is not None
-        return self._opened
+        assert self._microphone is not None
+        return self._microphone
 
     def _run(self) -> None:
         try:
-            self._opened = self._open()
+            self._microphone = self._open()
         except BaseException as error:
             self._error = error
         self._done.set()

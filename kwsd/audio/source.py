@@ -1,4 +1,4 @@
-"""What the daemon listens to: a microphone, a file or a pipe, all alike."""
+"""The interface of everything that the daemon can listen to: a microphone, a file or a pipe."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol, Self
@@ -7,50 +7,50 @@ from kwsd.pcm import Samples
 
 
 class Chunk(NamedTuple):
-    """The audio that a source gives at a time."""
+    """A piece of audio from a source."""
 
     samples: Samples  # shape (n,), float32, mono, 16 kHz; n may be 0
-    gap: float = 0.0  # seconds of audio missing just before it
+    gap: float = 0.0  # seconds of audio that are missing just before it
 
 
 class Source(Protocol):
-    """A stream of float32 mono samples at 16 kHz, opened when made and closed as a context manager."""
+    """A stream of audio. It is open once it is constructed, and closed as a context manager."""
 
-    live: bool  # a microphone: it has no end, and the time it takes is real
+    live: bool  # a microphone: it has no end, and audio that is not read in time is lost
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """The name to show to the user."""
 
     @property
     def waiting(self) -> str:
-        """Why no audio comes, such as "waiting for microphone NAME"; empty while it comes."""
+        """Why there is no audio at the moment, such as "waiting for microphone NAME"; else empty."""
 
     @property
     def overruns(self) -> int:
-        """Times audio was lost because it was not taken fast enough."""
+        """How many times audio was lost because it was not read in time."""
 
     @property
     def dropped(self) -> float:
-        """Seconds of audio known to be lost so."""
+        """Seconds of audio lost in overruns, as far as known."""
 
     @property
     def backlog(self) -> float:
-        """Seconds of audio that wait to be taken."""
+        """Seconds of audio that wait to be read."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Chunks until the end or `stop`. Raises AudioError if the source fails."""
+        """Chunks until the stream ends or `stop` is called. Raises AudioError if the source fails."""
 
     def stop(self) -> None:
-        """End the iteration soon, from any thread or signal handler."""
+        """Make the iteration end soon. May be called from any thread or signal handler."""
 
 
 class Recorded:
-    """What a source is that waits for its reader: nothing is ever lost."""
+    """The base of sources that wait for their reader, so that no audio is lost."""
 
     live = False
     waiting = ""

@@ -12,7 +12,7 @@ from typing import Any
 from kwsd.audio.open import open_source
 from kwsd.audio.source import Source
 from kwsd.daemon import logs
-from kwsd.daemon.control import Requests
+from kwsd.daemon.control import ControlRequests
 from kwsd.daemon.listener import Listener
 from kwsd.daemon.signals import Signals
 from kwsd.daemon.sinks.hooks import Hooks
@@ -96,21 +96,21 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
             open_source(
                 options.input,
                 options.device,
-                options.exit_on_loss,
-                notifier.heard,
-                options.channel,
-                options.latency,
+                exit_on_loss=options.exit_on_loss,
+                wait_for_device=notifier.is_service,
+                channel=options.channel,
+                latency=options.latency,
             )
         )
         sinks = [hooks, *_start_sinks(options, source, detector, running)]
         listener = Listener(source, detector, notifier, sinks)
-        requests = Requests(
-            lambda: _log_counters(listener, source, hooks),
-            lambda: _reload(options, reread()),
-            listener.change_to,
-            options.stats_every or math.inf,
+        requests = ControlRequests(
+            log_statistics=lambda: _log_statistics(listener, source, hooks),
+            load=lambda: _reload(options, reread()),
+            swap_detector=listener.swap_detector,
+            statistics_interval=options.stats_every or math.inf,
         )
-        _handle(signals, listener, requests, hooks)
+        _connect_signals(signals, listener, requests, hooks)
         if options.config is not None:
             log.info("options from %s", options.config)
         _listen(listener, requests, hooks, signals)
@@ -147,41 +147,40 @@ def _start_sinks(
     return sinks
 
 
-def _handle(signals: Signals, listener: Listener, requests: Requests, hooks: Hooks) -> None:
-    """Connect the signals to the parts that they concern."""
+def _connect_signals(signals: Signals, listener: Listener, requests: ControlRequests, hooks: Hooks) -> None:
 
-    def abandon(reason: str) -> None:
+    def before_exit(reason: str) -> None:
         if reason:
             log.error("%s", reason)
         hooks.kill()
 
     signals.handle(
         stop=listener.stop,
-        reload=requests.ask_for_reload,
-        stats=requests.ask_for_stats,
+        reload=requests.request_reload,
+        statistics=requests.request_statistics,
         child=hooks.reap,
-        abandon=abandon,
+        before_exit=before_exit,
     )
 
 
-def _listen(listener: Listener, requests: Requests, hooks: Hooks, signals: Signals) -> None:
-    """Listen, then wait for the running hooks; the shutdown timeout of the process counts from the end."""
+def _listen(listener: Listener, requests: ControlRequests, hooks: Hooks, signals: Signals) -> None:
+    """Listen, then wait for the running hooks. The shutdown timeout starts when listening ends."""
     try:
-        listener.run(requests.answer)
-    except BrokenPipeError:  # the reader of standard output has closed it: a normal end
+        listener.run(requests.handle)
+    except BrokenPipeError:  # the reader of standard output has exited, which is a normal end
         listener.stop()
-        signals.limit_way_out()
+        signals.limit_shutdown()
     except BaseException:
         listener.stop()
-        signals.limit_way_out()
+        signals.limit_shutdown()
         raise
     finally:
         hooks.finish(hurry=lambda: listener.stopping)
-        signals.limit_way_out()
+        signals.limit_shutdown()
 
 
 def _reload(started: ListenOptions, now: ListenOptions) -> Detector:
-    """The detector of the options as they are now; log the changes that need a restart instead."""
+    """Load the detector of the current options. Log which other options have changed since the start."""
     detector = load_detector(now)
     changed = [
         f"--{field.name.replace('_', '-')}"
@@ -189,11 +188,11 @@ def _reload(started: ListenOptions, now: ListenOptions) -> Detector:
         if field.name not in RELOADED and getattr(now, field.name) != getattr(started, field.name)
     ]
     if changed:
-        log.warning("changed, but in force only after a restart: %s", ", ".join(changed))
+        log.warning("these changed options take effect after a restart: %s", ", ".join(changed))
     return detector
 
 
-def _log_counters(listener: Listener, source: Source, hooks: Hooks) -> None:
+def _log_statistics(listener: Listener, source: Source, hooks: Hooks) -> None:
     counters = listener.counters
     log.info(
         "stats: frames=%d overruns=%d lost=%.1fs gaps=%d triggers=%d "

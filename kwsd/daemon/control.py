@@ -1,4 +1,4 @@
-"""What is asked of a running listener: by a signal, or by the clock."""
+"""Carries out what signals and the clock request of a running listener: reloads and statistics."""
 
 import logging
 import math
@@ -9,89 +9,95 @@ from collections.abc import Callable
 from kwsd.errors import KwsdError
 from kwsd.runtime.detector import Detector
 
-PATIENCE = 10.0  # seconds that loading may take
+LOAD_TIMEOUT = 10.0  # seconds that loading the model may take
 
 log = logging.getLogger(__name__)
 
 
-class Requests:
-    """Notes what is asked for, and does it when the listener calls, between two chunks of audio.
+class ControlRequests:
+    """Remembers requests, and handles them when the listener calls `handle` between two chunks of audio.
 
-    Files are read in a thread of their own, however long that takes: detection goes on meanwhile.
+    Files are read in a separate thread, so detection continues however long that takes.
     """
 
     def __init__(
         self,
-        tell_stats: Callable[[], None],
+        log_statistics: Callable[[], None],
         load: Callable[[], Detector],
-        change_to: Callable[[Detector], None],
-        stats_every: float = math.inf,
+        swap_detector: Callable[[Detector], None],
+        statistics_interval: float = math.inf,
     ) -> None:
-        """`stats_every` is in seconds."""
-        self._tell_stats = tell_stats
+        """load: reads the model and settings. swap_detector: puts the loaded detector to work.
+
+        statistics_interval: seconds between two calls of `log_statistics` that nobody requested.
+        """
+        self._log_statistics = log_statistics
         self._load = load
-        self._change_to = change_to
-        self._stats_every = stats_every
-        self._stats_due = time.monotonic() + stats_every
-        self._reload = False
-        self._loading: Loading | None = None
+        self._swap_detector = swap_detector
+        self._statistics_interval = statistics_interval
+        self._statistics_due = time.monotonic() + statistics_interval
+        self._reload_requested = False
+        self._loader: Loader | None = None
 
-    def ask_for_stats(self) -> None:
-        """Safe in any thread."""
-        self._stats_due = -math.inf
+    def request_statistics(self) -> None:
+        """May be called from any thread or signal handler."""
+        self._statistics_due = -math.inf
 
-    def ask_for_reload(self) -> None:
-        """Safe in any thread. What is asked for during a reload is done after it."""
-        self._reload = True
+    def request_reload(self) -> None:
+        """May be called from any thread or signal handler. A request during a reload is handled after it."""
+        self._reload_requested = True
 
-    def answer(self) -> None:
-        """Do what was asked for, and take what has been loaded. What cannot be loaded is logged."""
-        if self._loading is not None:
-            self._finish_loading(self._loading)
-        if self._reload and (self._loading is None or self._loading.abandoned):
-            self._reload = False
-            self._begin_loading()
-        if time.monotonic() >= self._stats_due:
-            self._stats_due = time.monotonic() + self._stats_every
-            self._tell_stats()
+    def handle(self) -> None:
+        """Handle the requests, and swap in a detector that has been loaded. A failure is logged."""
+        if self._loader is not None:
+            self._check(self._loader)
+        if self._reload_requested and (self._loader is None or self._loader.timed_out):
+            self._reload_requested = False
+            self._start_loading()
+        if time.monotonic() >= self._statistics_due:
+            self._statistics_due = time.monotonic() + self._statistics_interval
+            self._log_statistics()
 
-    def _begin_loading(self) -> None:
-        if self._loading is not None:
-            self._refuse("the last reload still waits for a file")
+    def _start_loading(self) -> None:
+        if self._loader is not None:
+            self._log_failure("the previous reload is still waiting for a file")
             return
         try:
-            self._loading = Loading(self._load)
-        except RuntimeError as error:  # no thread to be had
-            self._refuse(str(error))
+            self._loader = Loader(self._load)
+        except RuntimeError as error:  # no thread can be started
+            self._log_failure(str(error))
 
-    def _finish_loading(self, loading: "Loading") -> None:
-        """Take what was loaded, or what happened instead; after PATIENCE, do not wait for it any longer."""
-        if not loading.is_alive():
-            self._loading = None
-            if loading.abandoned:
+    def _check(self, loader: "Loader") -> None:
+        """Swap in the detector, or log why there is none, once the loader has finished or timed out."""
+        if not loader.is_alive():
+            self._loader = None
+            if loader.timed_out:
                 return
-            if loading.detector is not None:
-                self._change_to(loading.detector)
+            if loader.detector is not None:
+                self._swap_detector(loader.detector)
             else:
-                self._refuse(loading.failure)
-        elif not loading.abandoned and time.monotonic() - loading.began > PATIENCE:
-            loading.abandoned = True
-            self._refuse(f"its files could not be read in {PATIENCE:g} s")
+                self._log_failure(loader.failure)
+        elif not loader.timed_out and time.monotonic() - loader.started > LOAD_TIMEOUT:
+            loader.timed_out = True
+            self._log_failure(f"its files could not be read within {LOAD_TIMEOUT:g} s")
 
-    def _refuse(self, reason: str) -> None:
-        log.error("not reloaded, what was loaded listens on: %s", reason)
+    def _log_failure(self, reason: str) -> None:
+        log.error("reload failed, the previous model stays in use: %s", reason)
 
 
-class Loading(threading.Thread):
-    """Calls `load` and keeps the detector, or one line that says why there is none."""
+class Loader(threading.Thread):
+    """Loads a detector in its own thread.
+
+    Once it has finished, either `detector` is set or `failure` is one line that says why it is not.
+    """
 
     def __init__(self, load: Callable[[], Detector]) -> None:
-        """Starts it. Raises RuntimeError where there is no thread to be had."""
+        """Start loading. Raises RuntimeError if no thread can be started."""
         super().__init__(name="reload", daemon=True)
         self.detector: Detector | None = None
         self.failure = ""
-        self.abandoned = False
-        self.began = time.monotonic()
+        self.timed_out = False
+        self.started = time.monotonic()
         self._load = load
         self.start()
 
@@ -100,5 +106,5 @@ class Loading(threading.Thread):
             self.detector = self._load()
         except KwsdError as error:
             self.failure = str(error)
-        except Exception as error:  # whatever a file can do to its reader, it must not end the daemon
+        except Exception as error:  # whatever a broken file makes its reader raise must not end the daemon
             self.failure = f"{type(error).__name__}: {error}"

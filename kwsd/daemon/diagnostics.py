@@ -286,13 +286,13 @@ CHECKS = {
 def _open(subject: Subject) -> "Microphone":
     """Open the microphone. Raises CheckError where the audio system hangs, AudioError, UsageError."""
     from kwsd.audio.microphone import opener
-    from kwsd.audio.reconnecting import UNANSWERED, Attempt
+    from kwsd.audio.reconnecting import OPEN_TIMEOUT, OpenAttempt
 
     audio = opener(subject.device)
-    attempt = Attempt(audio.open)
-    if not attempt.wait(UNANSWERED):
+    attempt = OpenAttempt(audio.open)
+    if not attempt.wait(OPEN_TIMEOUT):
         audio.abandon()
-        raise CheckError(f"the audio system has not answered for {UNANSWERED:.0f} s", _restart())
+        raise CheckError(f"the audio system has not answered for {OPEN_TIMEOUT:.0f} s", _restart())
     return attempt.result()
 
 

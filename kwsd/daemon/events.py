@@ -1,4 +1,4 @@
-"""What is reported when the keyword was heard."""
+"""The event that reports a detected keyword."""
 
 import json
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Event:
-    """The keyword was heard."""
+    """The keyword was detected."""
 
     keyword: str
     posterior: float
-    stream_time: float  # seconds of audio from the stream's beginning
-    time: datetime  # when it was heard, with its zone
+    stream_time: float  # seconds of audio since the start of the stream
+    time: datetime  # when the keyword was said, with its time zone
     model: str  # file name
 
     def json(self) -> str:
-        """One line without its end, ``{"event": "trigger", ...}``."""
+        """The event as a line of JSON, without a line break: ``{"event": "trigger", ...}``."""
         return json.dumps(
             {
                 "event": "trigger",
@@ -29,7 +29,7 @@ class Event:
         )
 
     def environment(self) -> dict[str, str]:
-        """The facts as a hook finds them in its environment."""
+        """The event as environment variables for a hook."""
         return {
             "KWSD_KEYWORD": self.keyword,
             "KWSD_POSTERIOR": f"{self.posterior:.6f}",

@@ -1,4 +1,4 @@
-"""The detection loop: audio from the source into the detector, triggers out, and word of its health."""
+"""The detection loop: feeds audio to the detector and triggers to the sinks, and reports its state."""
 
 import logging
 import math
@@ -15,21 +15,22 @@ from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.systemd.notify import Notifier
 from kwsd.errors import one_line
 from kwsd.pcm import Samples
+from kwsd.runtime.debouncer import Trigger
 from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector, Step
 
-KEEPS_UP = 1.0  # seconds of backlog below which the engine keeps up with the microphone
-SETTLE = 1.0  # seconds from a loss of audio to a warning, which tells of all that is lost with it
-WARN_EVERY = 5.0  # seconds between two warnings
+MAX_BACKLOG = 1.0  # seconds of unprocessed audio above which the watchdog is no longer fed
+LOSS_DELAY = 1.0  # seconds from a loss of audio to its warning, which then includes the losses meanwhile
+LOSS_INTERVAL = 5.0  # seconds between two such warnings
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Counters:
-    """What a listener has counted since it began; moved by its thread alone."""
+    """Totals since the start. Only the thread of the listener changes them."""
 
-    samples: int = 0  # heard
-    gaps: int = 0  # times that audio was missing: the microphone was away, or kwsd stopped
+    samples: int = 0  # processed
+    gaps: int = 0  # times that audio was missing, because the microphone was away or kwsd was stopped
     triggers: int = 0
     worst_step: float = 0.0  # seconds that the slowest step of the detector took
 
@@ -37,45 +38,42 @@ class Counters:
 class Listener:
     """Runs in the main thread until the source ends or `stop` is called.
 
-    The sinks are called in this thread, in their order, with the audio before the triggers in it.
+    It calls the sinks in this thread, one after the other: first with a chunk of audio, then with each
+    trigger in it.
     """
 
     def __init__(
-        self,
-        source: Source,
-        detector: Detector,
-        notifier: Notifier,
-        sinks: Sequence[Sink] = (),
+        self, source: Source, detector: Detector, notifier: Notifier, sinks: Sequence[Sink] = ()
     ) -> None:
         self.stopping = False
-        self._ended = False  # `run` has
-        self._announced = False
-        self._ready = False
         self.counters = Counters()
         self._source = source
         self._detector = detector
-        self._next: Detector | None = None  # hears along until it takes the detector's place
+        self._next_detector: Detector | None = None  # warms up until it replaces the detector
         self._notifier = notifier
         self._sinks = sinks
-        self._fired = -math.inf  # stream time of the last trigger, seconds
+        self._finished = False  # `run` has left the loop
+        self._announced = False
+        self._ready = False
+        self._last_trigger = -math.inf  # stream time, seconds
         self._status = ""
-        self._overruns = 0  # warned of
-        self._warned = -math.inf  # when, on the monotonic clock
-        self._warn_at = math.inf
+        self._reported_overruns = 0
+        self._last_loss_warning = -math.inf  # on the monotonic clock, as is the next
+        self._next_loss_warning = math.inf
 
     def stop(self) -> None:
-        """End `run` soon. Safe in any thread."""
+        """Make `run` return soon. May be called from any thread or signal handler."""
         self.stopping = True
-        if not self._ended:
+        if not self._finished:
             self._source.stop()
 
-    def change_to(self, detector: Detector) -> None:
-        """Listen with another detector, from when it is warm. No audio is lost and no word heard twice."""
+    def swap_detector(self, detector: Detector) -> None:
+        """Replace the detector once the new one is warm. No keyword is missed or detected twice."""
         detector.sync_to(self._detector)
-        self._next = detector
+        self._next_detector = detector
 
     def run(self, between: Callable[[], None] = lambda: None) -> None:
-        """Listen, and call `between` after each chunk. What the source or a sink raises ends it."""
+        """Listen, and call `between` after each chunk. An error of the source or a sink is passed on."""
         if not self._source.live:
             self._detector.warm_up()
         try:
@@ -83,109 +81,115 @@ class Listener:
             for samples, gap in self._source:
                 self._announce()
                 if gap:
-                    self._miss(gap)
-                self._hear(samples)
+                    self._process_gap(gap)
+                self._process(samples)
                 self._report_start(samples)
                 self._report()
                 between()
         finally:
-            self._ended = True
+            self._finished = True
         self._warn_of_losses()
         if not self._source.live and not self.stopping:
-            self._hear(np.zeros(FINAL_SILENCE_SAMPLES, np.float32))
+            self._process(np.zeros(FINAL_SILENCE_SAMPLES, np.float32))
 
     def _announce(self) -> None:
-        """Log, once, that it listens: not before there is something to listen to."""
+        """Log once that kwsd listens, as soon as the source is open."""
         if not self._announced and not self._source.waiting:
             log.info("listening for %r on %s", self._detector.keyword, self._source.name)
             self._announced = True
 
     def _report_start(self, samples: Samples) -> None:
-        """Tell systemd that it is ready once audio has come, and until then that it will be."""
+        """Tell systemd that the service is ready once there is audio; ask for more time until then."""
         if len(samples) and not self._ready:
             self._notifier.send("READY=1")
             self._ready = True
         elif not self._ready:
             self._notifier.extend_start()
 
-    def _hear(self, samples: Samples) -> None:
+    def _process(self, samples: Samples) -> None:
+        """Run the detector on a chunk and call the sinks."""
         self.counters.samples += len(samples)
-        steps = self._steps(samples)
+        steps = self._timed_steps(samples)
         posterior = max((step.posterior for step in steps), default=self._detector.posterior)
         for sink in self._sinks:
             sink.on_audio(samples, posterior)
-        for trigger in (step.trigger for step in steps if step.trigger):
-            self.counters.triggers += 1
-            self._fired = trigger.stream_time
-            # what is live was said a moment ago, before the rest of the chunk and what waits behind it
-            age = steps[-1].time - trigger.stream_time + self._source.backlog if self._source.live else 0.0
-            event = Event(
-                trigger.keyword,
-                trigger.posterior,
-                trigger.stream_time,
-                datetime.now().astimezone() - timedelta(seconds=age),
-                self._detector.model.name,
-            )
-            for sink in self._sinks:
-                sink.on_trigger(event)
-        if self._next is not None:
-            self._take_turns(self._next, list(self._next.steps(samples)))
+        for step in steps:
+            if step.trigger:
+                event = self._event(step.trigger, end=steps[-1].time)
+                self.counters.triggers += 1
+                self._last_trigger = event.stream_time
+                for sink in self._sinks:
+                    sink.on_trigger(event)
+        if self._next_detector is not None:
+            self._swap_if_warm(self._next_detector, list(self._next_detector.steps(samples)))
 
-    def _steps(self, samples: Samples) -> list[Step]:
-        """The detector's steps, timed."""
+    def _event(self, trigger: Trigger, end: float) -> Event:
+        """The event of a trigger. end: stream time (seconds) at the end of its chunk."""
+        age = 0.0  # seconds since the keyword was said: the rest of its chunk, and audio not yet read
+        if self._source.live:
+            age = end - trigger.stream_time + self._source.backlog
+        return Event(
+            keyword=trigger.keyword,
+            posterior=trigger.posterior,
+            stream_time=trigger.stream_time,
+            time=datetime.now().astimezone() - timedelta(seconds=age),
+            model=self._detector.model.name,
+        )
+
+    def _timed_steps(self, samples: Samples) -> list[Step]:
+        """The steps of the detector on these samples. Updates `worst_step`."""
         steps = []
-        began = time.perf_counter()
+        started = time.perf_counter()
         for step in self._detector.steps(samples):
             ended = time.perf_counter()
-            self.counters.worst_step = max(self.counters.worst_step, ended - began)
-            began = ended
+            self.counters.worst_step = max(self.counters.worst_step, ended - started)
+            started = ended
             steps.append(step)
         return steps
 
-    def _miss(self, seconds: float) -> None:
-        """Audio is missing here."""
+    def _process_gap(self, seconds: float) -> None:
+        """Tell the detectors and the sinks that audio is missing."""
         self.counters.gaps += 1
         self._detector.gap(seconds)
-        if self._next is not None:
-            self._next.gap(seconds)
+        if self._next_detector is not None:
+            self._next_detector.gap(seconds)
         for sink in self._sinks:
             sink.on_gap(seconds)
 
-    def _take_turns(self, detector: Detector, steps: list[Step]) -> None:
-        """Let a new detector take over once it is warm and hears no word, nor the rest of one."""
-        last, settings = steps[-1] if steps else None, detector.settings
-        if last and last.warm and last.posterior < settings.release:
-            if last.time - self._fired < settings.refractory:
-                return
-            self._detector, self._next = detector, None
-            log.info(
-                "%s now listens for %r, threshold %g",
-                detector.model.name,
-                detector.keyword,
-                settings.threshold,
-            )
+    def _swap_if_warm(self, detector: Detector, steps: list[Step]) -> None:
+        """Swap in the new detector, unless it is not warm yet or is in the middle of a keyword."""
+        if not steps:
+            return
+        last, settings = steps[-1], detector.settings
+        in_refractory = last.time - self._last_trigger < settings.refractory
+        if not last.warm or last.posterior >= settings.release or in_refractory:
+            return
+        self._detector, self._next_detector = detector, None
+        log.info(
+            "%s now listens for %r, threshold %g", detector.model.name, detector.keyword, settings.threshold
+        )
 
     def _report(self) -> None:
-        """Feed the watchdog while the engine keeps up, or waits for audio; tell of triggers and losses."""
+        """Feed the watchdog unless the detector falls behind; report triggers and losses of audio."""
         source, now = self._source, time.monotonic()
-        if source.backlog < KEEPS_UP:
+        if source.backlog < MAX_BACKLOG:
             self._notifier.feed_watchdog()
-        heard = f"{source.name}: {self.counters.triggers} triggers, {source.overruns} overruns"
-        status = source.waiting or heard
+        totals = f"{source.name}: {self.counters.triggers} triggers, {source.overruns} overruns"
+        status = source.waiting or totals
         if status != self._status:
             self._notifier.send(f"STATUS={one_line(status)}")
             self._status = status
-        if source.overruns != self._overruns and self._warn_at == math.inf:
-            self._warn_at = max(now + SETTLE, self._warned + WARN_EVERY)
-        if now >= self._warn_at:
+        if source.overruns != self._reported_overruns and self._next_loss_warning == math.inf:
+            self._next_loss_warning = max(now + LOSS_DELAY, self._last_loss_warning + LOSS_INTERVAL)
+        if now >= self._next_loss_warning:
             self._warn_of_losses()
 
     def _warn_of_losses(self) -> None:
+        """Log audio that was lost since the last warning, if any."""
         source = self._source
-        if source.overruns != self._overruns:
+        if source.overruns != self._reported_overruns:
             log.warning(
-                "audio is lost: %d overruns so far, %.1f s known to be dropped",
-                source.overruns,
-                source.dropped,
+                "audio was lost: %d overruns so far, at least %.1f s dropped", source.overruns, source.dropped
             )
-        self._overruns, self._warned, self._warn_at = source.overruns, time.monotonic(), math.inf
+        self._reported_overruns = source.overruns
+        self._last_loss_warning, self._next_loss_warning = time.monotonic(), math.inf

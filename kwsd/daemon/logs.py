@@ -1,7 +1,7 @@
-"""Where log lines go: the journal, with their priorities; a terminal, in colour; else plain lines.
+"""Writes log lines: with priorities to systemd's journal, in colour to a terminal, plainly anywhere else.
 
-They are written by a thread of their own. Whoever logs a line never waits for the disk, pipe or terminal that
-it goes to, and never fails because of it: a line that cannot be written is lost.
+A separate thread writes them. A thread that logs a line never waits for the disk, pipe or terminal, and never
+fails because of it: a line that cannot be written is dropped.
 """
 
 import logging
@@ -13,15 +13,15 @@ from contextlib import suppress
 
 from kwsd.errors import one_line
 
-WAITING = 1_000  # lines that may wait to be written
-LAST = 1.0  # seconds that the end of the process waits for them
+QUEUE_SIZE = 1_000  # lines that may wait to be written
+FLUSH_TIMEOUT = 1.0  # seconds that the process waits for them when it exits
 
-# sd-daemon(3); a line without one is informational
+# the prefixes of sd-daemon(3); a line without a prefix has the priority INFO
 PRIORITIES = {logging.DEBUG: "<7>", logging.WARNING: "<4>", logging.ERROR: "<3>", logging.CRITICAL: "<2>"}
 
 
 def begin() -> None:
-    """Send what kwsd logs, from INFO on, to standard error."""
+    """Send log lines of level INFO and above to standard error."""
     handler: logging.Handler = StandardError()
     if os.isatty(2):
         from rich.console import Console
@@ -33,7 +33,7 @@ def begin() -> None:
 
 
 def say(text: str, level: int) -> None:
-    """Print the last line of a command."""
+    """Write a line through the log if it was begun, else directly to standard error."""
     root = logging.getLogger()
     if any(isinstance(handler, Background) for handler in root.handlers):
         root.log(level, text)
@@ -42,66 +42,67 @@ def say(text: str, level: int) -> None:
 
 
 class OneLine(logging.Formatter):
-    """Control characters of a message, which may be those of a file or device name, are escaped."""
+    """Escapes control characters, which may come from a file name or a device name."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         return one_line(super().formatMessage(record))
 
 
 class Background(logging.Handler):
-    """Has another handler write the records, in a thread of its own."""
+    """Passes records to another handler in a separate thread."""
 
     def __init__(self, handler: logging.Handler) -> None:
         super().__init__()
         self._handler = handler
-        self._records: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
-        self._lost = 0  # for want of room in the queue, since the last that found some
+        self._records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_SIZE)
+        self._dropped = 0  # records that did not fit in the queue since the last one that did
         threading.Thread(target=self._write_all, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            if self._lost:
-                text = "%d log lines are lost: too many waited to be written"
-                lost = logging.LogRecord(__name__, logging.WARNING, "", 0, text, (self._lost,), None)
-                self._records.put_nowait(lost)
-                self._lost = 0
+            if self._dropped:
+                text = "%d log lines were dropped: they could not be written fast enough"
+                self._records.put_nowait(
+                    logging.LogRecord(__name__, logging.WARNING, "", 0, text, (self._dropped,), None)
+                )
+                self._dropped = 0
             self._records.put_nowait(record)
         except queue.Full:
-            self._lost += 1
+            self._dropped += 1
 
     def flush(self) -> None:
-        """Wait until all is written, but not for long."""
+        """Wait until all records are written, for FLUSH_TIMEOUT seconds at most."""
         with self._records.all_tasks_done:
-            self._records.all_tasks_done.wait_for(lambda: not self._records.unfinished_tasks, LAST)
+            self._records.all_tasks_done.wait_for(lambda: not self._records.unfinished_tasks, FLUSH_TIMEOUT)
 
     def _write_all(self) -> None:
         while True:
             record = self._records.get()
-            with suppress(Exception):  # where could it be logged?
-                self._handler.emit(record)  # not `handle`, whose lock the end of the process would wait for
+            with suppress(Exception):  # there is no place left to report it
+                self._handler.emit(record)  # not `handle`: its lock would delay the exit of the process
             self._records.task_done()
 
 
 class StandardError(logging.Handler):
-    """Plain lines."""
+    """Writes plain lines to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         _write(self.format(record), record.levelno)
 
 
 def _write(text: str, level: int) -> None:
-    """Write a line on standard error as it is at the moment: while the meter is drawn, on its console."""
-    with suppress(OSError, ValueError):  # nobody reads, a full disk; ValueError: a stream that was closed
+    """Write a line to the current standard error, which is rich's console while the meter is shown."""
+    with suppress(OSError, ValueError):  # a full disk or a closed pipe; ValueError: a closed stream
         line = f"{PRIORITIES.get(level, '') if _is_journal() else ''}kwsd: {text}\n"
-        console = sys.platform == "win32" and os.isatty(2)  # takes text, and no bytes
-        if sys.stderr is sys.__stderr__ and sys.stderr is not None and not console:
-            # past Python's own buffer, whose lock the end of the process would wait for
+        windows_console = sys.platform == "win32" and os.isatty(2)  # accepts text, not bytes
+        if sys.stderr is sys.__stderr__ and sys.stderr is not None and not windows_console:
+            # not through Python's buffer: its lock would delay the exit of the process
             os.write(2, line.encode(sys.stderr.encoding, "backslashreplace"))
         elif sys.stderr is not None:
             sys.stderr.write(line)
 
 
 def _is_journal() -> bool:
-    """Whether standard error goes to systemd's journal ($JOURNAL_STREAM in systemd.exec(5))."""
+    """Whether standard error is connected to systemd's journal ($JOURNAL_STREAM in systemd.exec(5))."""
     status = os.fstat(2)
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

@@ -1,6 +1,7 @@
-"""The signals of a running listener. A thread ends the process, whatever the main thread waits for.
+"""Signal handling of the listener. A separate thread ends the process even if the main thread is blocked.
 
-It is imported first of all, and imports little: a signal that comes before it would end the process.
+This module is imported before all others and imports little, because a signal that arrives earlier kills the
+process.
 """
 
 import _thread
@@ -11,102 +12,105 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-WAY_OUT = 5.0  # seconds from the order to end until the process ends, finished or not
+SHUTDOWN_TIMEOUT = 5.0  # seconds from the request to stop until the process exits, finished or not
 
-HANG_UP, STATS, CHILD = (getattr(signal, name, None) for name in ("SIGHUP", "SIGUSR1", "SIGCHLD"))
-END = [signal.SIGINT, signal.SIGTERM]
+# these signals do not exist on Windows
+RELOAD, STATISTICS, CHILD = (getattr(signal, name, None) for name in ("SIGHUP", "SIGUSR1", "SIGCHLD"))
+STOP = [signal.SIGINT, signal.SIGTERM]
 if sys.platform == "win32":
-    END.append(signal.SIGBREAK)  # Ctrl-Break, or its console is closed
+    STOP.append(signal.SIGBREAK)  # Ctrl-Break, or the console was closed
 
 
 class Signals:
-    """Catches signals as soon as it is made; has them handled once there is somebody to do it.
+    """Catches signals as soon as it is constructed, and calls handlers once `handle` has set them.
 
-    Until then SIGINT and SIGTERM end the process with exit code 0, for there is nothing to finish; the others
-    are kept. A second signal to end does not wait for what the first one began. SIGHUP is such a signal, too,
-    where a terminal is used: it says that the terminal was closed.
+    Before that, SIGINT and SIGTERM end the process with exit code 0, because there is nothing to clean up,
+    and the other signals are handled later. A second SIGINT or SIGTERM exits at once. When a standard stream
+    is a terminal, SIGHUP means that the terminal was closed, and stops kwsd too.
     """
 
     def __init__(self) -> None:
-        """Main thread only."""
-        self._terminal = any(map(os.isatty, (0, 1, 2)))  # asked now: one that was closed is none
+        """Install the handlers. Must be called in the main thread."""
+        self._has_terminal = any(map(os.isatty, (0, 1, 2)))  # checked now, before a terminal can be closed
         self._handlers: dict[int | None, Callable[[], None]] | None = None
-        self._child: Callable[[], None] = lambda: None
-        self._abandon: Callable[[str], None] = lambda _reason: None
-        self._early: list[int] = []
-        self._told_to_end = False
-        self._limited = False
-        self._caught, caught = os.pipe()
+        self._on_child: Callable[[], None] = lambda: None
+        self._on_exit: Callable[[str], None] = lambda _reason: None
+        self._early: list[int] = []  # signals that arrived before `handle` was called
+        self._told_to_stop = False
+        self._shutdown_is_limited = False
+        self._wakeup, write_end = os.pipe()
         if sys.platform != "win32":
-            os.set_blocking(caught, False)
-        signal.set_wakeup_fd(caught, warn_on_full_buffer=False)
-        for number in (*END, HANG_UP, STATS, CHILD):
+            os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        for number in (*STOP, RELOAD, STATISTICS, CHILD):
             if number is not None:
                 signal.signal(number, self._handle)
                 if sys.platform != "win32":
                     signal.siginterrupt(number, False)
-        _thread.start_new_thread(self._watch, ())  # threading is slow to import
+        _thread.start_new_thread(self._watch, ())  # the threading module would be slow to import
 
     def handle(
         self,
         stop: Callable[[], None],
         reload: Callable[[], None],
-        stats: Callable[[], None],
+        statistics: Callable[[], None],
         child: Callable[[], None],
-        abandon: Callable[[str], None],
+        before_exit: Callable[[str], None],
     ) -> None:
-        """Call these from now on.
+        """Set the handlers, and call them for the signals that arrived earlier.
 
-        `stop`, to begin to end: in the main thread and in another, if the main thread waits. `reload` and
-        `stats`: in the main thread. `child`, when a child has ended, and `abandon`: in another. `abandon`:
-        the process ends in this moment; it is given the reason, if that is not the user's wish.
+        stop: called in the main thread, and also in another thread in case the main thread is blocked.
+        reload, statistics: called in the main thread.
+        child: called in another thread when a child process has ended.
+        before_exit: called in another thread when the process is about to exit without finishing. Its
+        argument is the reason, or empty if the user requested it.
         """
-        self._child, self._abandon = child, abandon
-        self._handlers = {HANG_UP: stop if self._terminal else reload, STATS: stats}
-        self._handlers |= dict.fromkeys(END, stop)
+        self._on_child, self._on_exit = child, before_exit
+        self._handlers = {RELOAD: stop if self._has_terminal else reload, STATISTICS: statistics}
+        self._handlers |= dict.fromkeys(STOP, stop)
         for number in self._early:
             self._handlers[number]()
 
-    def limit_way_out(self) -> None:
-        """End the process WAY_OUT seconds after the first call, if it is still there."""
-        if not self._limited:
-            self._limited = True
-            _thread.start_new_thread(self._end_late, ())
+    def limit_shutdown(self) -> None:
+        """Exit SHUTDOWN_TIMEOUT seconds after the first call if the process still runs then."""
+        if not self._shutdown_is_limited:
+            self._shutdown_is_limited = True
+            _thread.start_new_thread(self._time_out, ())
 
-    def _end_late(self) -> None:
-        time.sleep(WAY_OUT)
-        self._leave(1, f"not finished {WAY_OUT:g} s after the order to end: ended unfinished")
+    def _time_out(self) -> None:
+        time.sleep(SHUTDOWN_TIMEOUT)
+        self._exit(1, f"shutdown timeout: kwsd had not finished after {SHUTDOWN_TIMEOUT:g} s, and exits now")
 
     def _handle(self, number: int, _frame: object) -> None:
-        """Runs in the main thread, between two steps of Python."""
+        """Runs in the main thread, between two Python instructions."""
         if self._handlers is None:
-            self._early += [number] if number in (HANG_UP, STATS) else []
+            self._early += [number] if number in (RELOAD, STATISTICS) else []
         elif number in self._handlers:
             self._handlers[number]()
 
     def _watch(self) -> None:
-        """Runs in its own thread: what must happen even if the main thread waits for something."""
+        """Runs in a separate thread, for what must happen even if the main thread is blocked."""
         while True:
-            for number in dict.fromkeys(os.read(self._caught, 4096)):
+            for number in dict.fromkeys(os.read(self._wakeup, 4096)):
                 if number == CHILD:
-                    self._child()
-                elif number in END or (number == HANG_UP and self._terminal):
-                    self._end(number)
+                    self._on_child()
+                elif number in STOP or (number == RELOAD and self._has_terminal):
+                    self._stop(number)
 
-    def _end(self, number: int) -> None:
+    def _stop(self, number: int) -> None:
         if self._handlers is None:
-            self._leave(0)
-        if self._told_to_end and number in END:
-            self._leave(128 + number)
-        self._told_to_end = self._told_to_end or number in END
-        self.limit_way_out()
+            self._exit(0)
+        if self._told_to_stop and number in STOP:
+            self._exit(128 + number)
+        self._told_to_stop = self._told_to_stop or number in STOP
+        self.limit_shutdown()
         self._handlers[number]()
 
-    def _leave(self, code: int, reason: str = "") -> NoReturn:
-        """End the process now, without what Python does at an exit, which might wait."""
+    def _exit(self, code: int, reason: str = "") -> NoReturn:
+        """Exit now, without Python's own cleanup, which might block."""
         import logging
 
-        self._abandon(reason)
-        if not self._told_to_end or reason:
-            logging.shutdown()  # writes the last lines, if that takes no time
+        self._on_exit(reason)
+        if not self._told_to_stop or reason:
+            logging.shutdown()  # writes the last lines, for a second at most
         os._exit(code)

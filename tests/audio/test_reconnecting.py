@@ -1,4 +1,4 @@
-"""The supervisor with the microphone's part played: what it gives, and when it is gone."""
+"""Reconnecting to a fake microphone: which chunks are given, and what is logged."""
 
 import gc
 import itertools
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from harness import PATIENCE, wait_for
 
-from kwsd.audio import reconnecting as supervisor
-from kwsd.audio.reconnecting import NOTHING, SHORTEST, Supervisor
+from kwsd.audio import reconnecting
+from kwsd.audio.reconnecting import EMPTY, FIRST_BACKOFF, ReconnectingMicrophone
 from kwsd.errors import AbsentError, AudioError, UsageError
 
 SECOND = np.ones(16_000, np.float32)
@@ -38,7 +38,7 @@ class Microphone:
             if chunk is None:  # another microphone is to be opened
                 return
             self.waiting = chunk if isinstance(chunk, str) else ""
-            yield NOTHING.samples if isinstance(chunk, str) else chunk
+            yield EMPTY.samples if isinstance(chunk, str) else chunk
         raise AudioError("gone?")
 
     def close(self) -> None: ...
@@ -50,7 +50,7 @@ class Opener:
     """Opens microphones, or does not, as the script says."""
 
     name = "desk"
-    pause = 10.0
+    max_backoff = 10.0
     script: Script
     opens: type[Microphone] = Microphone
 
@@ -70,23 +70,23 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Plays the opener and the clock; where it waited, and for how long, is in the list, and 0 for a try."""
     slept: list[float] = []
 
-    class Attempt(supervisor.Attempt):
-        def __init__(self, open_: Callable[[], supervisor.Microphone]) -> None:
+    class OpenAttempt(reconnecting.OpenAttempt):
+        def __init__(self, open_: Callable[[], reconnecting.Microphone]) -> None:
             slept.append(0.0)
             super().__init__(open_)
 
-    monkeypatch.setattr(supervisor, "opener", Opener)
-    monkeypatch.setattr(supervisor, "Attempt", Attempt)
-    monkeypatch.setattr(supervisor.time, "sleep", slept.append)
+    monkeypatch.setattr(reconnecting, "opener", Opener)
+    monkeypatch.setattr(reconnecting, "OpenAttempt", OpenAttempt)
+    monkeypatch.setattr(reconnecting.time, "sleep", slept.append)
     return slept
 
 
-def supervise(monkeypatch: pytest.MonkeyPatch, script: Script, **options: bool) -> Supervisor:
+def connect(monkeypatch: pytest.MonkeyPatch, script: Script, **options: bool) -> ReconnectingMicrophone:
     monkeypatch.setattr(Opener, "script", script, raising=False)
-    return Supervisor("des", **options)
+    return ReconnectingMicrophone("des", **options)
 
 
-def heard(source: Supervisor, count: int) -> list[np.ndarray]:
+def heard(source: ReconnectingMicrophone, count: int) -> list[np.ndarray]:
     """The first chunks that hold audio."""
     return list(itertools.islice((chunk.samples for chunk in source if len(chunk.samples)), count))
 
@@ -95,15 +95,15 @@ def test_pauses_grow_and_each_reason_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     gone: Script = [AbsentError("not there"), *[AudioError("busy")] * 5]
-    source = supervise(monkeypatch, [[SECOND], *gone, [SECOND, SECOND]])
+    source = connect(monkeypatch, [[SECOND], *gone, [SECOND, SECOND]])
     with caplog.at_level(logging.INFO):
         assert len(heard(source, 3)) == 3
     tries = [list(group) for ends, group in itertools.groupby(pauses, lambda t: t == 0) if not ends]
-    assert [sum(each) for each in tries] == [SHORTEST, 1, 2, 4, 8, 10, 10]
+    assert [sum(each) for each in tries] == [FIRST_BACKOFF, 1, 2, 4, 8, 10, 10]
     assert [record.getMessage()[:30] for record in caplog.records] == [
-        "gone? waiting for it",
-        "busy; waiting for it",
-        "the microphone 'desk' is back ",
+        "gone? retrying",
+        "busy; retrying",
+        "reconnected to the microphone ",
     ]
     assert (source.overruns, source.dropped) == (2, 1.0)
 
@@ -111,13 +111,13 @@ def test_pauses_grow_and_each_reason_is_logged_once(
 def test_the_gap_is_told_with_the_first_chunk_alone(
     monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
-    monkeypatch.setattr(supervisor.time, "monotonic", lambda: sum(pauses))
-    source = supervise(monkeypatch, [[SECOND], [SECOND, SECOND]])
+    monkeypatch.setattr(reconnecting.time, "monotonic", lambda: sum(pauses))
+    source = connect(monkeypatch, [[SECOND], [SECOND, SECOND]])
     assert [(len(chunk.samples), chunk.gap) for chunk in itertools.islice(source, 5)] == [
         (16_000, 0),
         (0, 0),
         (0, 0),
-        (16_000, SHORTEST),
+        (16_000, FIRST_BACKOFF),
         (16_000, 0),
     ]
 
@@ -134,8 +134,8 @@ def test_a_lost_microphone_is_forgotten_at_once(monkeypatch: pytest.MonkeyPatch)
 
     alive: weakref.WeakSet[Cycle] = weakref.WeakSet()
     monkeypatch.setattr(Opener, "opens", Cycle)
-    monkeypatch.setattr(supervisor.log, "disabled", True)  # pytest keeps the errors logged, with their frames
-    source = supervise(monkeypatch, [[SECOND]] * 20)
+    monkeypatch.setattr(reconnecting.log, "disabled", True)  # pytest keeps logged errors and their frames
+    source = connect(monkeypatch, [[SECOND]] * 20)
     gc.disable()  # it would come of its own accord, some day
     try:
         heard(source, 20)
@@ -146,12 +146,12 @@ def test_a_lost_microphone_is_forgotten_at_once(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("pauses")
 def test_what_is_not_there_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(heard(supervise(monkeypatch, [AudioError("none"), [SECOND]]), 1)) == 1
-    assert len(heard(supervise(monkeypatch, [UsageError("no such"), [SECOND]], patient=True), 1)) == 1
+    assert len(heard(connect(monkeypatch, [AudioError("none"), [SECOND]]), 1)) == 1
+    assert len(heard(connect(monkeypatch, [UsageError("no such"), [SECOND]], wait_for_device=True), 1)) == 1
     with pytest.raises(UsageError):
-        supervise(monkeypatch, [UsageError("no such")])
+        connect(monkeypatch, [UsageError("no such")])
     with pytest.raises(AudioError):
-        supervise(monkeypatch, [AudioError("none")], exit_on_loss=True)
+        connect(monkeypatch, [AudioError("none")], exit_on_loss=True)
 
 
 @pytest.mark.usefixtures("pauses")
@@ -159,7 +159,7 @@ def test_digital_silence_is_told_of_once_until_sound_comes(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     silence = [0 * SECOND]
-    source = supervise(monkeypatch, [silence * 59 + [SECOND] + silence * 200 + [SECOND] + silence * 60])
+    source = connect(monkeypatch, [silence * 59 + [SECOND] + silence * 200 + [SECOND] + silence * 60])
     chunks = (chunk for chunk in source if len(chunk.samples))
     for seconds, told in ((59 + 1 + 59, 0), (1, 1), (140, 1), (1 + 59, 1), (1, 2)):
         for _ in range(seconds):
@@ -170,7 +170,7 @@ def test_digital_silence_is_told_of_once_until_sound_comes(
 def test_what_takes_the_place_of_another_is_opened_at_once(
     monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
-    source = supervise(monkeypatch, [[SECOND, None], [SECOND]])
+    source = connect(monkeypatch, [[SECOND, None], [SECOND]])
     assert [chunk.gap > 0 for chunk in itertools.islice(source, 2)] == [False, True]
     assert pauses == [0, 0]
 
@@ -179,7 +179,7 @@ def test_what_takes_the_place_of_another_is_opened_at_once(
 def test_why_an_open_microphone_gives_no_audio_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = supervise(monkeypatch, [[SECOND, "it is suspended", "it is suspended", SECOND, SECOND]])
+    source = connect(monkeypatch, [[SECOND, "it is suspended", "it is suspended", SECOND, SECOND]])
     with caplog.at_level(logging.INFO):
         given = [(source.waiting, len(chunk.samples), chunk.gap > 0) for chunk in itertools.islice(source, 5)]
     assert given == [
@@ -191,7 +191,7 @@ def test_why_an_open_microphone_gives_no_audio_is_said(
     ]
     assert [record.getMessage()[:30] for record in caplog.records] == [
         "it is suspended; waiting for it"[:30],
-        "the microphone 'desk' is back ",
+        "reconnected to the microphone ",
     ]
 
 
@@ -199,11 +199,11 @@ def test_why_an_open_microphone_gives_no_audio_is_said(
 def test_a_microphone_that_comes_late_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = supervise(monkeypatch, [AudioError("none"), [SECOND]])
+    source = connect(monkeypatch, [AudioError("none"), [SECOND]])
     assert source.waiting == "waiting for microphone desk"
     with caplog.at_level(logging.INFO):
         heard(source, 1)
-    assert caplog.messages == ["none; waiting for it", "the microphone 'desk' is there"]
+    assert caplog.messages == ["none; retrying", "connected to the microphone 'desk'"]
 
 
 @pytest.mark.parametrize("starts", [True, False])
@@ -215,11 +215,11 @@ def test_an_audio_system_that_does_not_answer_is_reported_and_left(
         return Microphone([SECOND])
 
     answers = threading.Event()
-    monkeypatch.setattr(supervisor, "UNANSWERED", 0.01)
-    monkeypatch.setattr(supervisor, "TICK", 0.01)
+    monkeypatch.setattr(reconnecting, "OPEN_TIMEOUT", 0.01)
+    monkeypatch.setattr(reconnecting, "POLL_INTERVAL", 0.01)
     if starts:
         monkeypatch.setattr(Opener, "opens", staticmethod(hang))
-    source = supervise(monkeypatch, [[SECOND], []])
+    source = connect(monkeypatch, [[SECOND], []])
     chunks = iter(source)
     if not starts:
         assert len(next(chunks).samples)

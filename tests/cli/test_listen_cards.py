@@ -81,7 +81,7 @@ def test_a_busy_card_is_called_busy_everywhere(
         "fuser -v /dev/snd/*",
     ]
     running = daemon()
-    wait_for("the line", lambda: f"kwsd: {busy}; waiting for it" in errors(tmp_path))
+    wait_for("the line", lambda: f"kwsd: {busy}; retrying" in errors(tmp_path))
     fake_cards.clear("usbmic", "busy")
     assert running.event()["keyword"] == "loud"
     assert "kwsd: the microphone 'usbmic' is there" in errors(tmp_path)
@@ -99,11 +99,11 @@ def test_a_card_may_go_and_come_again_and_again(
         running.wait_for_notification("STATUS=waiting for microphone usbmic")
         fake_cards.clear("usbmic", "gone")
         fake_cards.clear("usbmic", "unplugged")
-        wait_for("its return", lambda count=count: errors(tmp_path).count("is back after") == count)
+        wait_for("its return", lambda count=count: errors(tmp_path).count("reconnected to") == count)
     code, error = running.stop()
     assert code == 0
     assert [line for line in error.splitlines() if not line.startswith("kwsd: ")] == []
-    assert error.count("no more audio from the microphone 'usbmic': was it unplugged? waiting for it") == 2
+    assert error.count("no more audio from the microphone 'usbmic': was it unplugged? retrying") == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -132,7 +132,7 @@ def test_an_audio_system_that_hangs_for_a_while_is_waited_for(
     fake_cards.clear("usbmic", "gone")
     wait_for("the line", lambda: "the audio system has not answered for 5 s" in errors(tmp_path))
     fake_cards.clear("usbmic", how)
-    wait_for("its return", lambda: "is back after" in errors(tmp_path))
+    wait_for("its return", lambda: "reconnected to" in errors(tmp_path))
     running.event()
     running.process.terminate()
     assert running.process.wait(5) == 0

@@ -147,7 +147,7 @@ def test_what_was_said_while_it_was_stopped_is_not_new(
     assert code == 0
     assert daemon.rest() == []
     assert event["stream_time"] > 4
-    (loss,) = [line for line in error.splitlines() if "audio is lost" in line]
+    (loss,) = [line for line in error.splitlines() if "audio was lost" in line]
     dropped = re.search(r"([\d.]+) s known to be dropped$", loss)
     assert dropped
     assert float(dropped[1]) > 3

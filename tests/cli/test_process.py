@@ -222,7 +222,7 @@ def test_an_early_signal_to_end_is_no_failure(
 
 def test_what_does_not_end_is_ended(tmp_path: Path) -> None:
     """Here the main thread waits for the reader of standard output, and a hook ignores what it is told."""
-    set_constants(tmp_path, {"kwsd.daemon.signals.WAY_OUT": 0.5})
+    set_constants(tmp_path, {"kwsd.daemon.signals.SHUTDOWN_TIMEOUT": 0.5})
     full = full_pipe()
     hook = f"trap '' TERM; echo $$ > {tmp_path}/hook; sleep 1000; sleep 1000"
     process = subprocess.Popen(
@@ -240,7 +240,7 @@ def test_what_does_not_end_is_ended(tmp_path: Path) -> None:
     process.terminate()
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
-    expected = "kwsd: not finished 0.5 s after the order to end: ended unfinished"
+    expected = "kwsd: shutdown timeout: kwsd had not finished after 0.5 s, and exits now"
     assert expected in said.decode().splitlines()
     hook_pid = int((tmp_path / "hook").read_text())
     wait_for("the hook's end", lambda: gone(hook_pid))
@@ -249,7 +249,10 @@ def test_what_does_not_end_is_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_at_once(number: signal.Signals, tmp_path: Path) -> None:
     """Though a hook has some time left."""
-    set_constants(tmp_path, {"kwsd.daemon.sinks.hooks.LAST": 1000.0, "kwsd.daemon.signals.WAY_OUT": 1000.0})
+    set_constants(
+        tmp_path,
+        {"kwsd.daemon.sinks.hooks.SHUTDOWN_GRACE": 1000.0, "kwsd.daemon.signals.SHUTDOWN_TIMEOUT": 1000.0},
+    )
     hook = f"trap '' TERM; echo $$ > {tmp_path}/hook; sleep 1000; sleep 1000"
     with subprocess.Popen(
         [*LISTEN, "--on-trigger", hook],
@@ -310,7 +313,7 @@ def test_clips_on_a_frozen_disk_hold_up_neither_listening_nor_the_end(frozen: Pa
     assert process.wait(PATIENCE) == (143 if signals == 2 else 0)
     assert process.stderr is not None
     if signals == 1:
-        assert b"clips are not written" in process.stderr.read()
+        assert b"clips were not written" in process.stderr.read()
     process.communicate()
 
 

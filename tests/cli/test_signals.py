@@ -87,7 +87,7 @@ def test_what_a_reload_does_not_change_is_named(daemon: Piped, folder: Path) -> 
     (folder / "mine.toml").write_text('model = "mine.pt"\nthreshold = 0.7\nhook-timeout = 5\n')
     daemon.send(signal.SIGHUP)
     line = daemon.wait_for("changed, but")
-    assert line.endswith("in force only after a restart: --hook-timeout")
+    assert line.endswith("take effect after a restart: --hook-timeout")
     daemon.say(WORD, SILENCE)
     assert daemon.finish().count(b"\n") == 1
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_loaded_is_told_of_and_the_old_goes_on(
 ) -> None:
     (folder / name).write_text(content)
     daemon.send(signal.SIGHUP)
-    assert says in daemon.wait_for("not reloaded, what was loaded listens on: ")
+    assert says in daemon.wait_for("reload failed, the previous model stays in use: ")
     daemon.say(WORD, SILENCE)
     assert daemon.finish().count(b"\n") == 1
 
@@ -172,7 +172,7 @@ def test_whatever_the_files_are_what_was_loaded_listens_on(
 ) -> None:
     spoil(folder / name)
     daemon.send(signal.SIGHUP)
-    line = daemon.wait_for("not reloaded, what was loaded listens on: ")
+    line = daemon.wait_for("reload failed, the previous model stays in use: ")
     assert says in line
     daemon.say(WORD, SILENCE)
     assert daemon.finish().count(b"\n") == 1

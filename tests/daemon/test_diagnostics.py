@@ -153,7 +153,7 @@ def test_a_microphone_that_kwsds_own_service_has(
 
 
 def test_an_audio_system_that_hangs_is_said(fake_cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kwsd.audio.reconnecting.UNANSWERED", 0.1)
+    monkeypatch.setattr("kwsd.audio.reconnecting.OPEN_TIMEOUT", 0.1)
     fake_cards.add("card")
     fake_cards.set("card", "hang")
     with pytest.raises(CheckError, match="the audio system has not answered"):

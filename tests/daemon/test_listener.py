@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from kwsd import Detector
 from kwsd.audio.source import Chunk, Recorded
-from kwsd.daemon import control as requests_module
-from kwsd.daemon.control import Requests
+from kwsd.daemon import control
+from kwsd.daemon.control import ControlRequests
 from kwsd.daemon.events import Event
 from kwsd.daemon.listener import Listener
 from kwsd.daemon.sinks.sink import Sink
@@ -77,7 +77,7 @@ def times(listener: Listener, events: list[Event], reload_after: set[int]) -> li
     def between() -> None:
         nonlocal passed
         if passed in reload_after:
-            listener.change_to(Detector.load(LOUD))
+            listener.swap_detector(Detector.load(LOUD))
         passed += 1
 
     listener.run(between)
@@ -105,7 +105,7 @@ def test_what_is_loaded_takes_over(caplog: pytest.LogCaptureFixture) -> None:
 
     def between() -> None:
         if events and deaf:
-            listener.change_to(deaf.pop())
+            listener.swap_detector(deaf.pop())
 
     with caplog.at_level(logging.INFO):
         listener.run(between)
@@ -118,7 +118,7 @@ def test_stream_time_goes_on_over_a_gap() -> None:
     word = words(1)[: 3 * SAMPLE_RATE]
     source = Chunks([word, None, word])
     listener = Listener(source, Detector.load(LOUD), Notifier(), [Recorder(events)])
-    listener.change_to(Detector.load(LOUD))
+    listener.swap_detector(Detector.load(LOUD))
     listener.run()
     assert [event.stream_time for event in events] == pytest.approx([2.1, 6.1], abs=0.15)
     assert (listener.counters.gaps, listener.counters.samples) == (1, 6.5 * SAMPLE_RATE)
@@ -142,13 +142,13 @@ def test_what_cannot_be_loaded_changes_nothing(caplog: pytest.LogCaptureFixture)
 
     changes: list[Detector] = []
     told: list[str] = []
-    requests = Requests(lambda: told.append("stats"), load, changes.append)
-    requests.answer()
-    requests.ask_for_reload()
-    requests.ask_for_stats()
-    wait_for("the refusal", lambda: (requests.answer(), caplog.messages)[1])
+    requests = ControlRequests(lambda: told.append("stats"), load, changes.append)
+    requests.handle()
+    requests.request_reload()
+    requests.request_statistics()
+    wait_for("the refusal", lambda: (requests.handle(), caplog.messages)[1])
     assert (changes, told) == ([], ["stats"])
-    assert caplog.messages == ["not reloaded, what was loaded listens on: loud.pt: damaged"]
+    assert caplog.messages == ["reload failed, the previous model stays in use: loud.pt: damaged"]
 
 
 @pytest.mark.parametrize("error", [RecursionError("too deep"), MemoryError(), RuntimeError("no home")])
@@ -156,11 +156,11 @@ def test_whatever_loading_raises_changes_nothing(error: Exception, caplog: pytes
     def load() -> Detector:
         raise error
 
-    requests = Requests(lambda: None, load, lambda _: pytest.fail("there is no detector"))
-    requests.ask_for_reload()
-    wait_for("the refusal", lambda: (requests.answer(), caplog.messages)[1])
+    requests = ControlRequests(lambda: None, load, lambda _: pytest.fail("there is no detector"))
+    requests.request_reload()
+    wait_for("the refusal", lambda: (requests.handle(), caplog.messages)[1])
     (message,) = caplog.messages
-    assert message.startswith(f"not reloaded, what was loaded listens on: {type(error).__name__}: ")
+    assert message.startswith(f"reload failed, the previous model stays in use: {type(error).__name__}: ")
 
 
 def test_what_is_asked_for_during_a_reload_is_done_after_it() -> None:
@@ -171,20 +171,20 @@ def test_what_is_asked_for_during_a_reload_is_done_after_it() -> None:
         assert go.wait(PATIENCE)
         return Detector.load(LOUD)
 
-    requests = Requests(lambda: None, load, changes.append)
+    requests = ControlRequests(lambda: None, load, changes.append)
     for _ in range(3):
-        requests.ask_for_reload()
-        requests.answer()
+        requests.request_reload()
+        requests.handle()
     assert changes == []
     go.set()
-    wait_for("both", lambda: (requests.answer(), len(changes) == 2)[1])
+    wait_for("both", lambda: (requests.handle(), len(changes) == 2)[1])
 
 
 def test_files_that_hang_are_not_waited_for(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is another reload begun beside that; but when the files answer, reloads go on."""
-    monkeypatch.setattr(requests_module, "PATIENCE", 0.0)
+    monkeypatch.setattr(control, "LOAD_TIMEOUT", 0.0)
     changes: list[Detector] = []
     go = threading.Event()
 
@@ -192,22 +192,22 @@ def test_files_that_hang_are_not_waited_for(
         assert go.wait(PATIENCE)
         return Detector.load(LOUD)
 
-    requests = Requests(lambda: None, load, changes.append)
+    requests = ControlRequests(lambda: None, load, changes.append)
     for _ in range(2):
-        requests.ask_for_reload()
-        requests.answer()
-        requests.answer()
-    prefix = "not reloaded, what was loaded listens on: "
+        requests.request_reload()
+        requests.handle()
+        requests.handle()
+    prefix = "reload failed, the previous model stays in use: "
     assert caplog.messages == [
-        f"{prefix}its files could not be read in 0 s",
-        f"{prefix}the last reload still waits for a file",
+        f"{prefix}its files could not be read within 0 s",
+        f"{prefix}the previous reload is still waiting for a file",
     ]
     go.set()
-    monkeypatch.setattr(requests_module, "PATIENCE", PATIENCE)
-    wait_for("the first to end", lambda: (requests.answer(), requests._loading is None)[1])
+    monkeypatch.setattr(control, "LOAD_TIMEOUT", PATIENCE)
+    wait_for("the first to end", lambda: (requests.handle(), requests._loader is None)[1])
     assert changes == []  # what came too late
-    requests.ask_for_reload()
-    wait_for("the next", lambda: (requests.answer(), len(changes) == 1)[1])
+    requests.request_reload()
+    wait_for("the next", lambda: (requests.handle(), len(changes) == 1)[1])
 
 
 def test_a_detector_in_sync_with_another_has_its_stream_time() -> None:
@@ -244,9 +244,9 @@ def test_nobody_is_told_that_it_listens_before_there_is_a_microphone(
 
 def test_the_counters_are_told_now_and_then() -> None:
     told: list[str] = []
-    requests = Requests(lambda: told.append("stats"), Detector, told.append, stats_every=0.0)
+    requests = ControlRequests(lambda: told.append("stats"), Detector, told.append, statistics_interval=0.0)
     for _ in range(3):
-        requests.answer()
+        requests.handle()
     assert told == ["stats"] * 3
 
 

@@ -9,7 +9,7 @@ import pytest
 from harness import wait_for
 
 from kwsd.daemon import logs
-from kwsd.daemon.logs import WAITING, Background, OneLine, say
+from kwsd.daemon.logs import QUEUE_SIZE, Background, OneLine, say
 
 
 class Handler(logging.Handler):
@@ -34,20 +34,20 @@ def handler() -> Iterator[Handler]:
 
 def test_nobody_waits_for_a_reader(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too much is counted, and said when there is room again."""
-    monkeypatch.setattr(logs, "LAST", 0.01)
+    monkeypatch.setattr(logs, "FLUSH_TIMEOUT", 0.01)
     log = logging.Logger("test")
     background = Background(handler)
     log.addHandler(background)
     log.info("first")
     wait_for("the first to be taken", background._records.empty)
-    for number in range(WAITING + 3):
+    for number in range(QUEUE_SIZE + 3):
         log.info("line %d", number)
     background.flush()  # comes back
     handler.open.set()
-    wait_for("the rest", lambda: len(handler.messages) == 1 + WAITING)
+    wait_for("the rest", lambda: len(handler.messages) == 1 + QUEUE_SIZE)
     log.info("last")
     wait_for("the last", lambda: "last" in handler.messages)
-    assert handler.messages[-2] == "3 log lines are lost: too many waited to be written"
+    assert handler.messages[-2] == "3 log lines were dropped: they could not be written fast enough"
 
 
 def test_a_line_that_cannot_be_written_ends_no_thread(handler: Handler) -> None:

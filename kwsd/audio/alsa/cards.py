@@ -86,7 +86,7 @@ def choose(wanted: str, listed: list[Device] | None = None) -> str:
 class CardOpener:
     """Opens the ALSA device `wanted`, chosen as `choose` does it; None: the default."""
 
-    pause = 10.0
+    max_backoff = 10.0  # seconds
 
     def __init__(self, wanted: str | None, channel: int | None, latency: float) -> None:
         """Raises AudioError where there is no ALSA."""

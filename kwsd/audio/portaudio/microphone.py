@@ -64,7 +64,7 @@ class PortAudioMicrophone(Capture):
 class PortAudioOpener:
     """Opens the device `wanted`, by index or a part of its name; None: the default."""
 
-    pause = 10.0  # PortAudio opens every device of the machine to list them
+    max_backoff = 10.0  # seconds; to list the devices PortAudio opens each of them, which is expensive
 
     def __init__(self, wanted: str | None, channel: int | None, latency: float) -> None:
         """Raises AudioError where there is no PortAudio."""

@@ -9,7 +9,7 @@ from kwsd.audio.pulse.microphone import PulseMicrophone
 from kwsd.audio.pulse.server import Answer, NoAnswerError, NoServerError, Server, Source
 from kwsd.errors import AbsentError, AudioError, UsageError
 
-PAUSE = 2.0  # seconds between two attempts to find a source again: they cost little
+MAX_BACKOFF = 2.0  # seconds between two attempts to open a source: short, because they cost little
 ALSA_NAME = re.compile(r"(plug)?hw:|\w+:CARD=")
 
 log = logging.getLogger(__name__)
@@ -91,8 +91,8 @@ class ServerOpener:
         return self._source.description if self._wanted and self._source else self._wanted or "default"
 
     @property
-    def pause(self) -> float:
-        return self._other.pause if self._other else PAUSE
+    def max_backoff(self) -> float:
+        return self._other.max_backoff if self._other else MAX_BACKOFF
 
     def open(self) -> Microphone:
         """Raises AudioError, or UsageError where what was asked for fits none or several.

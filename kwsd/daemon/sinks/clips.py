@@ -1,4 +1,4 @@
-"""Keeps the seconds before each trigger as WAV files, under a cap; a process of its own writes each."""
+"""Saves the audio before each trigger (the pre-roll) as a WAV file, and limits the size of all files."""
 
 import io
 import json
@@ -24,36 +24,41 @@ from kwsd.daemon.sinks.sink import Sink
 from kwsd.errors import UsageError, is_transient
 from kwsd.pcm import SAMPLE_RATE, Int16, Samples, to_int16
 
-HEADER = 44  # bytes of a WAV file before its audio
-MARGIN = SAMPLE_RATE  # samples kept beyond that, as a trigger comes after the chunk it is in
-WAITING = 8  # clips that may wait to be written
-LAST = 2.5  # seconds that the end of kwsd waits for them
-KEYWORD = 100  # bytes of a keyword that a file name has room for
+WAV_HEADER_BYTES = 44
+MARGIN = SAMPLE_RATE  # samples kept beyond the pre-roll: a trigger may lie well before its chunk's end
+QUEUE_SIZE = 8  # clips that may wait to be written
+WRITE_TIMEOUT = 2.5  # seconds to wait for the disk, at the end or when a recording fills the queue
+MAX_KEYWORD_BYTES = 100  # of the keyword in a file name
 
 log = logging.getLogger(__name__)
 
 
 class Clips(Sink):
-    """Saves `seconds` of audio per trigger in `folder`; its oldest clips go, to keep under `limit` bytes."""
+    """Keeps the last seconds of audio in memory, and queues them to be written on each trigger.
+
+    A separate thread starts a program that writes the clip and removes the oldest ones.
+    """
 
     def __init__(self, folder: Path, seconds: float, limit: int, live: bool = True) -> None:
-        """`live`: a trigger must not wait for the disk. That of a recording does, for up to LAST seconds.
+        """seconds: length of the pre-roll. limit: bytes that all clips in the folder may take.
 
-        Raises UsageError where the folder cannot be made or written to, or the limit fits no clip.
+        live: a trigger never waits for the disk, and a clip that finds the queue full is lost. For a
+        recording it waits for up to WRITE_TIMEOUT seconds.
+        Raises UsageError if the folder cannot be made or written to, or if the limit is less than one clip.
         """
-        self._patience = 0.0 if live else LAST
+        self._queue_timeout = 0.0 if live else WRITE_TIMEOUT
         self._folder = folder
-        self._length = round(seconds * SAMPLE_RATE)
+        self._pre_roll = round(seconds * SAMPLE_RATE)  # samples
         self._limit = limit
-        self._chunks: deque[Int16] = deque()  # the newest audio, `_length` samples or more
-        self._held = 0  # samples in them
-        self._heard = 0  # samples since the stream's beginning
-        self._queue: queue.Queue[tuple[str, Int16] | None] = queue.Queue(WAITING)
-        self._lost = 0  # clips that could not be written, since the last that could
+        self._chunks: deque[Int16] = deque()  # the newest audio, at least `_pre_roll` samples
+        self._buffered = 0  # samples in `_chunks`
+        self._position = 0  # samples since the start of the stream
+        self._queue: queue.Queue[tuple[str, Int16] | None] = queue.Queue(QUEUE_SIZE)
+        self._lost = 0  # clips that could not be saved since the last one that was
         self._reason = ""  # for the last of them
-        self._kept: set[str] = set()  # what is known not to be removable
+        self._kept: set[str] = set()  # old clips that are known not to be removable
         self._writer = threading.Thread(target=self._write_all, daemon=True)
-        if self._length * 2 + HEADER > limit:
+        if self._pre_roll * 2 + WAV_HEADER_BYTES > limit:
             raise UsageError(f"a clip of {seconds:g} s is larger than the limit for all, {limit / 1e6:g} MB")
         try:
             if not folder.is_dir():
@@ -70,62 +75,64 @@ class Clips(Sink):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Wait until all clips are written, but not for ever."""
+        """Wait until all clips are written, for WRITE_TIMEOUT seconds at most."""
         with self._queue.all_tasks_done:
-            self._queue.all_tasks_done.wait_for(lambda: not self._queue.unfinished_tasks, LAST)
+            self._queue.all_tasks_done.wait_for(lambda: not self._queue.unfinished_tasks, WRITE_TIMEOUT)
         if unwritten := self._queue.unfinished_tasks:
-            log.error("%d clips are not written: %s does not answer", unwritten, self._folder)
+            log.error("%d clips were not written: %s does not respond", unwritten, self._folder)
             return
         self._queue.put(None)
         self._writer.join()
 
     def on_audio(self, samples: Samples, _posterior: float) -> None:
-        if not len(samples):  # hours of them may come while there is no microphone
+        """Keep the newest audio."""
+        if not len(samples):  # without a microphone there may be empty chunks for hours
             return
         chunk = to_int16(samples)
         self._chunks.append(chunk)
-        self._held += len(chunk)
-        self._heard += len(chunk)
-        while self._held - len(self._chunks[0]) >= self._length + MARGIN:
-            self._held -= len(self._chunks.popleft())
+        self._buffered += len(chunk)
+        self._position += len(chunk)
+        while self._buffered - len(self._chunks[0]) >= self._pre_roll + MARGIN:
+            self._buffered -= len(self._chunks.popleft())
 
     def on_gap(self, seconds: float) -> None:
-        """Audio is missing here: no clip reaches back beyond it."""
-        self._heard += round(seconds * SAMPLE_RATE)
+        """Forget the audio before the gap, so that no clip contains a cut."""
+        self._position += round(seconds * SAMPLE_RATE)
         self._chunks.clear()
-        self._held = 0
+        self._buffered = 0
 
     def on_trigger(self, event: Event) -> None:
-        """Queue what was heard up to the trigger."""
-        after = self._heard - round(event.stream_time * SAMPLE_RATE)
+        """Queue the pre-roll, which ends at the trigger."""
+        after = self._position - round(event.stream_time * SAMPLE_RATE)  # samples after the trigger
         audio = np.concatenate(self._chunks)
         end = max(0, len(audio) - after)
-        name = f"kwsd-{event.time.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{_file_name_part(event.keyword)}.wav"
+        clip = audio[max(0, end - self._pre_roll) : end]
+        time = event.time.astimezone(UTC)
+        name = f"kwsd-{time:%Y%m%dT%H%M%S.%f}Z-{_file_name_part(event.keyword)}.wav"
         try:
-            clip = audio[max(0, end - self._length) : end]
-            self._queue.put((name, clip), block=self._patience > 0, timeout=self._patience)
+            self._queue.put((name, clip), block=self._queue_timeout > 0, timeout=self._queue_timeout)
         except queue.Full:
-            self._lose(name, f"{WAITING} others still wait to be written")
+            self._report_loss(name, f"{QUEUE_SIZE} other clips are still waiting to be written")
 
     def _write_all(self) -> None:
         while item := self._queue.get():
             name, clip = item
             try:
                 self._write(name, clip)
-            except (OSError, ValueError) as error:  # of the process, or what it printed
-                self._lose(name, str(error))
+            except (OSError, ValueError) as error:  # the writer failed, or printed something unexpected
+                self._report_loss(name, str(error))
             self._queue.task_done()
         if self._lost > 1:
-            log.error("%d clips are lost", self._lost)
+            log.error("%d clips were lost", self._lost)
 
     def _write(self, name: str, clip: Int16) -> None:
-        """Have a clip written, and say what came of it."""
+        """Run the program that writes a clip, and report its result."""
         done = subprocess.run(
             [sys.executable, "-I", "-S", clip_writer.__file__, self._folder, name, str(self._limit)],
             input=_wav(clip),
             capture_output=True,
             check=False,
-            process_group=0,  # Ctrl-C is for kwsd, which lets it finish
+            process_group=0,  # Ctrl-C must not interrupt it: kwsd waits until it has finished
             creationflags=OUT_OF_REACH,
         )
         if done.returncode:
@@ -133,17 +140,17 @@ class Clips(Sink):
         result = json.loads(done.stdout)
         for kept, reason in result["kept"].items():
             if kept not in self._kept:
-                log.warning("the old clip %s cannot be removed and stays: %s", self._folder / kept, reason)
+                log.warning("cannot remove the old clip %s: %s", self._folder / kept, reason)
         self._kept |= result["kept"].keys()
         if result["error"]:
-            self._lose(name, result["error"])
+            self._report_loss(name, result["error"])
             return
         if self._lost:
-            log.warning("clips are saved again; %d are lost", self._lost)
+            log.warning("clips are saved again; %d were lost", self._lost)
         self._lost, self._reason = 0, ""
 
-    def _lose(self, name: str, reason: str) -> None:
-        """Count a clip that is not saved; say why, once for each reason until one is saved."""
+    def _report_loss(self, name: str, reason: str) -> None:
+        """Count a clip that is lost. Log each reason once until a clip is saved again."""
         self._lost += 1
         if reason != self._reason:
             log.error("clip %s is lost: %s", self._folder / name, reason)
@@ -151,15 +158,15 @@ class Clips(Sink):
 
 
 def _file_name_part(keyword: str) -> str:
-    """The keyword in letters, digits, - and _ of the file system's encoding, cut to KEYWORD bytes."""
+    """The keyword with letters, digits, - and _ only, cut to MAX_KEYWORD_BYTES."""
     encoding = sys.getfilesystemencoding()
-    known = keyword.encode(encoding, "replace").decode(encoding)
-    word = re.sub(r"[^\w-]", "_", known)
-    return word.encode(encoding)[:KEYWORD].decode(encoding, "ignore")
+    encodable = keyword.encode(encoding, "replace").decode(encoding)
+    word = re.sub(r"[^\w-]", "_", encodable)
+    return word.encode(encoding)[:MAX_KEYWORD_BYTES].decode(encoding, "ignore")
 
 
 def _wav(clip: Int16) -> bytes:
-    """A WAV file."""
+    """The content of a WAV file."""
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:
         wav.setnchannels(1)

@@ -1,4 +1,4 @@
-"""Runs the user's commands on a trigger, each in a thread and a session of its own; nothing waits."""
+"""Runs the user's commands on each trigger, each in a thread and a session of its own."""
 
 import itertools
 import logging
@@ -14,67 +14,67 @@ from kwsd.daemon.events import Event
 from kwsd.daemon.sinks.processes import OUT_OF_REACH, Family, adopt_orphans, reap_adopted
 from kwsd.daemon.sinks.sink import Sink
 
-MOST = 8  # hooks that may run at the same time
-GRACE = 2.0  # seconds from being told to end to being killed
-LAST = 1.0  # the same where kwsd itself ends, and seconds that a hook has before that
-POLL = 0.05  # seconds between two looks at a running hook
+MAX_RUNNING = 8  # hooks that may run at the same time
+TERMINATION_GRACE = 2.0  # seconds between SIGTERM and SIGKILL for a hook that timed out
+SHUTDOWN_GRACE = 1.0  # seconds for running hooks to finish when kwsd stops, and again between the signals
+POLL_INTERVAL = 0.05  # seconds between two checks of a running hook
 
 log = logging.getLogger(__name__)
 
 
 class Hooks(Sink):
-    """Shell commands; one that runs for more than `timeout` seconds is ended, with all that it started.
+    """Runs shell commands. One that times out is terminated together with all processes it started.
 
-    What a command leaves running when it ends by itself is left alone.
+    Processes that a command leaves running when it exits by itself are left alone.
     """
 
     def __init__(self, commands: Sequence[str], timeout: float) -> None:
+        """timeout: seconds that each command may run."""
         self._commands = commands
         self._timeout = timeout
-        self._ending = threading.Event()  # set when the time of all hooks is up
-        self._running: set[threading.Thread] = set()
-        self._counting = threading.Lock()
-        self._families: dict[int, Family] = {}  # of the running commands, by their first process
+        self._shutting_down = threading.Event()  # all hooks have to end now
+        self._threads: set[threading.Thread] = set()
+        self._count_lock = threading.Lock()
+        self._families: dict[int, Family] = {}  # running commands by the pid of their first process
         self._numbers = itertools.count()
-        self._starting = threading.Lock()  # held while a process exists that is not in there yet
-        self.run = self.failed = self.dropped = 0
+        self._start_lock = threading.Lock()  # held while a process exists that is not in `_families` yet
+        self.run = self.failed = self.dropped = 0  # hooks so far
         if commands:
             adopt_orphans()
 
     def on_trigger(self, event: Event) -> None:
-        """Start every command and return at once."""
+        """Start every command and return immediately."""
         for command in self._commands:
-            self._running = {thread for thread in self._running if thread.is_alive()}
-            if len(self._running) >= MOST:
-                log.warning("hook %r is dropped: %d hooks still run", command, MOST)
+            self._threads = {thread for thread in self._threads if thread.is_alive()}
+            if len(self._threads) >= MAX_RUNNING:
+                log.warning("hook %r was dropped: %d hooks are still running", command, MAX_RUNNING)
                 self.dropped += 1
                 continue
             thread = threading.Thread(target=self._run, args=(command, event), daemon=True)
             try:
                 thread.start()
-            except RuntimeError as error:  # no thread to be had
-                log.error("hook %r does not start: %s", command, error)
-                self._count_failure()
+            except RuntimeError as error:  # no thread can be started
+                self._fail("hook %r failed to start: %s", command, error)
                 continue
             self.run += 1
-            self._running.add(thread)
+            self._threads.add(thread)
 
     def finish(self, hurry: Callable[[], bool]) -> None:
-        """Wait for the hooks that run; from when `hurry()` is true for LAST seconds more, then end them."""
+        """Wait for the running hooks. Once `hurry()` is true, terminate them after SHUTDOWN_GRACE seconds."""
         deadline = math.inf
-        while running := [thread for thread in self._running if thread.is_alive()]:
+        while running := [thread for thread in self._threads if thread.is_alive()]:
             if hurry():
-                deadline = min(deadline, time.monotonic() + LAST)
+                deadline = min(deadline, time.monotonic() + SHUTDOWN_GRACE)
             if time.monotonic() >= deadline:
-                self._ending.set()
-            if time.monotonic() >= deadline + 2 * LAST:
-                log.error("%d hooks cannot be ended: they are left behind", len(running))
+                self._shutting_down.set()
+            if time.monotonic() >= deadline + 2 * SHUTDOWN_GRACE:
+                log.error("%d hooks could not be killed and are left running", len(running))
                 return
-            running[0].join(POLL)
+            running[0].join(POLL_INTERVAL)
 
     def kill(self) -> None:
-        """End all that runs, at once: this process is about to."""
-        for _ in range(5):  # what is killed may just have started something
+        """Kill all running hooks immediately, because kwsd is about to exit."""
+        for _ in range(5):  # a process may start another one just before it is killed
             alive = [family for family in list(self._families.values()) if family.alive()]
             for family in alive:
                 family.kill()
@@ -82,50 +82,51 @@ class Hooks(Sink):
                 break
 
     def reap(self) -> None:
-        """Let go the processes that hooks have left, once they have ended."""
-        with self._starting:
+        """Collect the processes that hooks left behind and that have ended."""
+        with self._start_lock:
             reap_adopted(own=self._families)
 
     def _run(self, command: str, event: Event) -> None:
+        """Run a command until it ends, times out, or kwsd stops."""
         started = time.monotonic()
         try:
             process = self._start(command, event)
         except (OSError, ValueError) as error:
-            log.error("hook %r does not start: %s", command, error)
-            self._count_failure()
+            self._fail("hook %r failed to start: %s", command, error)
             return
         assert process.stdin is not None
-        with suppress(OSError):  # a hook need not read
+        with suppress(OSError):  # the hook may close its standard input without reading it
             process.stdin.write(event.json().encode() + b"\n")
         process.stdin.close()
-        while process.poll() is None and not self._ending.wait(POLL):
+        while process.poll() is None and not self._shutting_down.wait(POLL_INTERVAL):
             if time.monotonic() - started > self._timeout:
-                log.warning("hook %r is ended: it ran for more than %g s", command, self._timeout)
+                log.warning("hook %r was terminated: it ran for more than %g s", command, self._timeout)
                 break
         if process.returncode is None:
-            self._end(self._families[process.pid], LAST if self._ending.is_set() else GRACE)
+            grace = SHUTDOWN_GRACE if self._shutting_down.is_set() else TERMINATION_GRACE
+            self._terminate(self._families[process.pid], grace)
         try:
-            code = process.wait(LAST)
-        except subprocess.TimeoutExpired:  # it hangs in the kernel, on a disk for one
-            log.error("hook %r cannot be ended: it is left behind", command)
-            self._count_failure()
+            code = process.wait(SHUTDOWN_GRACE)
+        except subprocess.TimeoutExpired:  # it is blocked in the kernel, by a disk for example
+            self._fail("hook %r could not be killed and is left running", command)
             return
         del self._families[process.pid]
+        line = ("hook %r: exit code %d, %.1f s", command, code, time.monotonic() - started)
         if code:
-            self._count_failure()
-        level = logging.WARNING if code else logging.INFO
-        log.log(level, "hook %r: exit code %d, %.1f s", command, code, time.monotonic() - started)
+            self._fail(*line, level=logging.WARNING)
+        else:
+            log.info(*line)
 
     def _start(self, command: str, event: Event) -> "subprocess.Popen[bytes]":
-        """Start the command as the first of a family. Raises OSError, and ValueError for a NUL in it."""
-        with self._starting:
+        """Start a command. Raises OSError, or ValueError if the command contains a NUL character."""
+        with self._start_lock:
             mark = {"KWSD_HOOK": f"{os.getpid()}.{next(self._numbers)}"}
             process = subprocess.Popen(
                 command,
                 shell=True,
                 bufsize=0,
                 stdin=subprocess.PIPE,
-                stdout=2,  # standard output is for triggers
+                stdout=2,  # to standard error: standard output is for triggers
                 env=os.environ | event.environment() | mark,
                 start_new_session=True,
                 creationflags=OUT_OF_REACH,
@@ -133,17 +134,19 @@ class Hooks(Sink):
             self._families[process.pid] = Family(process, mark)
         return process
 
-    def _end(self, family: Family, grace: float) -> None:
-        """Tell all of a family to end, and after `grace` seconds kill those left."""
+    def _terminate(self, family: Family, grace: float) -> None:
+        """Send SIGTERM to all processes of a hook, and SIGKILL to those left after `grace` seconds."""
         deadline = time.monotonic() + grace
         family.terminate()
         while family.alive() and time.monotonic() < deadline:
-            time.sleep(POLL)
-        deadline += LAST
+            time.sleep(POLL_INTERVAL)
+        deadline += SHUTDOWN_GRACE
         while family.alive() and time.monotonic() < deadline:
             family.kill()
-            time.sleep(POLL / 10)
+            time.sleep(POLL_INTERVAL / 10)
 
-    def _count_failure(self) -> None:
-        with self._counting:  # hooks end in threads of their own
+    def _fail(self, message: str, *values: object, level: int = logging.ERROR) -> None:
+        """Log and count a failed hook. Called in the threads of the hooks as well."""
+        with self._count_lock:
             self.failed += 1
+        log.log(level, message, *values)

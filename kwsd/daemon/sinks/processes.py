@@ -1,4 +1,4 @@
-"""The processes that a command leaves behind, found in Linux's /proc."""
+"""Finds and kills all processes that a command has started, with the help of Linux's /proc."""
 
 import ctypes
 import os
@@ -12,13 +12,13 @@ from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
-# creation flags of a child that Ctrl-C does not reach on Windows, as it has no sessions
+# creation flags for a child that Ctrl-C must not interrupt: Windows has no sessions
 OUT_OF_REACH = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process; the time of its start tells it from a later one of the same number."""
+    """A process. Its start time distinguishes it from a later process with the same pid."""
 
     pid: int
     started: int  # clock ticks since boot
@@ -26,27 +26,27 @@ class Process:
 
 @dataclass(frozen=True)
 class Status:
-    """What /proc says of a process."""
+    """The state of a process, from /proc."""
 
-    parent: int
+    parent: int  # pid
     session: int
     zombie: bool
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of its descendants whose own parent ends, in the place of init."""
+    """Make this process, instead of init, the parent of descendants whose own parent has ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def processes() -> dict[Process, Status]:
-    """All processes."""
+    """All processes of the machine; none on systems other than Linux."""
     found = {}
     for entry in os.scandir("/proc") if sys.platform == "linux" else ():
         if entry.name.isdigit():
             try:
                 fields = Path(entry.path, "stat").read_bytes().rpartition(b")")[2].split()
-            except OSError:  # it ended just now
+            except OSError:  # it has just ended
                 continue
             zombie = fields[0] in (b"Z", b"X")
             process = Process(int(entry.name), started=int(fields[19]))
@@ -55,22 +55,22 @@ def processes() -> dict[Process, Status]:
 
 
 class Family:
-    """A command's processes: the leader of its session, all in that session, and all descendants of these.
+    """The processes of a command: its session leader, all processes in that session, and all descendants.
 
-    A descendant in a session of its own whose parent has ended is known by a mark, a variable of the
-    environment that the command began with. On macOS the leader's process group is all, on Windows the leader
-    and its descendants while it lives.
+    A descendant that has started its own session and whose parent has ended is recognized by a mark: an
+    environment variable that only this command was started with. On macOS a family is the leader's process
+    group only, and on Windows the leader and its descendants while the leader runs.
     """
 
     def __init__(self, leader: "subprocess.Popen[bytes]", mark: Mapping[str, str]) -> None:
-        """`leader`: a child of this process, which must not be waited for while the family is in use."""
+        """leader: a child of this process. Do not wait for it while the family is in use."""
         ((name, value),) = mark.items()
         self._leader = leader
         self._mark = f"{name}={value}".encode()
         self._members: set[Process] = set()
 
     def alive(self) -> bool:
-        """Whether any of them lives."""
+        """Whether any of the processes is still running."""
         if sys.platform == "linux":
             self._find()
             return bool(self._members)
@@ -78,16 +78,16 @@ class Family:
             return self._leader.poll() is None
         try:
             os.killpg(self._leader.pid, 0)
-        except (ProcessLookupError, PermissionError):  # no permission: macOS, where only a zombie is left
+        except (ProcessLookupError, PermissionError):  # macOS gives PermissionError for a zombie
             return False
         return True
 
     def terminate(self) -> None:
-        """Tell all of them to end; on Windows they are killed."""
+        """Send SIGTERM to all processes; on Windows kill them."""
         self._send(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill all of them."""
+        """Kill all processes."""
         self._send(getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def _send(self, number: signal.Signals) -> None:
@@ -97,15 +97,15 @@ class Family:
                 subprocess.run(line, capture_output=True, check=False)
             return
         self._find()
-        strangers = [one.pid for one in self._members if _group(one.pid) != self._leader.pid]
-        with suppress(ProcessLookupError, PermissionError):  # no permission: see `alive`
+        others = [member.pid for member in self._members if _group(member.pid) != self._leader.pid]
+        with suppress(ProcessLookupError, PermissionError):  # PermissionError: see `alive`
             os.killpg(self._leader.pid, number)
-        for pid in strangers:
+        for pid in others:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
 
     def _find(self) -> None:
-        """Find the living members: those of before, and whatever belongs to them."""
+        """Update the running members: those found before, and all processes that belong to them."""
         everything, leader = processes(), self._leader.pid
         family = {process for process in self._members if process in everything}
         for process, status in everything.items():
@@ -124,22 +124,23 @@ class Family:
 
 
 def reap_adopted(own: Iterable[int]) -> None:
-    """Take the exit codes of adopted processes, which stay as zombies otherwise.
+    """Collect the exit codes of adopted processes that have ended, which would otherwise stay as zombies.
 
-    `own`: children that another waits for. So does somebody for what is in this process's own session: a
-    library that has started it.
+    own: pids of children that something else waits for. Children in this process's own session are skipped
+    too, because the library that started one waits for it.
     """
-    if sys.platform != "linux":  # nothing is adopted there
+    if sys.platform != "linux":  # processes are adopted on Linux only
         return
-    kept, session = set(own), os.getsid(0)
+    skipped, session = set(own), os.getsid(0)
     for process, status in processes().items():
         adopted = status.parent == os.getpid() and status.session != session
-        if status.zombie and adopted and process.pid not in kept:
+        if status.zombie and adopted and process.pid not in skipped:
             os.waitpid(process.pid, os.WNOHANG)
 
 
 def _group(pid: int) -> int:
-    if sys.platform == "win32":  # it has none
+    """The process group of a process; 0 if it has ended, and on Windows."""
+    if sys.platform == "win32":
         return 0
     try:
         return os.getpgid(pid)
@@ -148,7 +149,8 @@ def _group(pid: int) -> int:
 
 
 def _has(process: Process, mark: bytes) -> bool:
+    """Whether the process was started with this mark in its environment."""
     try:
         return mark in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
-    except OSError:  # it ended, or belongs to another user
+    except OSError:  # it has ended, or belongs to another user
         return False

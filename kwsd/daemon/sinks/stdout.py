@@ -31,7 +31,7 @@ class DropWhenFull(Sink):
         if accepts_output(1):
             self._printer.on_trigger(event)
         else:
-            log.warning("standard output is full: the trigger at %.1f s is not printed", event.stream_time)
+            log.warning("standard output is full: the trigger at %.1f s was not printed", event.stream_time)
 
 
 def accepts_output(descriptor: int) -> bool:

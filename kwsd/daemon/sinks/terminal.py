@@ -1,4 +1,4 @@
-"""What a person sees: a line per trigger and, if wanted, a live meter of level and posterior. Needs rich."""
+"""Prints triggers for people, and draws a live meter of level and posterior. Requires rich."""
 
 import math
 import time
@@ -19,30 +19,31 @@ from kwsd.daemon.sinks.stdout import accepts_output
 from kwsd.errors import UsageError
 from kwsd.pcm import Samples
 
-FLOOR = -60.0  # dBFS, the left end of the meter
-TEXT = 34  # columns of the meter beside its two bars
-REFRESH = 0.1  # seconds between two pictures of the meter
+METER_FLOOR = -60.0  # dBFS at the left end of the level bar
+LABEL_COLUMNS = 34  # width of the meter without its two bars
+REFRESH_INTERVAL = 0.1  # seconds between two updates of the meter
 
 
 def four_digits(posterior: float) -> str:
-    """A posterior as a threshold that it reaches: rounded down, so that 0.99996 is 0.9999 and not 1."""
+    """A posterior rounded down, so that it reaches the printed value when that is used as the threshold."""
     return f"{math.floor(posterior * 10_000) / 10_000:.4f}"
 
 
 class Output(Console):
-    """A console that lets a BrokenPipeError through instead of ending the process."""
+    """A console that passes on a BrokenPipeError, where rich would end the process."""
 
     def on_broken_pipe(self) -> None:
-        raise  # the one being handled
+        raise  # rich calls this while it handles the error
 
 
 class Terminal(Sink):
-    """Prints triggers on standard output; draws the meter there, too, or on standard error."""
+    """Prints a line for each trigger on standard output, and makes the meter."""
 
     def __init__(self) -> None:
         self._console = Output(highlight=False)
 
     def on_trigger(self, event: Event) -> None:
+        """Print the trigger. Raises OSError if standard output cannot be written."""
         line = Text.assemble(
             (f"{event.time:%H:%M:%S}  ", "dim"),
             (event.keyword, "bold green"),
@@ -52,7 +53,11 @@ class Terminal(Sink):
         self._console.print(line)
 
     def meter(self, threshold: float, waiting: Callable[[], str]) -> "Meter":
-        """`waiting`: why no audio comes, if so. Raises UsageError where there is no terminal to draw on."""
+        """A meter on standard output or, if that is not a terminal, on standard error.
+
+        threshold: the posterior from which on the bar is green. waiting: why there is no audio, else empty.
+        Raises UsageError if neither is a terminal.
+        """
         console = self._console if self._console.is_terminal else Console(stderr=True)
         if not console.is_terminal:
             raise UsageError("--meter needs a terminal to draw on")
@@ -60,9 +65,9 @@ class Terminal(Sink):
 
 
 class Meter(Sink):
-    """A line that shows how loud it is and how sure the detector is.
+    """A line with the level of the audio and the posterior.
 
-    A terminal that takes no more, because it was stopped (Ctrl-S) or closed, is not drawn on.
+    It skips updates while the terminal accepts no output, because it was paused (Ctrl-S) or closed.
     """
 
     def __init__(self, console: Console, threshold: float, waiting: Callable[[], str]) -> None:
@@ -70,8 +75,8 @@ class Meter(Sink):
         self._waiting = waiting
         self._terminal = console.file.fileno()
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._drawn = 0.0  # when, on the monotonic clock
-        self._level, self._posterior = FLOOR, 0.0  # highest since then
+        self._last_update = 0.0  # on the monotonic clock
+        self._level, self._posterior = METER_FLOOR, 0.0  # the highest since then; the level is in dBFS
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -82,30 +87,31 @@ class Meter(Sink):
             self._live.stop()
 
     def on_audio(self, samples: Samples, posterior: float) -> None:
+        """Update the meter with the highest level and posterior since the last update."""
         power = float(samples @ samples) / max(1, len(samples))
         self._level = max(self._level, 10 * np.log10(power + 1e-12))
         self._posterior = max(self._posterior, posterior)
         now = time.monotonic()
-        if now - self._drawn >= REFRESH:
+        if now - self._last_update >= REFRESH_INTERVAL:
             if accepts_output(self._terminal):
                 with suppress(OSError):
                     self._live.update(self._line(), refresh=True)
-            self._drawn, self._level, self._posterior = now, FLOOR, 0.0
+            self._last_update, self._level, self._posterior = now, METER_FLOOR, 0.0
 
     def _line(self) -> Table:
         line = Table.grid(padding=(0, 1))
-        width = max(1, min(24, (self._live.console.width - TEXT) // 2))  # of a bar
-        heard = "green" if self._posterior >= self._threshold else "yellow"
         if waiting := self._waiting():
             line.add_row(waiting)
             return line
+        width = max(1, min(24, (self._live.console.width - LABEL_COLUMNS) // 2))  # of each bar
+        color = "green" if self._posterior >= self._threshold else "yellow"
         line.add_row(
             "level",
-            ProgressBar(-FLOOR, self._level - FLOOR, width=width),
+            ProgressBar(-METER_FLOOR, self._level - METER_FLOOR, width=width),
             f"{self._level:4.0f} dB",
             "posterior",
             ProgressBar(
-                total=1, completed=self._posterior, width=width, complete_style=heard, finished_style=heard
+                total=1, completed=self._posterior, width=width, complete_style=color, finished_style=color
             ),
             four_digits(self._posterior),
         )

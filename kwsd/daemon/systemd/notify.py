@@ -1,4 +1,4 @@
-"""Word to systemd: ready, status, watchdog (sd_notify(3)). Says nothing where systemd does not listen."""
+"""Notifies systemd of readiness, status and watchdog (sd_notify(3)). Does nothing outside of a service."""
 
 import logging
 import os
@@ -6,22 +6,25 @@ import socket
 import sys
 import time
 
-EXTENSION = 10.0  # seconds of patience asked for at a time
+EXTENSION = 10.0  # seconds that each request for more start-up time asks for
 
 log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Takes what it needs from the environment and removes it there, so that no hook speaks in our name."""
+    """Sends notifications to systemd.
+
+    It removes systemd's variables from the environment, so that hooks cannot send notifications.
+    """
 
     def __init__(self) -> None:
         address = os.environ.pop("NOTIFY_SOCKET", "")
         microseconds = os.environ.pop("WATCHDOG_USEC", "")
-        interval = int(microseconds) / 1e6 if microseconds.isdecimal() else 0.0  # seconds
-        watched = os.environ.pop("WATCHDOG_PID", None) in (None, str(os.getpid()))
+        timeout = int(microseconds) / 1e6 if microseconds.isdecimal() else 0.0  # seconds
+        is_for_us = os.environ.pop("WATCHDOG_PID", None) in (None, str(os.getpid()))
         self._address = "\0" + address[1:] if address.startswith("@") else address  # @: an abstract socket
-        self._pace = interval / 2 if watched else 0.0  # sd_watchdog_enabled(3) asks for half the interval
-        self._fed = 0.0
+        self._interval = timeout / 2 if is_for_us else 0.0  # as sd_watchdog_enabled(3) recommends
+        self._last_sent = 0.0  # on the monotonic clock
         self._socket: socket.socket | None = None
         if sys.platform != "win32" and address:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -35,20 +38,20 @@ class Notifier:
                 log.warning("cannot notify systemd: %s", error)
 
     @property
-    def heard(self) -> bool:
-        """Whether this is a service that systemd awaits word of."""
+    def is_service(self) -> bool:
+        """Whether systemd started this process and expects notifications."""
         return self._socket is not None
 
     def extend_start(self) -> None:
-        """It starts, but not yet: to be called often until it is ready."""
+        """Ask for more time to become ready. Call it often until the service is ready."""
         now = time.monotonic()
-        if now - self._fed >= EXTENSION / 2:
+        if now - self._last_sent >= EXTENSION / 2:
             self.send(f"EXTEND_TIMEOUT_USEC={round(EXTENSION * 1e6)}")
-            self._fed = now
+            self._last_sent = now
 
     def feed_watchdog(self) -> None:
-        """All is well. To be called often: it sends at the pace that systemd asks for."""
+        """Tell the watchdog that the service works. Call it often; it sends as often as systemd asks for."""
         now = time.monotonic()
-        if self._pace and now - self._fed >= self._pace:
+        if self._interval and now - self._last_sent >= self._interval:
             self.send("WATCHDOG=1")
-            self._fed = now
+            self._last_sent = now

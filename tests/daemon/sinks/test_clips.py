@@ -11,10 +11,10 @@ from harness import wait_for
 from kwsd.daemon.events import Event
 from kwsd.daemon.sinks import clip_writer
 from kwsd.daemon.sinks import clips as clips_module
-from kwsd.daemon.sinks.clips import HEADER, Clips
+from kwsd.daemon.sinks.clips import WAV_HEADER_BYTES, Clips
 from kwsd.errors import UsageError
 
-SIZE = HEADER + 2 * 16_000  # bytes of a clip of a second
+SIZE = WAV_HEADER_BYTES + 2 * 16_000  # bytes of a clip of a second
 
 
 def event(stream_time: float) -> Event:
@@ -107,7 +107,7 @@ def test_what_cannot_be_written_is_said_once(tmp_path: Path, caplog: pytest.LogC
     assert len(list(folder.iterdir())) == 1
     lost, again = caplog.messages
     assert lost.endswith("000001.000000Z-___the_word.wav is lost: File exists")
-    assert again == "clips are saved again; 3 are lost"
+    assert again == "clips are saved again; 3 were lost"
 
 
 def test_what_cannot_be_removed_is_said_once(
@@ -120,9 +120,7 @@ def test_what_cannot_be_removed_is_said_once(
         clips.on_audio(ramp(0, 16_000), 0.0)
         for second in (1, 2, 3):
             clips.on_trigger(event(second))
-    assert caplog.messages == [
-        f"the old clip {tmp_path}/old.wav cannot be removed and stays: Operation not permitted"
-    ]
+    assert caplog.messages == [f"cannot remove the old clip {tmp_path}/old.wav: Operation not permitted"]
 
 
 def test_a_disk_that_hangs_holds_up_nothing(
@@ -131,7 +129,7 @@ def test_a_disk_that_hangs_holds_up_nothing(
     program = tmp_path / "writer.py"
     program.write_text("import time; time.sleep(3)")
     monkeypatch.setattr(clip_writer, "__file__", str(program))
-    monkeypatch.setattr(clips_module, "LAST", 0.1)
+    monkeypatch.setattr(clips_module, "WRITE_TIMEOUT", 0.1)
     with Clips(tmp_path, 1.0, 10 * SIZE) as clips:
         clips.on_audio(ramp(0, 16_000), 0.0)
         clips.on_trigger(event(0))
@@ -139,8 +137,10 @@ def test_a_disk_that_hangs_holds_up_nothing(
         for second in range(1, 12):
             clips.on_trigger(event(second))
     lost, unwritten = caplog.messages
-    assert lost.endswith("000009.000000Z-___the_word.wav is lost: 8 others still wait to be written")
-    assert unwritten == f"9 clips are not written: {tmp_path} does not answer"
+    assert lost.endswith(
+        "000009.000000Z-___the_word.wav is lost: 8 other clips are still waiting to be written"
+    )
+    assert unwritten == f"9 clips were not written: {tmp_path} does not respond"
 
 
 def test_a_recording_waits_for_the_disk(tmp_path: Path) -> None:

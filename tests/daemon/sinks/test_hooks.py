@@ -13,7 +13,7 @@ from harness import gone, wait_for
 
 from kwsd.daemon.events import Event
 from kwsd.daemon.sinks import hooks
-from kwsd.daemon.sinks.hooks import MOST, Hooks
+from kwsd.daemon.sinks.hooks import MAX_RUNNING, Hooks
 from kwsd.daemon.sinks.processes import PR_SET_CHILD_SUBREAPER
 
 EVENT = Event("word", 0.9, 1.5, datetime(2030, 1, 2, tzinfo=UTC), "word.pt")
@@ -22,7 +22,7 @@ PATIENT = 60.0  # seconds
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    monkeypatch.setattr(hooks, "GRACE", 0.2)
+    monkeypatch.setattr(hooks, "TERMINATION_GRACE", 0.2)
     caplog.set_level(logging.INFO)
     yield
     if sys.platform == "linux":  # orphans of other tests are not for this process
@@ -61,11 +61,11 @@ def test_hooks_that_hang_delay_nothing_and_what_is_too_much_is_dropped(
     runner = Hooks(["sleep 1000"], PATIENT)
     for _ in range(100):
         runner.on_trigger(EVENT)
-    assert caplog.text.count("is dropped") == 100 - MOST
+    assert caplog.text.count("was dropped") == 100 - MAX_RUNNING
     started = time.monotonic()
     runner.finish(hurry=lambda: True)
     assert time.monotonic() - started < PATIENT / 2
-    assert caplog.text.count(f"exit code -{signal.SIGTERM:d}") == MOST
+    assert caplog.text.count(f"exit code -{signal.SIGTERM:d}") == MAX_RUNNING
 
 
 def test_a_hook_need_not_read_and_its_words_are_no_part_of_the_command(tmp_path: Path) -> None:

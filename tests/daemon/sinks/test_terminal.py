@@ -60,7 +60,7 @@ def test_the_meter_says_that_there_is_no_microphone(tmp_path: Path) -> None:
 
 def test_a_stopped_terminal_holds_up_no_audio(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-S: what is drawn on it would wait for Ctrl-Q."""
-    monkeypatch.setattr(terminal, "REFRESH", 0.0)
+    monkeypatch.setattr(terminal, "REFRESH_INTERVAL", 0.0)
     controller, descriptor = pty.openpty()
     os.set_blocking(descriptor, False)
     with suppress(BlockingIOError):
