@@ -45,7 +45,7 @@ def test_a_storm_of_hanging_hooks() -> None:
     assert len(done.stdout.splitlines()) == 100
     lines = done.stderr.decode().splitlines()
     assert len([line for line in lines if line.endswith("8 hooks still run")]) == 92
-    assert len([line for line in lines if line.endswith("is ended: it ran for more than 0.5 s")]) == 8
+    assert len([line for line in lines if line.endswith("was terminated: it ran for more than 0.5 s")]) == 8
     assert not any("sleep 98765" in line for line in command_lines())
 
 

@@ -86,7 +86,7 @@ def test_sighup_loads_the_configuration_anew(daemon: Piped, folder: Path) -> Non
 def test_what_a_reload_does_not_change_is_named(daemon: Piped, folder: Path) -> None:
     (folder / "mine.toml").write_text('model = "mine.pt"\nthreshold = 0.7\nhook-timeout = 5\n')
     daemon.send(signal.SIGHUP)
-    line = daemon.wait_for("changed, but")
+    line = daemon.wait_for("these changed options")
     assert line.endswith("take effect after a restart: --hook-timeout")
     daemon.say(WORD, SILENCE)
     assert daemon.finish().count(b"\n") == 1

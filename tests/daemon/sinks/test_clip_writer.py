@@ -92,7 +92,7 @@ def test_a_clip_that_was_renamed_is_its_user_s(tmp_path: Path) -> None:
     kept = tmp_path / named("20300101", "loud-the_good_one")
     (tmp_path / named("20300101")).rename(kept)
     try:
-        os.getxattr(kept, clip_writer.NAME)
+        os.getxattr(kept, clip_writer.NAME_ATTRIBUTE)
     except OSError:
         pytest.skip("this file system has no extended attributes")
     for day in (2, 3, 4):
