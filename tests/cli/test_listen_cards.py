@@ -84,7 +84,7 @@ def test_a_busy_card_is_called_busy_everywhere(
     wait_for("the line", lambda: f"kwsd: {busy}; retrying" in errors(tmp_path))
     fake_cards.clear("usbmic", "busy")
     assert running.event()["keyword"] == "loud"
-    assert "kwsd: the microphone 'usbmic' is there" in errors(tmp_path)
+    assert "kwsd: connected to the microphone 'usbmic'" in errors(tmp_path)
 
 
 def test_a_card_may_go_and_come_again_and_again(

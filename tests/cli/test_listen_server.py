@@ -51,7 +51,7 @@ def test_no_microphone_but_a_monitor_is_said(
     code, error = running.stop()
     assert code == 0
     assert "no microphone: the default source is a monitor of a loudspeaker; retrying\n" in error
-    assert "kwsd: the microphone 'default' is there\n" in error
+    assert "kwsd: connected to the microphone 'default'\n" in error
     assert running.rest() == []
 
 
