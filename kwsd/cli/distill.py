@@ -126,9 +126,11 @@ def command(
     needs_torch()
     from kwsd.training.augment.pool import ScenePool, StillPool
     from kwsd.training.augment.training_set import Recordings
-    from kwsd.training.fit.distillation import Distillation, teaching
+    from kwsd.training.fit.distillation import teacher_annotator
+    from kwsd.training.fit.losses import DistillationLoss
+    from kwsd.training.fit.recipe import Recipe
     from kwsd.training.fit.search import ALPHAS, TEMPERATURES, evaluator, finished, open_study, run_trial
-    from kwsd.training.fit.trainer import Recipe, Trainer, read_checkpoint
+    from kwsd.training.fit.trainer import Trainer, read_checkpoint
     from kwsd.training.release.runs import record as add_record
     from kwsd.training.report.plots import grid_plot, search_plot
 
@@ -144,7 +146,7 @@ def command(
             raise UsageError(f"--{name} does not go with --grid" if grid else f"--{name} goes with --grid")
     architecture = Architecture(channels, kernel, stride, hidden)
     recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
-    distillation = Distillation(temperature, alpha, attention)
+    loss = DistillationLoss(temperature, alpha, attention)
     if out:
         check_room(out, architecture)
         if resume:
@@ -158,12 +160,12 @@ def command(
         study = open_study(storage, f"{first.keyword}-{kind}", search)
     recordings = Recordings.read(data, first.keyword, noise, speech, hard)
     check_recordings(recordings)
-    answers = teaching(crnns, first.settings.window)
+    annotator = teacher_annotator(crnns, first.settings.window)
     if not grid:
         assert out is not None
-        pool = ScenePool(recordings.scenes(), seed, answers)
+        pool = ScenePool(recordings.scenes(recipe.augmentation), seed, annotator)
         checkpoint = out.with_suffix(".ckpt")
-        trainer = Trainer(recipe, pool, recordings.validation(), checkpoint, distillation)
+        trainer = Trainer(recipe, pool, recordings.validation(), checkpoint, loss)
         details = {
             "temperature": temperature,
             "alpha": alpha,
@@ -172,7 +174,8 @@ def command(
         }
         train_and_ship(trainer, recordings, out, "distill", details, record, resume, heir_of=first)
         return
-    evaluate = evaluator(recordings, StillPool(recordings.scenes(), seed, answers), epochs, seed)
+    pool = StillPool(recordings.scenes(recipe.augmentation), seed, annotator)
+    evaluate = evaluator(recordings, pool, recipe)
     trials = trials if search else min(trials, len(TEMPERATURES) * len(ALPHAS))
     with (
         trial_progress(trials) as on_trial,

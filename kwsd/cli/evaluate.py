@@ -105,7 +105,7 @@ def _clips(
     needs_torch()
     from kwsd.training.augment.training_set import Recordings
     from kwsd.training.evaluate.metrics import misranked
-    from kwsd.training.fit.clip_scores import check_window
+    from kwsd.training.fit.recipe import check_window
     from kwsd.training.release.ship import clip_metrics, interval, split_scores
 
     crnn, read = load_crnn(model)

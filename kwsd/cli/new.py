@@ -15,7 +15,6 @@ from kwsd.cli.workshop import (
     NOISE,
     RESUME,
     SEED,
-    SNR,
     SPEECH,
     TRAINED,
     UNSEEN,
@@ -26,13 +25,11 @@ from kwsd.cli.workshop import (
     filling,
     needs_teacher,
     needs_torch,
-    taught,
-    teacher_details,
     tell,
     train_and_ship,
+    trainer_with_teacher,
 )
 
-MINE_FROM = 0.2  # posterior
 AT_LEAST_ONE = click.IntRange(1, COUNT.max)
 
 
@@ -89,17 +86,20 @@ def command(
     needs_teacher()  # before anything is spoken, which takes a while
     from kwsd.runtime.model import BASELINE, check_keyword
     from kwsd.runtime.modelfile import read_model
-    from kwsd.training.augment import voice as revoice
+    from kwsd.training.augment import voice
+    from kwsd.training.augment.augmentation import Augmentation
     from kwsd.training.augment.training_set import Recordings
     from kwsd.training.data.speech_commands import files_of
     from kwsd.training.evaluate.mining import mine
     from kwsd.training.evaluate.streams import conditions
-    from kwsd.training.fit.trainer import Recipe, read_checkpoint
+    from kwsd.training.fit.recipe import Recipe, Teaching
+    from kwsd.training.fit.trainer import read_checkpoint
 
-    if not revoice.available():
+    if not voice.available():
         tell("praat-parselmouth is not installed: trained on fewer voices")
     check_keyword(keyword)
-    recipe = Recipe(BASELINE, epochs=epochs, seed=seed)
+    teaching, augmentation = Teaching.for_synthetic_voices(), Augmentation.for_synthetic_voices()
+    recipe = Recipe(BASELINE, epochs=epochs, seed=seed, augmentation=augmentation, teaching=teaching)
     folder = work or out.with_suffix(".speech")
     first, mined = folder / "first.pt", folder / "mined"
     NewFolder().check(folder)
@@ -109,29 +109,30 @@ def command(
             read_checkpoint(checkpoint, recipe)
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
     speak(keyword, folder, counts, kokoro, jobs, seed)
-    recordings = Recordings.spoken(folder, keyword, data, noise, speech, hard)
+    recordings = Recordings.spoken(folder, keyword, data, noise, speech, hard, augmentation.nearest_phonemes)
     check_recordings(recordings)
-    details = {**teacher_details(recordings, recipe), "mined_from": MINE_FROM, "mined_snr": SNR}
     if not (resume and first.exists()):
         again = resume and first.with_suffix(".ckpt").exists()
-        train_and_ship(taught(recordings, recipe, first), recordings, first, "new", details, resume=again)
+        trainer = trainer_with_teacher(recordings, recipe, first)
+        train_and_ship(trainer, recordings, first, "new", resume=again)
         shutil.rmtree(mined, ignore_errors=True)  # what another model was wrong about
     files = [path for each in recordings.speech for path in files_of(each, "training")]
     with filling(mined), console.status("looking for what the first model takes for the keyword"):
-        for around in conditions(recordings, "training", SNR):
-            mine(read_model(first), files, mined, MINE_FROM, lambda *_: None, around)
-    recordings = Recordings.spoken(folder, keyword, data, noise, speech, (*hard, mined))
+        for around in conditions(recordings, "training", teaching.snr):
+            mine(read_model(first), files, mined, teaching.mined_from, lambda *_: None, around)
+    recordings = Recordings.spoken(
+        folder, keyword, data, noise, speech, (*hard, mined), augmentation.nearest_phonemes
+    )
     check_recordings(recordings)
 
     again = resume and out.with_suffix(".ckpt").exists()
-    trainer = taught(recordings, recipe, out)
+    trainer = trainer_with_teacher(recordings, recipe, out)
     train_and_ship(
         trainer,
         recordings,
         out,
         "new",
-        details,
         resume=again,
-        choose=choosing(recordings, unseen, fa_per_hour, jobs),
+        choose=choosing(recordings, unseen, teaching.snr, fa_per_hour, jobs),
     )
     tell(f"now: kwsd listen --model {out}")

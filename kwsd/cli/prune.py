@@ -68,9 +68,11 @@ def command(
     needs_torch()
     from kwsd.training.augment.pool import ScenePool
     from kwsd.training.augment.training_set import Recordings
-    from kwsd.training.fit.distillation import Distillation, teaching
+    from kwsd.training.fit.distillation import teacher_annotator
+    from kwsd.training.fit.losses import DistillationLoss
     from kwsd.training.fit.prune import importances, losses, pruned, strongest
-    from kwsd.training.fit.trainer import Recipe, Trainer
+    from kwsd.training.fit.recipe import Recipe
+    from kwsd.training.fit.trainer import Trainer
 
     crnn, read = load_crnn(model)
     a = crnn.architecture
@@ -80,10 +82,10 @@ def command(
     loaded = [load_crnn(name) for name in teacher]
     recordings = Recordings.read(data, read.keyword, noise, speech, hard)
     check_recordings(recordings)
-    answers = teaching([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
-    pool = ScenePool(recordings.scenes(), seed, answers)
+    annotator = teacher_annotator([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
+    pool = ScenePool(recordings.scenes(Recipe(a).augmentation), seed, annotator)
     pool.move(0)
-    objective, validation, window = Distillation(), recordings.validation(), read.settings.window
+    objective, validation, window = DistillationLoss(), recordings.validation(), read.settings.window
     for done in range(1, rounds + 1):
         recipe = Recipe(crnn.architecture, window=window, seed=seed)
         importance = importances(crnn, losses(pool, objective, recipe))

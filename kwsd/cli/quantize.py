@@ -76,8 +76,10 @@ def command(
     needs_torch()
     from kwsd.training.augment.pool import ScenePool
     from kwsd.training.augment.training_set import Recordings
-    from kwsd.training.fit.distillation import Distillation, teaching
-    from kwsd.training.fit.trainer import Recipe, Trainer, read_checkpoint
+    from kwsd.training.fit.distillation import teacher_annotator
+    from kwsd.training.fit.losses import DistillationLoss
+    from kwsd.training.fit.recipe import Recipe
+    from kwsd.training.fit.trainer import Trainer, read_checkpoint
     from kwsd.training.nn.quantize import quantized
     from kwsd.training.release.ship import HANDED_DOWN
 
@@ -113,13 +115,13 @@ def command(
             network, window, recordings, out, "quantize", details, record, None, settings, read.verifier
         )
         return
-    answers, objective = None, None
+    annotator, objective = None, None
     if teacher:
         loaded = [load_crnn(name) for name in teacher]
-        answers = teaching([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
-        objective = Distillation()
+        annotator = teacher_annotator([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
+        objective = DistillationLoss()
         details["teachers"] = len(teacher)
-    pool = ScenePool(recordings.scenes(), seed, answers)
+    pool = ScenePool(recordings.scenes(recipe.augmentation), seed, annotator)
     validation = recordings.validation()
     trainer = Trainer(recipe, pool, validation, out.with_suffix(".ckpt"), objective, network)
     train_and_ship(trainer, recordings, out, "qat", details, record, resume, heir_of=read)

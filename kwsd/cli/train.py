@@ -22,9 +22,8 @@ from kwsd.cli.workshop import (
     download_with_progress,
     needs_teacher,
     needs_torch,
-    taught,
-    teacher_details,
     train_and_ship,
+    trainer_with_teacher,
 )
 from kwsd.errors import UsageError
 
@@ -84,10 +83,14 @@ def command(
     from kwsd.runtime.model import BASELINE, STUDENT, check_keyword
     from kwsd.training.augment.pool import ScenePool
     from kwsd.training.augment.training_set import Recordings
-    from kwsd.training.fit.trainer import Recipe, Trainer, read_checkpoint
+    from kwsd.training.fit.recipe import Recipe, Teaching
+    from kwsd.training.fit.trainer import Trainer, read_checkpoint
 
     check_keyword(keyword)
-    recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed)
+    teaching = None
+    if embedding:
+        teaching = Teaching() if verifier else Teaching.without_second_stage()
+    recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed, teaching=teaching)
     if resume:
         read_checkpoint(out.with_suffix(".ckpt"), recipe)
     check_room(out, recipe.architecture, embedding)
@@ -97,10 +100,11 @@ def command(
     recordings = Recordings.read(data, keyword, noise, speech, hard)
     check_recordings(recordings)
     if embedding:
-        trainer = taught(recordings, recipe, out, verifier)
-        details = teacher_details(recordings, recipe, verifier)
+        trainer = trainer_with_teacher(recordings, recipe, out)
     else:
-        pool, details = ScenePool(recordings.scenes(), seed), {}
+        pool = ScenePool(recordings.scenes(recipe.augmentation), seed)
         trainer = Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"))
-    choose = choosing(recordings, unseen, FA_PER_HOUR, jobs=1) if embedding and verifier else None
-    train_and_ship(trainer, recordings, out, "train", details, record, resume, choose)
+    choose = None
+    if teaching and teaching.second_stage:
+        choose = choosing(recordings, unseen, teaching.snr, FA_PER_HOUR, jobs=1)
+    train_and_ship(trainer, recordings, out, "train", None, record, resume, choose)

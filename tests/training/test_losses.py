@@ -10,9 +10,15 @@ from torch import Tensor, nn
 from kwsd.runtime.model import BASELINE, STUDENT
 from kwsd.runtime.verifier import EMBEDDING
 from kwsd.training.augment.pool import Scenes
-from kwsd.training.fit.distillation import Distillation
-from kwsd.training.fit.teacher import FromHeads, _head_loss
-from kwsd.training.fit.trainer import Recipe, near, scene_loss, step_ends
+from kwsd.training.fit.losses import (
+    DistillationLoss,
+    HeadDistillationLoss,
+    label_loss,
+    near_word_end,
+    step_ends,
+)
+from kwsd.training.fit.recipe import Recipe, Teaching
+from kwsd.training.fit.teacher import head_loss
 
 RECIPE = Recipe(STUDENT)  # from 0.1 s before the word's end to 0.25 s after it
 STEP = STUDENT.stride[1]
@@ -29,12 +35,12 @@ def divergence(teacher: float, student: float, temperature: float) -> float:
     return temperature**2 * (p * log(p / q) + (1 - p) * log((1 - p) / (1 - q)))
 
 
-def scenes(keyword: list[bool], onset: float, end: float, **notes: Tensor) -> Scenes:
+def scenes(keyword: list[bool], onset: float, end: float, **annotations: Tensor) -> Scenes:
     """As many scenes as `keyword` has values, all with the word at the same place."""
     count = len(keyword)
     frames = torch.zeros(count, 1, 1)
     return Scenes(
-        frames, torch.tensor(keyword), torch.full((count,), onset), torch.full((count,), end), notes
+        frames, torch.tensor(keyword), torch.full((count,), onset), torch.full((count,), end), annotations
     )
 
 
@@ -65,7 +71,7 @@ def test_a_step_ends_with_its_last_sample() -> None:
 
 def test_near_the_word_is_from_a_tenth_before_its_end_to_a_quarter_after() -> None:
     ends = torch.tensor([1.45, 1.55, 1.60, 1.84, 1.86])
-    found = near(ends, scenes([True, False], 1.0, 1.6), RECIPE)
+    found = near_word_end(ends, scenes([True, False], 1.0, 1.6), RECIPE)
     assert found.tolist() == [[False, True, True, True, False], [False] * 5]
 
 
@@ -90,22 +96,22 @@ ENDS = [1.0, 1.14, 1.3, 1.45, 1.55, 1.7, 1.8, 1.9]  # onset 1, end 1.6: two are 
     ],
 )
 def test_the_labels_loss_of_one_scene(keyword: bool, odds: list[float], wanted: float) -> None:
-    loss = scene_loss(logits([odds]), torch.tensor(ENDS), scenes([keyword], 1.0, 1.6), RECIPE)
+    loss = label_loss(logits([odds]), torch.tensor(ENDS), scenes([keyword], 1.0, 1.6), RECIPE)
     assert loss.item() == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_labels_loss_is_the_scenes_mean() -> None:
     odds = [[1.0, -1, 5, 5, 0.5, -0.5, 2, 5], [1.0, -1, 0, 0, 0, 0, 0, 2]]
     each = [
-        scene_loss(logits([row]), torch.tensor(ENDS), scenes([keyword], 1.0, 1.6), RECIPE).item()
+        label_loss(logits([row]), torch.tensor(ENDS), scenes([keyword], 1.0, 1.6), RECIPE).item()
         for row, keyword in zip(odds, (True, False), strict=True)
     ]
-    both = scene_loss(logits(odds), torch.tensor(ENDS), scenes([True, False], 1.0, 1.6), RECIPE).item()
+    both = label_loss(logits(odds), torch.tensor(ENDS), scenes([True, False], 1.0, 1.6), RECIPE).item()
     assert both == pytest.approx(sum(each) / 2, rel=1e-5)
 
 
 def test_a_word_with_one_step_near_it_is_asked_for_that_one() -> None:
-    loss = scene_loss(
+    loss = label_loss(
         logits([[0.0, 3.0, 0.0]]), torch.tensor([1.3, 1.6, 2.0]), scenes([True], 1.0, 1.6), RECIPE
     )
     assert loss.item() == pytest.approx(softplus(-3) / 2, rel=1e-5)
@@ -113,7 +119,7 @@ def test_a_word_with_one_step_near_it_is_asked_for_that_one() -> None:
 
 def test_the_labels_push_the_word_up_and_all_else_down() -> None:
     network = Student([[0.0] * 8, [0.0] * 8])
-    scene_loss(network.logits, torch.tensor(ENDS), scenes([True, False], 1.0, 1.6), RECIPE).backward()
+    label_loss(network.logits, torch.tensor(ENDS), scenes([True, False], 1.0, 1.6), RECIPE).backward()
     assert network.logits.grad is not None
     keyword, other = network.logits.grad[..., 1].sign().tolist()
     assert keyword[:4] == [1, 1, 0, 0]  # a step down the gradient lowers the first two; the next are free
@@ -136,7 +142,7 @@ def teachers(odds: list[list[float]], energy: list[list[float]] | None = None) -
 def test_the_soft_loss_is_over_the_steps_that_a_teacher_knows_of(keyword: bool) -> None:
     student, teacher = [0.5, -1, 2, 0, 1, -2, 3, 1], [1.0, -3, 4, 1, 1, 2, -1, -4]
     known = scenes([keyword], 0.1, 0.5, **teachers([teacher]))
-    loss = Distillation(temperature=2.0, alpha=1.0)(Student([student]), known, STEP, RECIPE)  # type: ignore[arg-type]
+    loss = DistillationLoss(temperature=2.0, alpha=1.0)(Student([student]), known, STEP, RECIPE)  # type: ignore[arg-type]
     steps = TAUGHT if keyword else 8
     pairs = list(zip(teacher, student, strict=True))[:steps]
     assert loss.item() == pytest.approx(SECONDS * sum(divergence(*pair, 2.0) for pair in pairs), rel=1e-4)
@@ -147,9 +153,9 @@ def test_alpha_weighs_the_soft_loss_against_the_labels() -> None:
     known = scenes([False], 0.1, 0.5, **teachers(teacher))
 
     def loss(alpha: float) -> float:
-        return Distillation(2.0, alpha)(Student(student), known, STEP, RECIPE).item()  # type: ignore[arg-type]
+        return DistillationLoss(2.0, alpha)(Student(student), known, STEP, RECIPE).item()  # type: ignore[arg-type]
 
-    hard = scene_loss(logits(student), step_ends(STUDENT, 8, STEP), known, RECIPE).item()
+    hard = label_loss(logits(student), step_ends(STUDENT, 8, STEP), known, RECIPE).item()
     assert loss(0) == pytest.approx(hard, rel=1e-5)
     assert loss(0.3) == pytest.approx(0.3 * loss(1) + 0.7 * hard, rel=1e-5)
 
@@ -158,7 +164,7 @@ def test_the_soft_loss_is_the_mean_over_scenes() -> None:
     student, teacher = [0.5, -1, 2, 0], [1.0, -3, 4, 1]
     one = scenes([False], 0.1, 0.5, **teachers([teacher]))
     two = scenes([False, False], 0.1, 0.5, **teachers([teacher, teacher]))
-    objective = Distillation(2.0, 1.0)
+    objective = DistillationLoss(2.0, 1.0)
     single = objective(Student([student]), one, STEP, RECIPE).item()  # type: ignore[arg-type]
     assert objective(Student([student] * 2), two, STEP, RECIPE).item() == pytest.approx(single)  # type: ignore[arg-type]
 
@@ -166,7 +172,7 @@ def test_the_soft_loss_is_the_mean_over_scenes() -> None:
 def test_the_soft_loss_pulls_a_student_towards_its_teacher() -> None:
     network = Student([[0.0, 0.0, 0.0, 0.0]])
     known = scenes([False], 0.1, 0.5, **teachers([[3.0, -3.0, 1.0, 0.0]]))
-    Distillation(2.0, 1.0)(network, known, STEP, RECIPE).backward()  # type: ignore[arg-type]
+    DistillationLoss(2.0, 1.0)(network, known, STEP, RECIPE).backward()  # type: ignore[arg-type]
     assert network.logits.grad is not None
     assert network.logits.grad[0, :, 1].sign().tolist() == [-1, 1, -1, 0]
 
@@ -175,7 +181,9 @@ def test_the_attention_loss_is_the_mean_over_the_steps_near_the_word() -> None:
     student, teacher = [0.0] * 8, [0.0, 1, -1, 2, 0, 3, 1, 5]
     known = scenes([True, False], 0.1, 0.5, **teachers([[0.0] * 8] * 2, [teacher] * 2))
     recipe = Recipe(STUDENT, window=2)
-    loss = Distillation(2.0, 1.0, attention=3.0)(Student([[0.0] * 8] * 2, [student] * 2), known, STEP, recipe)  # type: ignore[arg-type]
+    loss = DistillationLoss(2.0, 1.0, attention=3.0)(
+        Student([[0.0] * 8] * 2, [student] * 2), known, STEP, recipe
+    )  # type: ignore[arg-type]
 
     def window(last: int) -> float:  # of two steps, looked at alike by the student
         weights = [exp(teacher[i]) for i in (last - 1, last)]
@@ -211,15 +219,8 @@ def from_heads(
     """The loss of a student that answers `student` at 16 steps; the heads hear `odds`, at 0.782, 0.862 ..."""
     embeddings = torch.zeros(len(odds), len(odds[0]), EMBEDDING)
     embeddings[..., 0] = torch.tensor(odds)
-    objective = FromHeads(
-        list(heads),  # type: ignore[arg-type]
-        nn.Identity(),  # type: ignore[arg-type]
-        STUDENT.hidden,
-        soft,
-        heard,
-        hard,
-        temperature=2.0,
-    )
+    teaching = Teaching(posterior_weight=soft, embedding_weight=heard, label_weight=hard, temperature=2.0)
+    objective = HeadDistillationLoss([*heads], nn.Identity(), STUDENT.hidden, teaching)  # type: ignore[arg-type]
     nn.init.zeros_(objective.projection.weight)
     nn.init.constant_(objective.projection.bias, 0.5)
     known = scenes(keyword, 0.3, 0.8, embedding=embeddings)
@@ -254,7 +255,7 @@ def test_a_student_learns_what_the_heads_heard() -> None:
 
 
 def test_a_student_of_heads_learns_the_labels_too() -> None:
-    labels = scene_loss(
+    labels = label_loss(
         logits([[0.0] * 16]), step_ends(STUDENT, 16, STEP), scenes([True], 0.3, 0.8), RECIPE
     ).item()
     assert from_heads([[2.0] * 7], [True], 0.0, 0.0, 0.4) == pytest.approx(0.4 * labels, rel=1e-5)
@@ -264,5 +265,5 @@ def test_a_student_of_heads_learns_the_labels_too() -> None:
 def test_heads_may_say_yes_a_little_later_than_the_student() -> None:
     embeddings = torch.zeros(1, 7, EMBEDDING)
     embeddings[0, 4, 0] = embeddings[0, 5, 0] = 4.0  # at 1.102 and 1.182, 0.30 and 0.38 s after the end
-    loss = _head_loss(Head(), embeddings, scenes([True], 0.3, 0.8), RECIPE)  # type: ignore[arg-type]
+    loss = head_loss(Head(), embeddings, scenes([True], 0.3, 0.8), RECIPE, Teaching())
     assert loss.item() == pytest.approx((softplus(-4) + softplus(0)) / 2, rel=1e-4)

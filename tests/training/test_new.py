@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from small_recipes import make_recipes_small
 
 from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
 from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector
 from kwsd.runtime.model import STUDENT
 from kwsd.runtime.modelfile import read_model
-from kwsd.training.augment.pool import ScenePool
+from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.speech_commands import read_audio
 from kwsd.training.evaluate.streams import streams_of
@@ -28,12 +29,10 @@ KEYWORD = "hey computer"
 @pytest.fixture(scope="module", autouse=True)
 def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ScenePool.__init__, "__defaults__", (None, 1, 2, 256))
+        few = {"first_chunks": 1, "kept_chunks": 2, "chunk": 256}
+        labels = {"posterior_weight": 0.3, "embedding_weight": 0.1, "label_weight": 1.0}  # learned sooner
+        make_recipes_small(patch, few, labels | {"head_batches": 100, "heads": 1})
         patch.setattr("kwsd.runtime.model.BASELINE", STUDENT)
-        patch.setattr("kwsd.cli.workshop.HEAD_BATCHES", 100)
-        patch.setattr("kwsd.training.fit.teacher.HEADS", 1)
-        labels = {"soft": 0.3, "heard": 0.1, "hard": 1.0}  # they are quicker learned
-        patch.setattr("kwsd.cli.workshop.VERIFIED", labels)
         patch.setattr("kwsd.training.synthesis.voices.shutil.which", lambda _: None)  # no flite
         yield
 
@@ -92,7 +91,8 @@ def test_without_praat_it_trains_on_fewer_voices_and_says_so(
     made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "parselmouth", None)  # as if it were not installed
-    scenes = Recordings.spoken(made[1], KEYWORD, None, (), ()).scenes()
+    augmentation = Augmentation.for_synthetic_voices()
+    scenes = Recordings.spoken(made[1], KEYWORD, None, (), ()).scenes(augmentation)
     assert scenes.draw(8, np.random.default_rng(0)).audio.any()
 
     def nobody(*_: object) -> None:

@@ -20,15 +20,15 @@ class LogMel(nn.Module):
 
 
 class SpecAugment(nn.Module):
-    """Mask bands and short stretches of frames (Park et al. 2019, arXiv 1904.08779), each scene its own."""
+    """Masks mel bands and frames of each example, at most so many (Park et al. 2019, arXiv 1904.08779)."""
 
-    def __init__(self, bands: int = 6, frames: int = 10) -> None:
+    def __init__(self, bands: int, frames: int) -> None:
         super().__init__()
         self.bands = FrequencyMasking(bands, iid_masks=True)
         self.frames = TimeMasking(frames, iid_masks=True)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """frames: (batch, time, mels); masked values take the scene's mean."""
+        """frames: (batch, time, mels); masked values take the example's mean."""
         mean = frames.mean(dim=(1, 2), keepdim=True)
         image = (frames - mean).transpose(1, 2).unsqueeze(1)
         masked: Tensor = self.frames(self.bands(image)).squeeze(1).transpose(1, 2)

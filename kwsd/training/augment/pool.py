@@ -1,7 +1,8 @@
-"""A pool of scenes as frames: drawing a scene costs more than training on it, so each is used several times.
+"""A pool of training examples as frames: drawing one costs more than training on it, so each is used often.
 
-Scenes come in chunks from an endless sequence, of which the pool is a window that moves on by one chunk an
-epoch. Chunk k depends on the seed and k alone, so a resumed run sees what an unbroken one would have seen.
+Examples come in chunks from an endless sequence. The pool holds a few chunks in a row, and moves on by one
+each epoch. Chunk k depends on the seed and k alone, so a resumed run sees what an unbroken one would have
+seen.
 """
 
 import math
@@ -16,100 +17,101 @@ from kwsd.runtime.frontend import N_MELS, POWER_FLOOR
 from kwsd.training.augment.features import LogMel, SpecAugment
 from kwsd.training.augment.scenes import SceneMaker
 
-_PART = 128  # scenes turned into frames at once
-_GAIN = 6.0  # dB by which a scene's level differs from use to use, at most
-_TILT = 6.0  # dB by which its lowest and highest band do, in opposite directions, at most
+_PART = 128  # examples that are turned into frames at once
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """frames: (n, time, mels). keyword: (n,) bool. onset, end: (n,) seconds, as in SceneBatch.
+    """Training examples. frames: (n, time, mels). keyword: (n,) bool. onset, end: (n,) s, as in SceneBatch.
 
-    notes: what else is known of each scene, (n, ...) each: a teacher's answers.
+    annotations: what a teacher says of each example, by name, (n, ...) each.
     """
 
     frames: Tensor
     keyword: Tensor
     onset: Tensor
     end: Tensor
-    notes: dict[str, Tensor]
+    annotations: dict[str, Tensor]
 
     def rows(self, index: Tensor) -> "Scenes":
-        """The scenes at `index`."""
-        notes = {name: note[index] for name, note in self.notes.items()}
-        return Scenes(self.frames[index], self.keyword[index], self.onset[index], self.end[index], notes)
+        """The examples at `index`."""
+        annotations = {name: values[index] for name, values in self.annotations.items()}
+        return Scenes(
+            self.frames[index], self.keyword[index], self.onset[index], self.end[index], annotations
+        )
 
 
-Annotate = Callable[[Tensor, Tensor], dict[str, Tensor]]
+Annotator = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
 
 class ScenePool:
-    """Batches of scenes without end. Frames are kept in float16, 20 MB for a thousand scenes.
+    """Any number of batches of examples. Frames are kept in float16, 20 MB for a thousand examples.
 
-    chunk: scenes. first: chunks at the start; one more comes with each epoch, beyond `limit` the oldest goes.
-    annotate: from audio (n, samples) and frames (n, time, mels) to notes, called once for every scene.
+    annotator: makes annotations of audio (n, samples) and frames (n, time, mels), once for every example.
+    first: chunks at the start, where they are not as many as the augmentation says.
     """
 
     def __init__(
-        self,
-        scenes: SceneMaker,
-        seed: int,
-        annotate: Annotate | None = None,
-        first: int = 6,
-        limit: int = 16,
-        chunk: int = 1024,
+        self, scenes: SceneMaker, seed: int, annotator: Annotator | None = None, first: int | None = None
     ) -> None:
-        self._scenes, self._seed, self._annotate = scenes, seed, annotate
-        self._first, self._limit, self._chunk = first, limit, chunk
+        self._scenes, self._seed, self._annotator = scenes, seed, annotator
+        self._augmentation = scenes.augmentation
+        self._first = first or self._augmentation.first_chunks
         self._chunks: dict[int, Scenes] = {}
-        self._front_end, self._augment = LogMel(), SpecAugment()
+        self._front_end = LogMel()
+        self._mask = SpecAugment(self._augmentation.masked_bands, self._augmentation.masked_frames)
 
     def move(self, epoch: int) -> None:
         """Hold the chunks of `epoch`, counted from 0."""
         last = self._first + epoch
-        wanted = range(max(0, last - self._limit), last)
+        self._hold(range(max(0, last - self._augmentation.kept_chunks), last))
+
+    def _hold(self, wanted: range) -> None:
         kept = {k: self._chunks[k] for k in wanted if k in self._chunks}
         self._chunks = kept | {k: self._draw(k) for k in wanted if k not in kept}
 
     def pick(self, count: int, random: np.random.Generator) -> Scenes:
-        """`count` scenes at random from one chunk, as they were drawn."""
+        """`count` examples at random from one chunk, as they were drawn."""
         chunk = self._chunks[int(random.choice(list(self._chunks)))]
-        return chunk.rows(torch.from_numpy(random.choice(self._chunk, count, replace=False)))
+        return chunk.rows(torch.from_numpy(random.choice(self._augmentation.chunk, count, replace=False)))
 
     def batch(self, count: int, random: np.random.Generator) -> Scenes:
-        """As `pick`; level, tilt and SpecAugment masks are drawn anew."""
+        """As `pick`, each time at another level and tilt and with other SpecAugment masks."""
         scenes = self.pick(count, random)
         gain, tilt = random.uniform(-1, 1, (2, count, 1, 1)).astype(np.float32)
-        shift = torch.from_numpy(_GAIN * gain + _TILT * tilt * np.linspace(-1, 1, N_MELS, dtype=np.float32))
+        slope = self._augmentation.tilt * tilt * np.linspace(-1, 1, N_MELS, dtype=np.float32)
+        shift = torch.from_numpy(self._augmentation.gain * gain + slope)
         frames = (scenes.frames.float() + shift * (math.log(10) / 10)).clamp(min=math.log(POWER_FLOOR))
-        return Scenes(self._augment(frames), scenes.keyword, scenes.onset, scenes.end, scenes.notes)
+        return Scenes(self._mask(frames), scenes.keyword, scenes.onset, scenes.end, scenes.annotations)
 
     def _draw(self, number: int) -> Scenes:
         random = np.random.default_rng([self._seed, number])
         parts = []
         with torch.no_grad():
-            for start in range(0, self._chunk, _PART):
-                drawn = self._scenes.draw(min(_PART, self._chunk - start), random)
+            for start in range(0, self._augmentation.chunk, _PART):
+                drawn = self._scenes.draw(min(_PART, self._augmentation.chunk - start), random)
                 audio = torch.from_numpy(drawn.audio)
                 frames = self._front_end(audio)
-                notes = self._annotate(audio, frames) if self._annotate else {}
+                annotations = self._annotator(audio, frames) if self._annotator else {}
                 keyword, onset, end = map(torch.from_numpy, (drawn.keyword, drawn.onset, drawn.end))
-                parts.append(Scenes(frames.half(), keyword, onset, end, notes))
+                parts.append(Scenes(frames.half(), keyword, onset, end, annotations))
         return joined(parts)
 
 
 class StillPool(ScenePool):
-    """A pool that keeps the scenes it starts with: many short runs share them."""
+    """A pool that keeps the examples it starts with, all of them: many short runs share them."""
 
     def move(self, epoch: int) -> None:  # noqa: ARG002
-        """Hold the chunks of the first epoch."""
-        super().move(0)
+        """Hold the first chunks."""
+        self._hold(range(self._first))
 
 
 def joined(parts: list[Scenes]) -> Scenes:
-    """Several lots of scenes as one."""
+    """Several batches of examples as one."""
     frames, keyword, onset, end = (
         torch.cat([getattr(part, name) for part in parts]) for name in ("frames", "keyword", "onset", "end")
     )
-    notes = {name: torch.cat([part.notes[name] for part in parts]) for name in parts[0].notes}
-    return Scenes(frames, keyword, onset, end, notes)
+    annotations = {
+        name: torch.cat([part.annotations[name] for part in parts]) for name in parts[0].annotations
+    }
+    return Scenes(frames, keyword, onset, end, annotations)

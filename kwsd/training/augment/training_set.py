@@ -10,18 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.errors import UsageError
-from kwsd.training.augment import voice as revoice
+from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.scenes import SceneMaker, in_noise
 from kwsd.training.data.reader import Reader
 from kwsd.training.data.speech_commands import NOISE_FOLDER, Clip, clips_of, files_of, padded, read_tree
 from kwsd.training.synthesis.generate import MANIFEST
 
 Audio = npt.NDArray[np.int16]
-
-NEAREST = 1.5  # phonemes that a near miss must differ by, at least
-# where the voices are synthetic, and so few and clear at high frequencies as no people are:
-REVOICED = 0.7  # share of the words that another speaker says
-NARROW = 0.3  # share of the scenes whose microphone hears no high frequencies
 
 
 @dataclass(frozen=True)
@@ -62,19 +57,20 @@ class Recordings:
         noise: tuple[Path, ...],
         speech: tuple[Path, ...],
         hard: tuple[Path, ...] = (),
+        nearest: float = Augmentation.nearest_phonemes,
     ) -> "Recordings":
         """What `kwsd synthesize` wrote to `folder`, each voice a speaker, and other words of the tree `data`.
 
-        Near misses of the training voices are hard negatives, too. The nearest are left out: people say the
-        keyword itself as differently as that.
+        Near misses of the training voices are hard negatives, too. Those that differ by less than `nearest`
+        phonemes are left out: people vary the keyword itself by as much.
         """
         names = {"keyword": keyword, "near_misses": "near miss"}
         records = map(json.loads, (folder / MANIFEST).read_text("utf-8").splitlines())
-        nearest = {folder / record["file"] for record in records if 0 < record["distance"] < NEAREST}
+        too_near = {folder / record["file"] for record in records if 0 < record["distance"] < nearest}
         tree = [
             replace(clip, word=names[clip.word], split=clip.split.replace("testing", "training"))
             for clip in clips_of(folder)
-            if clip.word in names and clip.path not in nearest
+            if clip.word in names and clip.path not in too_near
         ]
         near = tuple(clip.path for clip in tree if clip.word == "near miss" and clip.split == "training")
         tree += [clip for clip in clips_of(data) if clip.word != keyword] if data else []
@@ -118,9 +114,9 @@ class Recordings:
         return [audio for clip in clips if (audio := self.reader.word(clip.path)) is not None]
 
     def validation(self) -> tuple[Audio, Audio]:
-        """The validation clips as they are and once more in noise of 0 to 15 dB, keyword and others.
+        """The validation clips as they are and once more in noise (VALIDATION_SNR), keyword and others.
 
-        In noise there are mistakes enough to tell two epochs apart where there are next to none without.
+        Without noise there may be too few mistakes to tell two epochs apart.
         """
         random = np.random.default_rng(0)
         noise = self.noise_of("validation") or self.noise_of("training")
@@ -136,14 +132,12 @@ class Recordings:
             [*whole, *(path for folder in self.noise for path in files_of(folder, split))]
         )
 
-    def scenes(self) -> SceneMaker:
-        """Scenes of the training split of everything."""
+    def scenes(self, augmentation: Augmentation) -> SceneMaker:
+        """Makes training examples of the training split of everything."""
         keyword, others = (self._audio(clips) for clips in self.words("training"))
         speech = self.reader.sounds(path for folder in self.speech for path in files_of(folder, "training"))
         hard = self.reader.sounds(self.hard)
-        revoiced = REVOICED if self.synthetic and revoice.available() else 0.0
-        narrow = NARROW if self.synthetic else 0.0
-        return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, revoiced, narrow)
+        return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, augmentation)
 
     def facts(self) -> dict[str, Any]:
         """What the run used, for the model's card."""

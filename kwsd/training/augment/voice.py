@@ -1,19 +1,20 @@
-"""The same words by another speaker: formants, pitch, melody and pace changed apart from each other."""
+"""Voice conversion: another speaker's formants, pitch, melody and pace, each changed independently."""
 
 import importlib.util
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from kwsd.pcm import SAMPLE_RATE
 
+if TYPE_CHECKING:
+    from kwsd.training.augment.augmentation import Augmentation
+
 Floats = npt.NDArray[np.float32]
 
-FORMANTS = (0.8, 1.28)  # times the speaker's own: a longer or a shorter throat
-PITCH = (80.0, 330.0)  # Hz, the median: a low man's to a child's
-MELODY = (0.3, 1.1)  # times the pitch's own range; from 1.14 on a pitch could pass 0 Hz, and Praat hangs
-PACE = (0.8, 1.25)  # times the duration
+MELODY_LIMIT = 1.13  # times the pitch's own range: from 1.14 on a pitch could pass 0 Hz, and Praat hangs
 _PITCH_FLOOR, _PITCH_CEILING = 75.0, 600.0  # Hz, where Praat looks for the pitch
 
 
@@ -22,7 +23,9 @@ def available() -> bool:
     return importlib.util.find_spec("parselmouth") is not None
 
 
-def revoiced(samples: Floats, random: np.random.Generator) -> tuple[Floats, float]:
+def revoiced(
+    samples: Floats, random: np.random.Generator, augmentation: "Augmentation"
+) -> tuple[Floats, float]:
     """Speech (n,) at 16 kHz as another speaker would say it, and how much longer it became.
 
     Praat's "Change gender" (overlap-add of pitch periods; Moulines and Charpentier 1990). Speech in which
@@ -30,8 +33,11 @@ def revoiced(samples: Floats, random: np.random.Generator) -> tuple[Floats, floa
     """
     import parselmouth
 
-    formants, pitch, pace = (float(np.exp(random.uniform(*np.log(span)))) for span in (FORMANTS, PITCH, PACE))
-    melody = random.uniform(*MELODY)
+    a = augmentation
+    formants, pitch, pace = (
+        float(np.exp(random.uniform(*np.log(span)))) for span in (a.formants, a.pitch, a.pace)
+    )
+    melody = random.uniform(*a.melody)
     sound = parselmouth.Sound(samples.astype(np.float64), SAMPLE_RATE)
     try:
         with warnings.catch_warnings():

@@ -9,22 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kwsd.errors import UsageError
 from kwsd.pcm import to_float32
 from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES
 from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
+from kwsd.training.fit.recipe import check_window
 from kwsd.training.nn.crnn import CRNN
-
-LONGEST_WINDOW = 3_000  # frames, 30 s: every clip is heard after as much silence
-
-
-def check_window(window: int, step: int) -> None:
-    """Raise UsageError for an attention window that is too long to score clips with."""
-    if window * step > LONGEST_WINDOW:
-        raise UsageError(
-            f"a window of {window:,} steps of {step:,} frames is {window * step / 100:,.1f} s; "
-            f"clips are scored with at most {LONGEST_WINDOW / 100:g} s"
-        )
 
 
 def warm_up_samples(kernel: int, window: int, step: int) -> int:

@@ -1,6 +1,6 @@
-"""Structured pruning: channels, GRU units and attention keys go, and the model gets smaller.
+"""Structured pruning: removes convolution channels, GRU units and attention keys.
 
-What goes is what matters least to the loss to first order: the squared sum of weight times gradient over
+It removes those that matter least to the loss, to first order: the squared sum of weight times gradient over
 a unit's outgoing weights, mean over batches (Molchanov et al. 2019, arXiv 1906.10771). Rounds of pruning
 alternate with distillation.
 """
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from kwsd.training.augment.pool import ScenePool
-from kwsd.training.fit.trainer import Objective, Recipe
+from kwsd.training.fit.losses import Objective
+from kwsd.training.fit.recipe import Recipe
 from kwsd.training.nn.crnn import CRNN
 
 Weights = dict[str, Tensor]
@@ -22,9 +23,9 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Kept:
-    """Indices of what stays: convolution channels, units of the two GRU layers, keys of the attention.
+    """Indices of what is kept: convolution channels, units of the two GRU layers, keys of the attention.
 
-    An architecture has one hidden size, so the last three are as many.
+    The last three are equally many, since an architecture has one hidden size.
     """
 
     channels: Tensor
@@ -39,22 +40,22 @@ def losses(
     """Losses of a few batches of the pool, for `importances`."""
     random = np.random.default_rng(recipe.seed)
     step = recipe.architecture.stride[1]
-    lots = [pool.batch(recipe.batch, random) for _ in range(batches)]
-    return [partial(objective, scenes=scenes, step=step, recipe=recipe) for scenes in lots]
+    drawn = [pool.batch(recipe.batch, random) for _ in range(batches)]
+    return [partial(objective, scenes=scenes, step=step, recipe=recipe) for scenes in drawn]
 
 
 def importances(crnn: CRNN, losses: list[Callable[[CRNN], Tensor]]) -> Kept:
-    """Of every channel, unit and key how much it matters; as Kept, but importances instead of indices.
+    """The importance of every channel, unit and key: as Kept, but with importances instead of indices.
 
     losses: each gives the loss of one batch.
     """
-    lots = [_importance(crnn, loss) for loss in losses]
-    means = (torch.stack([getattr(lot, f.name) for lot in lots]).mean(dim=0) for f in fields(Kept))
+    found = [_importance(crnn, loss) for loss in losses]
+    means = (torch.stack([getattr(each, f.name) for each in found]).mean(dim=0) for f in fields(Kept))
     return Kept(*means)
 
 
 def _importance(crnn: CRNN, loss: Callable[[CRNN], Tensor]) -> Kept:
-    """By one batch. What makes a unit fall silent is its outgoing weights: those are counted."""
+    """The importance in one batch, by the outgoing weights: without those a unit has no effect."""
     crnn.zero_grad()
     loss(crnn).backward()  # type: ignore[no-untyped-call]
     flow = {n: (w * w.grad).detach() for n, w in crnn.named_parameters() if w.grad is not None}
@@ -81,7 +82,7 @@ def strongest(importance: Kept, channels: int, hidden: int) -> Kept:
 
 
 def pruned(crnn: CRNN, kept: Kept) -> CRNN:
-    """A smaller network of what is kept."""
+    """The smaller network of only what is kept."""
     a = crnn.architecture
     w: Weights = {name: weight.detach() for name, weight in crnn.named_parameters()}
     column = (kept.channels[:, None] * a.bands + torch.arange(a.bands)).flatten()

@@ -7,6 +7,7 @@ machines, share it.
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,17 @@ from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Architecture
 from kwsd.training.augment.pool import ScenePool
 from kwsd.training.augment.training_set import Recordings
-from kwsd.training.fit.distillation import Distillation
-from kwsd.training.fit.trainer import Recipe, Trainer
+from kwsd.training.fit.losses import DistillationLoss
+from kwsd.training.fit.recipe import Recipe
+from kwsd.training.fit.trainer import Trainer
 from kwsd.training.nn.macs import macs_per_second
 
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
 ALPHAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 ATTENTION_SECONDS = 1.6  # the window, at every stride
 
-# (architecture, window, distillation) to validation 1 - AUROC
-Evaluate = Callable[[Architecture, int, Distillation], float]
+# (architecture, window, loss) to validation 1 - AUROC
+Evaluate = Callable[[Architecture, int, DistillationLoss], float]
 
 
 def storage(where: str) -> BaseStorage:
@@ -69,14 +71,14 @@ def without_password(url: str) -> str:
 def run_trial(trial: optuna.Trial, architecture: Architecture, window: int, evaluate: Evaluate) -> Any:
     """One trial: the architecture given, or, in a search, one drawn."""
     searching = len(trial.study.directions) > 1
-    distillation = Distillation(
+    loss = DistillationLoss(
         temperature=trial.suggest_categorical("temperature", TEMPERATURES),
         alpha=trial.suggest_categorical("alpha", ALPHAS),
     )
     if searching:
         architecture = drawn(trial)
         window = round(ATTENTION_SECONDS * SAMPLE_RATE / HOP / architecture.stride[1])
-    quality = evaluate(architecture, window, distillation)
+    quality = evaluate(architecture, window, loss)
     return (quality, macs_per_second(architecture, architecture.stride[1])) if searching else quality
 
 
@@ -98,13 +100,16 @@ def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
 
 
-def evaluator(recordings: Recordings, pool: ScenePool, epochs: int, seed: int) -> Evaluate:
-    """Trains a student on the pool; its quality is the mean of the last three epochs."""
+def evaluator(recordings: Recordings, pool: ScenePool, recipe: Recipe) -> Evaluate:
+    """Trains students on the pool, by the recipe but with their own architecture and window.
+
+    A student's quality is the mean of its last three epochs.
+    """
     validation = recordings.validation()
 
-    def evaluate(architecture: Architecture, window: int, distillation: Distillation) -> float:
-        recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
-        trainer = Trainer(recipe, pool, validation, None, distillation)
+    def evaluate(architecture: Architecture, window: int, loss: DistillationLoss) -> float:
+        tried = replace(recipe, architecture=architecture, window=window)
+        trainer = Trainer(tried, pool, validation, None, loss)
         trainer.run(lambda _: None)
         return float(np.mean([epoch["validation"] for epoch in trainer.history[-3:]]))
 

@@ -1,70 +1,29 @@
-"""Training on scenes: cross-entropy at the steps that decide; the best on validation is kept."""
+"""Trains a network on a pool of examples, and keeps the weights that are best on the validation clips."""
 
 import copy
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from kwsd.errors import KwsdError, UsageError
 from kwsd.files import replace_file
-from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.frontend import HOP, N_FFT
-from kwsd.runtime.model import Architecture, check_number
-from kwsd.training.augment.pool import ScenePool, Scenes
-from kwsd.training.augment.scenes import SCENE
+from kwsd.training.augment.pool import ScenePool
 from kwsd.training.evaluate.metrics import one_minus_auroc
-from kwsd.training.fit.clip_scores import check_window, clip_frames, clip_scores
+from kwsd.training.fit.clip_scores import clip_frames, clip_scores
+from kwsd.training.fit.losses import LabelLoss, Objective
+from kwsd.training.fit.recipe import Recipe
 from kwsd.training.nn.crnn import CRNN
-
-MAX_SEED = 2**31 - 1
-MIN_STEPS = 4  # of a scene, at the widest step that is trained
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything a run depends on but the data. Raises UsageError for a value out of range."""
-
-    architecture: Architecture
-    window: int = 20
-    epochs: int = 60
-    batches: int = 60  # per epoch
-    batch: int = 128  # scenes
-    learning_rate: float = 3e-3
-    averaging: float = 0.995  # decay per batch of the running mean of the weights, which is what is kept
-    seed: int = 0
-    early: float = 0.1  # seconds before the word's end from which the posterior may rise
-    late: float = 0.25  # seconds after it by which it must have risen
-
-    def __post_init__(self) -> None:
-        check_number("window", self.window, 1, 100_000)
-        check_number("epochs", self.epochs, 1, 100_000)
-        check_number("batches", self.batches, 1, 100_000)
-        check_number("batch", self.batch, 1, 100_000)
-        check_number("learning rate", self.learning_rate, 1e-9, 1, Real)
-        check_number("averaging", self.averaging, 0, 1, Real)
-        check_number("seed", self.seed, 0, MAX_SEED)
-        check_number("early", self.early, 0, 10, Real)
-        check_number("late", self.late, 0, 10, Real)
-        check_window(self.window, self.architecture.stride[1])
-        steps = (scene_frames() - self.architecture.kernel[1]) // (self.architecture.stride[1] + 1) + 1
-        if steps < MIN_STEPS:
-            raise UsageError(
-                f"kernel and stride (time) leave {max(0, steps)} steps in a scene of {scene_frames()} "
-                f"frames; at least {MIN_STEPS} are needed"
-            )
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch came to."""
+    """The result of an epoch."""
 
     number: int  # from 1
     loss: float
@@ -73,63 +32,12 @@ class Epoch:
     not_saved: str = ""  # why its checkpoint could not be written
 
 
-def scene_frames() -> int:
-    """Frames of the shortest scene."""
-    return (SCENE - N_FFT) // HOP + 1
-
-
-def step_ends(architecture: Architecture, steps: int, step: int) -> Tensor:
-    """Seconds into the scene at which each step's last frame ends, (steps,)."""
-    last_frame = architecture.kernel[1] - 1 + step * torch.arange(steps)
-    return (last_frame * HOP + N_FFT) / SAMPLE_RATE
-
-
-def near(ends: Tensor, scenes: Scenes, recipe: Recipe) -> Tensor:
-    """Which steps, by their ends (steps,), end with the scene's keyword, (batch, steps) bool."""
-    end = scenes.end[:, None]
-    return scenes.keyword[:, None] & (ends >= end - recipe.early) & (ends <= end + recipe.late)
-
-
-def scene_loss(logits: Tensor, ends: Tensor, scenes: Scenes, recipe: Recipe) -> Tensor:
-    """Cross-entropy over the steps of scenes, a scalar.
-
-    Scenes with the keyword: the two highest steps around the word's end must say yes (max-pooling, Sun et al.
-    2017, arXiv 1705.02411), every step before the word must say no; steps past it are free. Scenes without:
-    every step must say no, the highest counting as much as all others together.
-    """
-    odds = logits[..., 1] - logits[..., 0]
-    keyword = scenes.keyword
-    before = ends <= scenes.onset[:, None] + 0.15
-    hit = odds.masked_fill(~near(ends, scenes, recipe), float("-inf"))[keyword].topk(2, dim=1).values
-    yes = functional.softplus(-hit[hit.isfinite()]).sum() / 2
-    refuse = functional.softplus(odds)
-    early = (refuse * before)[keyword].sum() / max(1, before.shape[1] // 2)
-    no = refuse[~keyword].amax(dim=1).sum() / 2 + refuse[~keyword].mean(dim=1).sum() / 2
-    return (yes + early + no) / len(odds)
-
-
-class Objective(Protocol):
-    """What a network is trained for; its ``repr`` tells a checkpoint which objective it was made with."""
-
-    def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
-        """The loss, a scalar."""
-
-
-@dataclass(frozen=True)
-class FromLabels:
-    """Trains on the scenes' own labels alone."""
-
-    def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
-        logits = crnn(scenes.frames, recipe.window, step)
-        return scene_loss(logits, step_ends(recipe.architecture, logits.shape[1], step), scenes, recipe)
-
-
 class Trainer:
-    """Trains a CRNN on scenes and keeps the weights that are best on the validation clips.
+    """Trains a CRNN on examples and keeps the weights that are best on the validation clips.
 
     validation: (keyword clips, other clips), each (n, 16000) int16, as Recordings.validation gives them.
-    crnn: the network to start from; a new one, with weights drawn from the seed, where None. checkpoint:
-    where to save after each epoch.
+    checkpoint: file to save to after each epoch, or None. objective: what to train for; labels alone where
+    None. crnn: the network to start from; a new one, with weights drawn from the seed, where None.
     """
 
     def __init__(
@@ -142,8 +50,8 @@ class Trainer:
         crnn: CRNN | None = None,
     ) -> None:
         self.recipe, self.pool, self.checkpoint = recipe, pool, checkpoint
-        self.objective = objective or FromLabels()
-        # an objective may learn, too: what it needs for training only
+        self.objective = objective or LabelLoss()
+        # an objective may have weights of its own, which are trained with the network and then dropped
         self._aid = self.objective if isinstance(self.objective, nn.Module) else nn.Module()
         torch.manual_seed(recipe.seed)
         self.crnn = crnn or CRNN(recipe.architecture)
@@ -152,7 +60,10 @@ class Trainer:
         learning = [*self.crnn.parameters(), *(p for p in self._aid.parameters() if p.requires_grad)]
         self.optimizer = torch.optim.Adam(learning, lr=recipe.learning_rate)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, recipe.learning_rate, total_steps=recipe.epochs * recipe.batches, pct_start=0.1
+            self.optimizer,
+            recipe.learning_rate,
+            total_steps=recipe.epochs * recipe.batches,
+            pct_start=recipe.warm_up,
         )
         kernel = recipe.architecture.kernel[1]
         self._validation = [clip_frames(audio, kernel, recipe.window, self.step) for audio in validation]
@@ -162,9 +73,9 @@ class Trainer:
         self.saved = 0  # epochs that the checkpoint holds
 
     def run(self, report: Callable[[Epoch], None], on_batch: Callable[[], None] = lambda: None) -> None:
-        """Train to the last epoch, saving a checkpoint after each, where there is to be one.
+        """Train to the last epoch, saving a checkpoint after each.
 
-        A checkpoint that cannot be written ends nothing; `report` is given the reason.
+        A checkpoint that cannot be written does not end the run: `report` is given the reason.
         """
         while self.epoch < self.recipe.epochs:
             loss = self._train_epoch(on_batch)
@@ -193,16 +104,10 @@ class Trainer:
         total = 0.0
         for _ in range(self.recipe.batches):
             scenes = self.pool.batch(self.recipe.batch, random)
-            # the user picks the step at run time: hear the words at other steps than the stride, too
-            step = (
-                self.step
-                if random.random() < 0.6
-                else int(random.integers(max(1, self.step - 3), self.step + 2))
-            )
-            loss = self.objective(self.crnn, scenes, step, self.recipe)
+            loss = self.objective(self.crnn, scenes, self._draw_step(random), self.recipe)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.crnn.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(self.crnn.parameters(), self.recipe.gradient_norm)
             self.optimizer.step()
             self.schedule.step()
             self._average()
@@ -210,9 +115,16 @@ class Trainer:
             on_batch()
         return total / self.recipe.batches
 
+    def _draw_step(self, random: np.random.Generator) -> int:
+        """Frames between two steps: mostly the stride, for the user may choose another step at run time."""
+        if random.random() < self.recipe.own_step:
+            return self.step
+        lowest, highest = self.recipe.other_steps
+        return int(random.integers(max(1, self.step + lowest), self.step + highest + 1))
+
     def _average(self) -> None:
         """Move the averaged weights towards the trained ones (Polyak 1992), faster at the start."""
-        done = self.schedule.last_epoch  # batches, in truth
+        done = self.schedule.last_epoch  # counts batches
         decay = min(self.recipe.averaging, done / (done + 9))
         with torch.no_grad():
             for kept, new in zip(self.averaged.parameters(), self.crnn.parameters(), strict=True):
@@ -250,7 +162,7 @@ class Trainer:
         self.saved = self.epoch
 
     def resume(self, checkpoint: Path) -> None:
-        """Go on from a checkpoint. Raises UsageError where there is none, or of another recipe."""
+        """Go on from a checkpoint. Raises UsageError where there is none, or it is of another recipe."""
         state = read_checkpoint(checkpoint, self.recipe)
         if state["made_for"] != self._made_for():
             raise UsageError(
@@ -273,7 +185,7 @@ class Trainer:
 
 
 def read_checkpoint(checkpoint: Path, recipe: Recipe) -> dict[str, Any]:
-    """What a checkpoint holds. Nothing in it is run: only tensors and plain values are read.
+    """What a checkpoint holds. Only tensors and plain values are read: no code in it can run.
 
     Raises UsageError where there is none, it is damaged or it is of another recipe.
     """

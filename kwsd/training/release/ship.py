@@ -105,7 +105,13 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     ]
     data = facts["data"]
     clips = "; ".join(f"{split} {n['keyword']} + {n['others']}" for split, n in data["clips"].items())
-    recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts["recipe"].items())
+    recipe = facts["recipe"]
+    made = [(name, value) for name, value in recipe.items() if not isinstance(value, dict)]
+    parts = {"Recipe": dict(made)} | {n.capitalize(): v for n, v in recipe.items() if isinstance(v, dict)}
+    recipes = [
+        f"{part}: {', '.join(f'{name} {value}'.replace('_', ' ') for name, value in values.items())}."
+        for part, values in parts.items()
+    ]
     judged = f"(`kwsd evaluate --model {file} --data DIR --split dev-test`). No speaker is in two splits;"
     source = "Speech Commands v0.01"
     if data.get("synthetic"):
@@ -113,11 +119,12 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         source = "synthesized keyword and near misses, other words of Speech Commands v0.01"
     chose = "the epoch and the threshold."
     asked = verifier_cost(model)
-    if asked and "scenes" not in facts["recipe"]:  # those that its own teacher was taught on
+    if asked and not {"scenes", "teaching"} & recipe.keys():  # it was not trained with this verifier
         chose = "the epoch; the threshold was handed down with the verifier."
     verified = []
     if asked:
-        learned = " that learned with them, too" if "tuning_batches" in facts["recipe"] else ""
+        tuned = "tuning_batches" in recipe or recipe.get("teaching", {}).get("tune_embedding")
+        learned = " that learned with them, too" if tuned else ""
         verified = [
             "",
             f"Candidates (posterior {s.gate} or more) are verified by heads on Google's speech embedding "
@@ -154,7 +161,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         *([notes, ""] if notes else []),
         f"Data: {source}, clips with the keyword + others: {clips}; noise: "
         f"{', '.join(data['noise']) or 'none'}; running speech: {', '.join(data['speech']) or 'none'}.",
-        f"Recipe: {recipe}.",
+        *recipes,
         "",
     ]
     return "\n".join(lines)

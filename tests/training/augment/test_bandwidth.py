@@ -6,8 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.training.augment.bandwidth import HIGHEST, narrowed
+from kwsd.training.augment.augmentation import Augmentation
+from kwsd.training.augment.bandwidth import narrowed
 from kwsd.training.augment.scenes import SceneMaker
+
+HIGHEST = Augmentation.cutoff[1]  # Hz
 
 
 def power(audio: np.ndarray, low: float, high: float) -> float:
@@ -20,7 +23,7 @@ def power(audio: np.ndarray, low: float, high: float) -> float:
 def test_low_frequencies_stay_and_high_ones_go(seed: int, length: int) -> None:
     random = np.random.default_rng(seed)
     audio = random.normal(size=length).astype(np.float32)
-    heard = narrowed(audio, random)
+    heard = narrowed(audio, random, Augmentation())
     assert heard.shape == audio.shape
     assert heard.dtype == np.float32
     assert power(heard, 0, 1000) == pytest.approx(power(audio, 0, 1000), rel=0.05)
@@ -32,7 +35,7 @@ def test_some_scenes_are_heard_so() -> None:
     hiss = [(random.normal(size=16000) * 3000).astype(np.int16) for _ in range(4)]
 
     def high_share(narrow: float) -> float:
-        maker = SceneMaker(hiss, hiss, [], hiss, narrow=narrow)
+        maker = SceneMaker(hiss, hiss, [], hiss, [], Augmentation(narrow=narrow))
         drawn = maker.draw(32, np.random.default_rng(1)).audio
         return sum(power(scene, HIGHEST, 8001) for scene in drawn) / sum(power(s, 0, 8001) for s in drawn)
 

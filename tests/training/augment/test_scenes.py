@@ -1,11 +1,14 @@
 """What scenes are made of: where the word ends, how loud it is, how often it is there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from kwsd.runtime.frontend import N_MELS, SAMPLE_RATE
 from kwsd.training.augment import scenes
+from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.pool import ScenePool
 from kwsd.training.augment.scenes import SceneBatch, SceneMaker, in_noise, word_end
 
@@ -33,10 +36,9 @@ def keyword_scenes(drawn: SceneBatch) -> list[tuple[np.ndarray, float, float]]:
 
 
 @pytest.fixture
-def plain(monkeypatch: pytest.MonkeyPatch) -> SceneMaker:
+def plain() -> SceneMaker:
     """Makes scenes of the word or nothing, in no room and no noise."""
-    monkeypatch.setattr(scenes, "REVERBERANT", 0.0)
-    return SceneMaker([word()], [SILENCE], [], [])
+    return SceneMaker([word()], [SILENCE], [], [], [], Augmentation(reverberant=0.0))
 
 
 def test_a_words_end_is_where_it_falls_silent() -> None:
@@ -59,8 +61,8 @@ def test_the_label_is_where_the_word_ends_at_its_tempo(plain: SceneMaker) -> Non
 def test_another_speakers_pace_moves_the_label_too(
     plain: SceneMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scenes, "revoiced", lambda clip, _: (np.repeat(clip, 2), 2.0))
-    plain.revoiced = 1.0
+    monkeypatch.setattr(scenes, "revoiced", lambda clip, *_: (np.repeat(clip, 2), 2.0))
+    plain.augmentation = replace(plain.augmentation, revoiced=1.0)
     plain.length = 4 * SAMPLE_RATE
     drawn = plain.draw(50, np.random.default_rng(0))
     for audio, _, end in keyword_scenes(drawn):
@@ -73,10 +75,8 @@ def test_scenes_are_18_db_softer_to_6_db_louder(plain: SceneMaker) -> None:
     assert -18.01 <= level.min() < -16.5
     assert 4.5 < level.max() <= 6.01
     assert np.median(level) == pytest.approx(-6, abs=2.5)
-    assert (
-        np.abs(SceneMaker([word(32_000)], [SILENCE], [], []).draw(50, np.random.default_rng(0)).audio).max()
-        == 1
-    )
+    loud = SceneMaker([word(32_000)], [SILENCE], [], [], [], plain.augmentation)
+    assert np.abs(loud.draw(50, np.random.default_rng(0)).audio).max() == 1
 
 
 def test_two_scenes_of_five_have_the_keyword_and_the_others_are_silent(plain: SceneMaker) -> None:
@@ -127,10 +127,11 @@ class Still(ScenePool):
     """A pool of one chunk of frames that are all alike, and no masks."""
 
     def __init__(self, maker: SceneMaker, level: float) -> None:
-        super().__init__(maker, 0, first=1, chunk=DRAWN)
+        maker.augmentation = replace(maker.augmentation, first_chunks=1, chunk=DRAWN)
+        super().__init__(maker, 0)
         self.move(0)
         self._chunks[0].frames.fill_(level)
-        self._augment = torch.nn.Identity()  # type: ignore[assignment]
+        self._mask = torch.nn.Identity()  # type: ignore[assignment]
 
 
 def test_a_batch_differs_in_level_and_tilt_by_6_db_at_most(plain: SceneMaker) -> None:
@@ -152,13 +153,14 @@ def test_no_frame_is_below_the_front_ends_floor(plain: SceneMaker) -> None:
 
 
 def test_a_pool_moves_on_by_one_chunk_an_epoch(plain: SceneMaker) -> None:
-    pool = ScenePool(plain, 3, first=2, limit=3, chunk=4)
+    plain.augmentation = replace(plain.augmentation, first_chunks=2, kept_chunks=3, chunk=4)
+    pool = ScenePool(plain, 3)
     held = []
     for epoch in range(3):
         pool.move(epoch)
         held.append(sorted(pool._chunks))
     assert held == [[0, 1], [0, 1, 2], [1, 2, 3]]
-    again = ScenePool(plain, 3, first=2, limit=3, chunk=4)
+    again = ScenePool(plain, 3)
     again.move(2)  # as a resumed run does
     assert torch.equal(again._chunks[3].frames, pool._chunks[3].frames)
     assert not torch.equal(again._chunks[3].frames, pool._chunks[2].frames)

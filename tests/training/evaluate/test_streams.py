@@ -19,6 +19,7 @@ from kwsd.runtime.verifier import Verifier, shapes
 pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
+from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.reverb import random_room, reverberated
 from kwsd.training.evaluate import streams as field
 from kwsd.training.evaluate.conditions import Surroundings, frame_powers, snr_gain
@@ -134,7 +135,7 @@ def test_noise_has_the_level_asked_for() -> None:
 def test_a_room_keeps_level_length_and_time() -> None:
     random = np.random.default_rng(0)
     audio = burst(0.2).astype(np.float32)
-    wet = reverberated(audio, random_room(random))
+    wet = reverberated(audio, random_room(random, Augmentation()))
     assert wet.shape == audio.shape
     assert np.sqrt((wet**2).mean()) == pytest.approx(np.sqrt((audio**2).mean()), rel=1e-3)
     start = np.flatnonzero(audio)[0]

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from torch.distributions import Bernoulli, Categorical, kl_divergence
 
 from kwsd.runtime.model import BASELINE, STUDENT
-from kwsd.training.fit.distillation import at, attention_divergence, odds_divergence, teaching
-from kwsd.training.fit.trainer import step_ends
+from kwsd.training.fit.distillation import teacher_annotator
+from kwsd.training.fit.losses import attention_divergence, interpolate_at, odds_divergence, step_ends
 from kwsd.training.nn.crnn import CRNN
 
 
@@ -35,7 +35,7 @@ def test_attention_loss_is_kl_over_each_window() -> None:
 def test_answers_are_interpolated_in_time_and_held_at_the_ends() -> None:
     known = torch.tensor([1.0, 2.0, 3.0])
     values = torch.tensor([[0.0, 10.0, 0.0], [1.0, 1.0, 5.0]])
-    found = at(torch.tensor([0.0, 1.0, 1.25, 2.5, 3.0, 9.0]), values, known)
+    found = interpolate_at(torch.tensor([0.0, 1.0, 1.25, 2.5, 3.0, 9.0]), values, known)
     torch.testing.assert_close(
         found, torch.tensor([[0.0, 0.0, 2.5, 5.0, 0.0, 0.0], [1.0, 1.0, 1.0, 3.0, 5.0, 5.0]])
     )
@@ -46,12 +46,12 @@ def test_teachers_speak_as_one() -> None:
     teachers = [CRNN(BASELINE) for _ in range(2)]
     frames = torch.randn(3, 200, 40)
     with torch.no_grad():
-        notes = teaching(teachers, 20)(torch.empty(3, 0), frames)
+        annotations = teacher_annotator(teachers, 20)(torch.empty(3, 0), frames)
         logits = torch.stack([teacher(frames, 20) for teacher in teachers]).mean(dim=0)
-    torch.testing.assert_close(notes["odds"], logits[..., 1] - logits[..., 0])
+    torch.testing.assert_close(annotations["odds"], logits[..., 1] - logits[..., 0])
     energy = torch.stack([teacher.attend(frames, 20)[1] for teacher in teachers]).mean(dim=0)
-    torch.testing.assert_close(notes["energy"], energy.detach())
-    torch.testing.assert_close(notes["ends"][0], step_ends(BASELINE, logits.shape[1], 8))
+    torch.testing.assert_close(annotations["energy"], energy.detach())
+    torch.testing.assert_close(annotations["ends"][0], step_ends(BASELINE, logits.shape[1], 8))
 
 
 def test_a_student_at_the_teachers_steps_gets_its_answers_as_they_are() -> None:
@@ -59,6 +59,11 @@ def test_a_student_at_the_teachers_steps_gets_its_answers_as_they_are() -> None:
     teacher = CRNN(STUDENT)
     frames = torch.randn(3, 200, 40)
     with torch.no_grad():
-        notes = teaching([teacher], 20)(torch.empty(3, 0), frames)
-    ends = step_ends(STUDENT, notes["odds"].shape[1], 10)
-    torch.testing.assert_close(at(ends, notes["odds"], notes["ends"][0]), notes["odds"], atol=1e-4, rtol=1e-4)
+        annotations = teacher_annotator([teacher], 20)(torch.empty(3, 0), frames)
+    ends = step_ends(STUDENT, annotations["odds"].shape[1], 10)
+    torch.testing.assert_close(
+        interpolate_at(ends, annotations["odds"], annotations["ends"][0]),
+        annotations["odds"],
+        atol=1e-4,
+        rtol=1e-4,
+    )

@@ -9,15 +9,16 @@ import pytest
 from kwsd.errors import UsageError
 from kwsd.runtime.model import STUDENT, Architecture
 from kwsd.training.fit import search
-from kwsd.training.fit.distillation import Distillation
+from kwsd.training.fit.losses import DistillationLoss
+from kwsd.training.fit.recipe import Recipe
 from kwsd.training.fit.search import ALPHAS, TEMPERATURES, drawn, evaluator, finished, open_study, run_trial
 
 
 def test_a_grid_tries_every_pair_once_with_the_window_given(tmp_path: Path) -> None:
     seen: list[tuple[Architecture, int, float, float]] = []
 
-    def evaluate(architecture: Architecture, window: int, distillation: Distillation) -> float:
-        seen.append((architecture, window, distillation.temperature, distillation.alpha))
+    def evaluate(architecture: Architecture, window: int, loss: DistillationLoss) -> float:
+        seen.append((architecture, window, loss.temperature, loss.alpha))
         return 0.1
 
     study = open_study(str(tmp_path / "grid.journal"), "grid", False)
@@ -30,7 +31,7 @@ def test_a_grid_tries_every_pair_once_with_the_window_given(tmp_path: Path) -> N
 def test_a_search_tries_architectures_with_a_window_of_1_6_s(tmp_path: Path) -> None:
     seen: list[tuple[Architecture, int]] = []
 
-    def evaluate(architecture: Architecture, window: int, _: Distillation) -> float:
+    def evaluate(architecture: Architecture, window: int, _: DistillationLoss) -> float:
         seen.append((architecture, window))
         return 0.1
 
@@ -78,5 +79,5 @@ def test_a_students_quality_is_the_mean_of_its_last_three_epochs(monkeypatch: py
 
     monkeypatch.setattr(search, "Trainer", Trainer)
     recordings = SimpleNamespace(validation=lambda: ())
-    quality = evaluator(recordings, None, 5, 4)(STUDENT, 9, Distillation())  # type: ignore[arg-type]
+    quality = evaluator(recordings, None, Recipe(STUDENT, epochs=5, seed=4))(STUDENT, 9, DistillationLoss())  # type: ignore[arg-type]
     assert quality == pytest.approx(0.3)

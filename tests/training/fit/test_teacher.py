@@ -7,10 +7,19 @@ from torch import Tensor, nn
 
 from kwsd.runtime.model import STUDENT
 from kwsd.runtime.verifier import EMBEDDING
-from kwsd.training.augment.pool import Annotate, StillPool
+from kwsd.training.augment.augmentation import Augmentation
+from kwsd.training.augment.pool import Annotator, StillPool
 from kwsd.training.augment.scenes import SceneMaker
-from kwsd.training.fit.teacher import FromHeads, Head, half_hearing, hearing, train_heads, tuned_heads
-from kwsd.training.fit.trainer import Recipe, Trainer
+from kwsd.training.fit.losses import HeadDistillationLoss
+from kwsd.training.fit.recipe import Recipe, Teaching
+from kwsd.training.fit.teacher import (
+    Head,
+    embedding_annotator,
+    fine_tuned_heads,
+    frozen_features_annotator,
+    train_heads,
+)
+from kwsd.training.fit.trainer import Trainer
 from kwsd.training.nn.crnn import CRNN
 from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
 
@@ -24,24 +33,25 @@ def loudness(audio: Tensor, _: Tensor) -> dict[str, Tensor]:
     return {"embedding": (level * spread + 0.01 * torch.randn(*level.shape[:2], EMBEDDING)).half()}
 
 
-def pool(annotate: Annotate = loudness, chunk: int = 512) -> StillPool:
+def pool(annotator: Annotator = loudness, chunk: int = 512) -> StillPool:
     random = np.random.default_rng(0)
     loud = [(random.normal(size=8000) * 9000).astype(np.int16) for _ in range(8)]
     soft = [(random.normal(size=8000) * 60).astype(np.int16) for _ in range(8)]
-    return StillPool(SceneMaker(loud, soft, [], soft), 0, annotate, 1, 1, chunk)
+    scenes = SceneMaker(loud, soft, [], soft, [], Augmentation(first_chunks=1, chunk=chunk))
+    return StillPool(scenes, 0, annotator)
 
 
 def test_heads_learn_the_keyword_and_the_crnn_learns_the_heads() -> None:
     still = pool()
-    heads = train_heads(still, RECIPE, 200)
+    heads = train_heads(still, RECIPE, Teaching(head_batches=200))
     scenes = still.batch(256, np.random.default_rng(1))
     with torch.no_grad():
-        logits = heads[0](scenes.notes["embedding"].float())
+        logits = heads[0](scenes.annotations["embedding"].float())
     best = (logits[..., 1] - logits[..., 0]).amax(dim=1)
     assert (best[scenes.keyword].min() > best[~scenes.keyword].max()).item()
 
     torch.manual_seed(0)
-    objective = FromHeads(heads, nn.Identity(), STUDENT.hidden, soft=1.0, heard=0.3, hard=0.3)
+    objective = HeadDistillationLoss([*heads], nn.Identity(), STUDENT.hidden, Teaching())  # type: ignore[arg-type]
     before = objective.projection.weight.detach().clone()
     fixed = [p.detach().clone() for p in objective.heads.parameters()]
     trainer = Trainer(
@@ -56,7 +66,7 @@ def test_heads_learn_the_keyword_and_the_crnn_learns_the_heads() -> None:
 
 
 def test_a_head_answers_for_what_it_has_heard_so_far() -> None:
-    head = Head().eval()
+    head = Head(Teaching()).eval()
     embeddings = torch.randn(2, 30, EMBEDDING)
     whole = head(embeddings)
     torch.testing.assert_close(head(embeddings[:, :12]), whole[:, :12])
@@ -65,8 +75,7 @@ def test_a_head_answers_for_what_it_has_heard_so_far() -> None:
 
 
 def test_a_head_hears_noise_while_it_learns_and_none_afterwards() -> None:
-    head = Head()
-    head.drop.p = 0.0
+    head = Head(Teaching(dropout=0.0))
     embeddings = torch.randn(4, 30, EMBEDDING)
     assert not torch.equal(head(embeddings), head(embeddings))
     head.eval()
@@ -78,15 +87,17 @@ def test_where_people_say_the_keyword_the_upper_groups_of_the_embedding_learn_it
     pytest.importorskip("onnx")
     embedding = SpeechEmbedding()
     before = {name: value.clone() for name, value in embedding.state_dict().items()}
-    heads = tuned_heads(embedding, pool(half_hearing(embedding), 256), RECIPE, 60)
+    heads = fine_tuned_heads(
+        embedding, pool(frozen_features_annotator(embedding), 256), RECIPE, Teaching(tuning_batches=60)
+    )
 
     changed = {name for name, value in embedding.state_dict().items() if not torch.equal(before[name], value)}
     assert changed == {name for name in before if name.startswith("upper.")}
     assert not any(p.requires_grad for p in embedding.parameters())
-    heard = pool(hearing(embedding), 256)
+    heard = pool(embedding_annotator(embedding), 256)
     heard.move(0)
     scenes = heard.batch(256, np.random.default_rng(1))
     with torch.no_grad():
-        logits = torch.stack([head(scenes.notes["embedding"].float()) for head in heads]).mean(dim=0)
+        logits = torch.stack([head(scenes.annotations["embedding"].float()) for head in heads]).mean(dim=0)
     best = (logits[..., 1] - logits[..., 0]).amax(dim=1)
     assert best[scenes.keyword].mean() > best[~scenes.keyword].mean() + 2

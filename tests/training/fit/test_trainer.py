@@ -6,9 +6,11 @@ import torch
 
 from kwsd.errors import UsageError
 from kwsd.runtime.model import Architecture
+from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.pool import ScenePool
 from kwsd.training.augment.training_set import Recordings
-from kwsd.training.fit.trainer import Recipe, Trainer, read_checkpoint
+from kwsd.training.fit.recipe import Recipe
+from kwsd.training.fit.trainer import Trainer, read_checkpoint
 from kwsd.training.nn.crnn import CRNN
 
 SMALL = Architecture(channels=2, kernel=(10, 16), stride=(10, 10), hidden=6)
@@ -20,9 +22,10 @@ def toy(tree: Path) -> Recordings:
 
 
 def trainer(toy: Recordings, checkpoint: Path | None, **recipe: Any) -> Trainer:
-    pool = ScenePool(toy.scenes(), seed=1, first=1, limit=2, chunk=64)
+    few = Augmentation(first_chunks=1, kept_chunks=2, chunk=64)
+    pool = ScenePool(toy.scenes(few), seed=1)
     settings = {"window": 16, "epochs": 3, "batches": 4, "batch": 32, "seed": 1} | recipe
-    return Trainer(Recipe(SMALL, **settings), pool, toy.validation(), checkpoint)
+    return Trainer(Recipe(SMALL, **settings, augmentation=few), pool, toy.validation(), checkpoint)
 
 
 def test_resume_equals_an_unbroken_run(toy: Recordings, tmp_path: Path) -> None:
@@ -93,8 +96,9 @@ class Steps:
 
 def test_words_are_heard_at_other_steps_than_the_stride_too(toy: Recordings) -> None:
     objective = Steps()
-    pool = ScenePool(toy.scenes(), seed=1, first=1, limit=2, chunk=8)
-    recipe = Recipe(SMALL, window=4, epochs=1, batches=400, batch=2)
+    few = Augmentation(first_chunks=1, kept_chunks=2, chunk=8)
+    pool = ScenePool(toy.scenes(few), seed=1)
+    recipe = Recipe(SMALL, window=4, epochs=1, batches=400, batch=2, augmentation=few)
     Trainer(recipe, pool, toy.validation(), None, objective).run(lambda _: None)
     assert set(objective.asked) == {7, 8, 9, 10, 11}  # the stride is 10
     assert objective.asked.count(10) / 400 == pytest.approx(0.6 + 0.4 / 5, abs=0.07)

@@ -9,6 +9,7 @@ import torch
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.verifier import EMBEDDING, FRAMES, N_FFT, N_MELS, SCORES, SPAN_SAMPLES, Verifier, shapes
+from kwsd.training.fit.recipe import Teaching
 from kwsd.training.fit.teacher import Head, verifier_of
 from kwsd.training.nn.embedding import EMBEDDING_FILE, MELS_FILE, SpeechEmbedding, embedding_ends
 
@@ -53,7 +54,7 @@ def test_the_runtimes_verifier_equals_the_embedding_and_the_heads() -> None:
         [*embed.upper.parameters()][-1].neg_()  # as if it had been fine-tuned
     audio = 0.1 * torch.randn(1, SPAN_SAMPLES) * torch.linspace(0, 1, SPAN_SAMPLES)
     embeddings = embed(audio)
-    heads = [Head(), Head()]
+    heads = [Head(Teaching()), Head(Teaching())]
     for head in heads:
         head(embeddings.repeat(8, 1, 1))  # sets the normalization
         head.eval()
