@@ -133,13 +133,13 @@ def comparison(crnn: "CRNN", read: "Model", recordings: "Recordings", record: Pa
 
     from kwsd.training.evaluate.metrics import one_minus_auroc
     from kwsd.training.nn.quantize import quantized
-    from kwsd.training.nn.torch_dynamic import Dynamic
+    from kwsd.training.nn.torch_dynamic import TorchDynamic
     from kwsd.training.release.runs import record as add_record
     from kwsd.training.release.ship import JUDGED, split_scores
 
     ways = {
         "float32": crnn,
-        "torch dynamic int8": Dynamic(crnn),
+        "torch dynamic int8": TorchDynamic(crnn),
         "float16": quantized(crnn, 16),
         "int8, a scale per row": quantized(crnn, 8),
         "int4, a scale per row": quantized(crnn, 4),

@@ -1,11 +1,10 @@
-"""Torch's own dynamic quantization: int8 weights per tensor, activations rounded at every step.
+"""Torch's own dynamic quantization, to compare with: int8 weights, activations quantized at every step.
 
-Torch quantizes nn.GRU and nn.Linear as modules, so the network here calls its layers instead of computing
-with their weights. The convolution stays float32: torch has no dynamic quantization of it.
+Torch quantizes nn.GRU and nn.Linear as modules, so this network calls its layers instead of computing with
+their weights. The convolution stays float32, because torch has no dynamic quantization of it.
 """
 
 import copy
-import io
 import warnings
 
 import torch
@@ -14,8 +13,8 @@ from torch import Tensor, nn
 from kwsd.training.nn.crnn import CRNN, sliding_attention
 
 
-class Dynamic(CRNN):
-    """A trained CRNN, its GRU and linear layers quantized by torch."""
+class TorchDynamic(CRNN):
+    """A trained CRNN with its GRU and linear layers quantized by torch."""
 
     def __init__(self, crnn: CRNN) -> None:
         super().__init__(crnn.architecture)
@@ -28,7 +27,7 @@ class Dynamic(CRNN):
             setattr(self, name, layer)
 
     def attend(self, frames: Tensor, window: int, step: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits, energies and states as CRNN.attend gives them."""
+        """Logits, energies and states, as CRNN.attend returns them."""
         sf, st = self.architecture.stride
         image = frames.transpose(1, 2).unsqueeze(1)
         stride = (sf, step or st)
@@ -36,11 +35,3 @@ class Dynamic(CRNN):
         states = self.gru(columns.flatten(1, 2).transpose(1, 2))[0]
         energy = self.energy(torch.tanh(self.attention(states))).squeeze(2)
         return self.output(sliding_attention(energy, states, window)), energy, states
-
-    def file_bytes(self) -> int:
-        """Size of what ``torch.save`` makes of its state."""
-        file = io.BytesIO()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.save(self.state_dict(), file)
-        return len(file.getvalue())
