@@ -23,7 +23,7 @@ from kwsd.runtime.debouncer import Debouncer
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import N_MELS, FrontEnd
-from kwsd.runtime.model import STUDENT, Model
+from kwsd.runtime.model import STUDENT, Model, Settings
 from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.runtime.verifier import SPAN_SAMPLES, Verifier
 
@@ -63,8 +63,9 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=30)
     options = parser.parse_args()
     model = load(options.model)
+    settings = model.settings.override(window=WINDOW, step=STEP)
     # neither resets nor asks a verifier, so that every step is paid for, and nothing else
-    detector = Detector(model, WINDOW, STEP, threshold=1, gate=1)
+    detector = Detector(model, settings.override(threshold=1, candidate_threshold=1))
     detector.feed(np.zeros(SAMPLE_RATE, np.float32))
     print(f"Resident memory with the detector running: {resident_mb():.1f} MB")
 
@@ -79,7 +80,7 @@ def main() -> None:
     report("detector, 100 ms chunks", lambda: [detector.feed(chunk) for chunk in tenths])
     report("detector, 1 s chunks", lambda: [detector.feed(chunk) for chunk in seconds])
     front_end, engine = FrontEnd(), Engine(model, WINDOW, STEP)
-    debouncer = Debouncer(0.5, 1, 0.3, 1.0)
+    debouncer = Debouncer(Settings())
     frames = [front_end.push(chunk) for chunk in tenths]
     report("front end alone, 100 ms chunks", lambda: [front_end.push(chunk) for chunk in tenths])
     report("engine alone, 100 ms chunks", lambda: [engine.advance(chunk) for chunk in frames])

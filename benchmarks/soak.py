@@ -62,7 +62,9 @@ def main() -> None:
         recording = np.concatenate([chunk.samples for chunk in source])
     # never fires, so that no trigger resets the engine: its state lives through all the hours
     detector = Detector.load(options.model, patience=10_000)
-    period = detector.step * SAMPLE_RATE // 100  # samples; whole ones, so that steps fall alike in every hour
+    period = (
+        detector.settings.step * SAMPLE_RATE // 100
+    )  # samples; whole ones, so that steps fall alike in every hour
     audio, recording = (
         samples[: len(samples) // period * period] for samples in (hour(recording), recording)
     )

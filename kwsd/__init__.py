@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from kwsd.errors import KwsdError
 
 if TYPE_CHECKING:
-    from kwsd.runtime.debouncer import Trigger
     from kwsd.runtime.detector import Detector
+    from kwsd.runtime.spotter import Trigger
 
 __all__ = ["Detector", "KwsdError", "Trigger", "__version__"]
 __version__: str
@@ -26,7 +26,7 @@ def __getattr__(name: str) -> Any:
 
         return Detector
     if name == "Trigger":
-        from kwsd.runtime.debouncer import Trigger
+        from kwsd.runtime.spotter import Trigger
 
         return Trigger
     if name == "__version__":

@@ -41,11 +41,8 @@ def command(as_json: bool, options: tuple[str, ...]) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    wide, wrapped = (
-        Column("Option", no_wrap=True),
-        [Column(name, overflow="fold") for name in ("Value", "From")],
-    )
-    table = Table(wide, *wrapped, box=SIMPLE_HEAD)
+    columns = Column("Option", no_wrap=True), Column("Value", overflow="fold"), Column("From", no_wrap=True)
+    table = Table(*columns, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name, found in values.items():
         value = found["value"]
         lines = value if isinstance(value, tuple) else [] if value is None else [str(value)]

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from kwsd.cli.renamed import current_name
 from kwsd.errors import UsageError, is_transient, shown
 from kwsd.files import read_file
 
@@ -75,7 +76,8 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
         if isinstance(option, click.Option) and option.name != "config"
     }
     values = {}
-    for key, value in table.items():
+    for given, value in table.items():
+        key = current_name(given)
         if key not in options:
             raise UsageError(f"{path}: there is no option {shown(key)}; there are: {', '.join(options)}")
         option = options[key]

@@ -9,11 +9,12 @@ import numpy as np
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, Picture
 from kwsd.cli.number import Number
+from kwsd.cli.renamed import current_name
 from kwsd.cli.workshop import MODEL, STEP, WINDOW, console, load_crnn, needs_scipy, needs_torch, tell_left_out
 from kwsd.errors import UsageError
 
 
-@click.command(name="evaluate", cls=CheckedCommand)
+@click.command(name="evaluate", cls=CheckedCommand, context_settings={"token_normalize_func": current_name})
 @click.option("--model", type=MODEL, required=True, help="Model file, or the name of a shipped model.")
 @click.option("--data", type=Folder(), help="Speech Commands tree, to judge by its clips.")
 @streams.POSITIVES
@@ -35,7 +36,9 @@ from kwsd.errors import UsageError
     help="Consecutive steps, of streams.  [default: the model's]",
 )
 @click.option(
-    "--gate", type=Number(0.001, 1), help="Posterior that has the verifier asked.  [default: the model's]"
+    "--candidate-threshold",
+    type=Number(0.001, 1),
+    help="Posterior of the first stage that the second stage then verifies.  [default: the model's]",
 )
 @streams.JOBS
 @click.option("--worst", type=click.IntRange(1, 1_000_000), help="Of clips: name so many that cost the most.")
@@ -53,7 +56,7 @@ def command(
     window: int | None,
     step: int | None,
     patience: int | None,
-    gate: float | None,
+    candidate_threshold: float | None,
     jobs: int,
     worst: int | None,
     as_json: bool,
@@ -68,16 +71,22 @@ def command(
     if bool(data) == bool(positives and negatives):
         raise UsageError("give --data, or both --positives and --negatives")
     if data:
-        if noise or rir or (snr, patience, gate) != (None, None, None):
+        if noise or rir or (snr, patience, candidate_threshold) != (None, None, None):
             raise UsageError(
-                "--noise, --snr, --rir, --patience and --gate go with --positives and --negatives, not --data"
+                "--noise, --snr, --rir, --patience and --candidate-threshold go with --positives and "
+                "--negatives, not --data"
             )
         _clips(model, data, split or "dev-test", window, step, worst, as_json, plot)
         return
     if worst:
         raise UsageError("--worst is for --data")
     heard = streams.read(positives, negatives, split, noise, snr, rir)
-    settings = {"window": window, "step": step, "patience": patience, "gate": gate}
+    settings = {
+        "window": window,
+        "step": step,
+        "patience": patience,
+        "candidate_threshold": candidate_threshold,
+    }
     points = streams.evaluate(model, heard, settings, jobs)
     curve = [point.record() for point in points]
     if plot:

@@ -9,6 +9,7 @@ import click
 from kwsd.cli.checked import CheckedPath, ModelName, Text, complete_file
 from kwsd.cli.configfile import configured, is_from_file
 from kwsd.cli.number import Number
+from kwsd.cli.renamed import current_name
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 MODELS_OWN = "[default: the model's]"
 
 
-@click.command(name="listen")
+@click.command(name="listen", context_settings={"token_normalize_func": current_name})
 @click.pass_obj
 @configured
 @click.option(
@@ -47,7 +48,11 @@ MODELS_OWN = "[default: the model's]"
 @click.option("--window", type=click.IntRange(min=1), help=f"Steps the attention sees.  {MODELS_OWN}")
 @click.option("--step", type=click.IntRange(min=1), help=f"Frames of 10 ms between steps.  {MODELS_OWN}")
 @click.option("--threshold", type=Number(0, 1), help=f"Posterior that triggers.  {MODELS_OWN}")
-@click.option("--gate", type=Number(0, 1), help=f"Posterior that has the verifier asked.  {MODELS_OWN}")
+@click.option(
+    "--candidate-threshold",
+    type=Number(0, 1),
+    help=f"Posterior of the first stage that the second stage then verifies.  {MODELS_OWN}",
+)
 @click.option(
     "--patience", type=click.IntRange(min=1), help=f"Consecutive steps that make a trigger.  {MODELS_OWN}"
 )

@@ -15,7 +15,7 @@ from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
     from kwsd.pcm import Samples
-    from kwsd.runtime.detector import Step
+    from kwsd.runtime.spotter import Step
 
 WINDOW, STEP = click.IntRange(1, 100_000), click.IntRange(1, 1_000)
 FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
@@ -68,7 +68,10 @@ def command(
     for file in files:  # before the first row is printed
         with FileSource(file, channel):
             pass
-    detectors = [Detector(loaded, size, pace, threshold) for size, pace in ((window, step), *beside)]
+    detectors = [
+        Detector(loaded, loaded.settings.override(window=size, step=pace, threshold=threshold))
+        for size, pace in ((window, step), *beside)
+    ]
     for detector in detectors:
         detector.warm_up()
     write = None if plot is not None and form is None else writer(form or "csv")
@@ -92,9 +95,14 @@ def command(
 
         names = (file.parent.name or file.stem for file in files)
         words = [(at / SAMPLE_RATE, name) for at, name in zip(starts, names, strict=True)]
-        named = "gate" if loaded.verifier else "threshold"
+        named = "candidate threshold" if loaded.verifier else "threshold"
         tracks = [
-            Track(f"window {one.window}, step {one.step}", one.gate, named, steps)
+            Track(
+                f"window {one.settings.window}, step {one.settings.step}",
+                one.first_stage_threshold,
+                named,
+                steps,
+            )
             for one, steps in zip(detectors, drawn, strict=True)
         ]
         draw_timeline(outline.values, heard / SAMPLE_RATE, words, tracks, plot)

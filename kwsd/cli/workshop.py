@@ -182,9 +182,9 @@ def choosing(
             choices = settings_to_try(model, recordings.synthetic)
             settings, point = tune(model, *streams, choices, fa_per_hour, jobs, lambda *_: None)
         tell(
-            f"threshold {settings.threshold:g}, gate {settings.gate:g}, patience {settings.patience}, window "
-            f"{settings.window}, step {settings.step}: misses {point.frr:.1%} of validation voices "
-            f"at {point.fa_per_hour:.2f} FA/h"
+            f"threshold {settings.threshold:g}, candidate threshold {settings.candidate_threshold:g}, "
+            f"patience {settings.patience}, window {settings.window}, step {settings.step}: "
+            f"misses {point.frr:.1%} of validation voices at {point.fa_per_hour:.2f} FA/h"
         )
         return settings
 

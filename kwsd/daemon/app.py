@@ -118,7 +118,8 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
 
 def load_detector(options: ListenOptions) -> Detector:
     """A detector with the model and settings of the options. Raises ModelError or UsageError."""
-    return Detector(read_model(find_model(options.model)), **options.settings)
+    model = read_model(find_model(options.model))
+    return Detector(model, model.settings.override(**options.settings))
 
 
 def _start_sinks(
@@ -140,7 +141,9 @@ def _start_sinks(
 
         terminal = Terminal()
         if options.meter:
-            sinks.append(running.enter_context(terminal.meter(detector.gate, lambda: source.waiting)))
+            sinks.append(
+                running.enter_context(terminal.meter(detector.first_stage_threshold, lambda: source.waiting))
+            )
         if text:
             printer = terminal
     sinks.append(DropWhenFull(printer) if source.live else printer)

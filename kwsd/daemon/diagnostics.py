@@ -234,7 +234,7 @@ def speed(subject: Subject) -> str:
     from kwsd.runtime.detector import Detector
 
     # as benchmarks/detector.py: no trigger spares the steps after it, no noise is verified
-    detector = Detector.load(subject.model, threshold=1, gate=1)
+    detector = Detector.load(subject.model, threshold=1, candidate_threshold=1)
     chunks = np.random.default_rng(0).normal(0, 0.1, (TRIAL, 10, SAMPLE_RATE // 10)).astype(np.float32)
     costs = []
     for second in chunks:
@@ -245,7 +245,7 @@ def speed(subject: Subject) -> str:
     cost = min(costs[1:])
     found = f"{1000 * cost:.2f} ms of CPU per second of audio: {cost:.2%} of a core"
     if cost > MOST:
-        raise CheckError(found, f"kwsd listen --step {2 * detector.step}")
+        raise CheckError(found, f"kwsd listen --step {2 * detector.settings.step}")
     return found
 
 

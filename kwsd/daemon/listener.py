@@ -15,8 +15,8 @@ from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.systemd.notify import Notifier
 from kwsd.errors import one_line
 from kwsd.pcm import Samples
-from kwsd.runtime.debouncer import Trigger
-from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector, Step
+from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector
+from kwsd.runtime.spotter import Step, Trigger
 
 MAX_BACKLOG = 1.0  # seconds of unprocessed audio above which the watchdog is no longer fed
 LOSS_DELAY = 1.0  # seconds from a loss of audio to its warning, which then includes the losses meanwhile

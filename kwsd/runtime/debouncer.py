@@ -1,54 +1,72 @@
-"""When a posterior becomes a trigger. On stream time alone: no clock, no thread."""
+"""Decides which of the steps at or above a threshold fires. On stream time alone: no clock, no thread."""
 
 import math
-from dataclasses import dataclass
 
-from kwsd.runtime.model import Settings
-
-
-@dataclass(frozen=True)
-class Trigger:
-    """The keyword was heard."""
-
-    keyword: str
-    posterior: float
-    stream_time: (
-        float  # seconds of audio from the stream's beginning to the end of the frame that completed the step
-    )
+from kwsd.runtime.model import LOWEST_THRESHOLD, Settings
 
 
 class Debouncer:
-    """Makes one trigger of a spoken keyword.
+    """Fires once for each utterance of the keyword.
 
-    Fires when the posterior holds at or above `threshold` for `patience` steps on end, all of them warm.
-    Fires again only after `refractory` seconds, and after the posterior has been below `release` since.
-    Raises UsageError for a value out of range, or a release above the threshold.
+    It fires when the posterior has been at or above `threshold` for `patience` consecutive steps, all of them
+    warm. It fires again only after `refractory` seconds, and only if the posterior has been below `release`
+    since (hysteresis).
     """
 
-    def __init__(self, threshold: float, patience: int, release: float, refractory: float) -> None:
-        self._settings = Settings(
-            threshold=threshold, patience=patience, release=release, refractory=refractory
-        )
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.reset()
 
     def reset(self) -> None:
         """Return to the exact initial state."""
-        self._held = 0  # steps on end at or above the threshold
+        self._consecutive = 0  # steps at or above the threshold
         self._released = True
-        self._fired = -math.inf  # stream time
+        self._fired = -math.inf  # stream time, seconds
 
     def push(self, posterior: float, time: float, warm: bool) -> bool:
-        """Take a step's posterior at this stream time (seconds); tell whether it fires."""
+        """Whether the debouncer fires at this step. time: the stream time of the step, in seconds."""
         settings = self._settings
         if posterior < settings.release:
             self._released = True
-        self._held = self._held + 1 if warm and posterior >= settings.threshold else 0
+        self._consecutive = self._consecutive + 1 if warm and posterior >= settings.threshold else 0
         rested = time - self._fired >= settings.refractory
-        if self._held < settings.patience or not self._released or not rested:
+        if self._consecutive < settings.patience or not self._released or not rested:
             return False
         self.fire(time)
         return True
 
     def fire(self, time: float) -> None:
-        """There is a trigger at this stream time, from here or elsewhere."""
+        """Note a trigger at this stream time, in seconds, whatever made it."""
         self._released, self._fired = False, time
+
+
+class CandidateDebouncer:
+    """Fires once for each candidate of the first stage, with two debouncers.
+
+    Loud steady noise can hold the posterior around the candidate threshold. The first debouncer, at that
+    threshold, is released only below half of it, so such noise is one candidate and not a hundred a minute.
+    A word that stands out above the noise is still a candidate: the second debouncer, halfway between the
+    candidate threshold and 1, fires for it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        low = settings.candidate_threshold
+        self._debouncers = tuple(
+            Debouncer(settings.override(threshold=level, release=max(level / 2, LOWEST_THRESHOLD)))
+            for level in (low, (1 + low) / 2)
+        )
+
+    def reset(self) -> None:
+        """Return to the exact initial state."""
+        for debouncer in self._debouncers:
+            debouncer.reset()
+
+    def push(self, posterior: float, time: float, warm: bool) -> bool:
+        """Whether there is a new candidate at this step; as in `Debouncer.push`."""
+        fires = [debouncer.push(posterior, time, warm) for debouncer in self._debouncers]
+        return any(fires)
+
+    def fire(self, time: float) -> None:
+        """Note a trigger at this stream time, in seconds."""
+        for debouncer in self._debouncers:
+            debouncer.fire(time)

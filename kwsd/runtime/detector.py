@@ -1,193 +1,126 @@
-"""The detector: samples in, triggers out. Front end, engine and debouncer in one stream."""
+"""Detects a keyword in a stream of audio: samples in, triggers out."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from kwsd.pcm import SAMPLE_RATE, finite, to_float32
-from kwsd.runtime.debouncer import Debouncer, Trigger
-from kwsd.runtime.engine import Engine
-from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR, FrontEnd
-from kwsd.runtime.model import Model
-from kwsd.runtime.second_stage import BLOCK_SAMPLES, SecondStage
-from kwsd.runtime.verifier import Verifier
+from kwsd.runtime.audio_history import BLOCK_SAMPLES, AudioHistory
+from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
+from kwsd.runtime.model import Model, Settings
+from kwsd.runtime.spotter import Spotter, Step, Trigger
+from kwsd.runtime.verifier import SPAN_SAMPLES
 
-FINAL_SILENCE_SAMPLES = (
-    SAMPLE_RATE // 2
-)  # samples of silence to feed after a recording: its last word is decided in them
-
-
-class Step(NamedTuple):
-    """One step of the detector."""
-
-    time: float  # stream time, seconds
-    posterior: float
-    warm: bool  # the attention had seen a whole window
-    trigger: Trigger | None
-    verified: float | None = None  # the posterior of both stages, where the verifier was asked
+FINAL_SILENCE_SAMPLES = SAMPLE_RATE // 2  # 0.5 s: feed as many after a recording, to decide its last word
+OVERLAP_SAMPLES = N_FFT - HOP  # that a frame shares with the next one
 
 
 class Detector:
-    """Hears a keyword in a stream of samples.
+    """Detects one keyword in a stream of samples.
 
-    What is None is taken from the model's own settings; see `Settings` for meanings and units. A release
-    above a threshold given here is lowered with it. Raises UsageError for a value out of range.
+    settings: how the model is run; without, as the model file says. `Settings.override` changes some of them.
 
-    A copy, and what is unpickled, is a new detector with the same model and settings that has heard nothing.
+    A copied or unpickled detector has the same model and settings, and begins a stream of its own.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        window: int | None = None,
-        step: int | None = None,
-        threshold: float | None = None,
-        patience: int | None = None,
-        release: float | None = None,
-        refractory: float | None = None,
-        gate: float | None = None,
-    ) -> None:
-        given = {
-            "window": window,
-            "step": step,
-            "threshold": threshold,
-            "patience": patience,
-            "release": release,
-            "refractory": refractory,
-            "gate": gate,
-        }
-        if threshold is not None and release is None:
-            given["release"] = min(threshold, model.settings.release)
-        settings = replace(model.settings, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    def __init__(self, model: Model, settings: Settings | None = None) -> None:
         self.model = model
-        self.settings = settings
+        self.settings = settings or model.settings
         self._front_end = FrontEnd()
-        self._engine = Engine(model, settings.window, settings.step)
-        self.gate, releases = settings.threshold, {settings.threshold: settings.release}
-        if model.verifier:
-            # what fires is a candidate: at the gate, where no noise holds the posterior, or far above it
-            self.gate = settings.gate
-            releases = {level: level / 2 for level in (self.gate, (1 + self.gate) / 2)}
-        self._debouncers = [
-            Debouncer(level, settings.patience, release, settings.refractory)
-            for level, release in releases.items()
-        ]
-        self._second_stage = SecondStage(Verifier(model.verifier)) if model.verifier else None
+        self._history = AudioHistory(SPAN_SAMPLES) if model.verifier else None
+        self._spotter = Spotter(model, self.settings, self._history)
         self.reset()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copied and pickled as a new detector of the same model and settings that has heard nothing."""
-        return partial(type(self), **asdict(self.settings)), (self.model,)
+        return type(self), (self.model, self.settings)
 
     @classmethod
-    def load(cls, path: str | Path, **settings: Any) -> Self:
-        """Make a detector of a model file, or of a shipped model by its name. Raises ModelError."""
+    def load(cls, path: str | Path, **overrides: Any) -> Self:
+        """A detector with the model of a file, or with the shipped model of this name.
+
+        overrides: fields of `Settings` that replace the model's own. Raises ModelError for a file that is no
+        model, and UsageError for a setting that is out of range.
+        """
         from kwsd.runtime.modelfile import find_model, read_model
 
-        return cls(read_model(find_model(str(path))), **settings)
+        model = read_model(find_model(str(path)))
+        return cls(model, model.settings.override(**overrides))
 
     @property
     def keyword(self) -> str:
-        """The word it listens for."""
+        """The keyword of the model."""
         return self.model.keyword
 
     @property
-    def window(self) -> int:
-        """Steps the attention sees."""
-        return self.settings.window
+    def posterior(self) -> float:
+        """Of the first stage, at the last step; 0 before the first."""
+        return self._spotter.posterior
 
     @property
-    def step(self) -> int:
-        """Frames (10 ms) between two steps."""
-        return self.settings.step
+    def first_stage_threshold(self) -> float:
+        """Posterior at which the first stage makes a candidate or, if there is no second stage, a trigger."""
+        settings = self.settings
+        return settings.candidate_threshold if self.model.verifier else settings.threshold
 
     def reset(self) -> None:
         """Return to the exact initial state: nothing heard, stream time 0."""
-        self._front_end.reset()
-        self._engine.reset()
-        for debouncer in self._debouncers:
-            debouncer.reset()
-        self._heard = N_FFT - HOP  # samples to the end of the last frame; the first ends at N_FFT
-        if self._second_stage:
-            self._second_stage.forget()
-        self.posterior = 0.0  # of the last step
+        self._spotter.reset()
+        self._forget_audio(0)
 
     def gap(self, seconds: float) -> None:
-        """Audio is missing here: forget what was heard, and let stream time pass. A refractory goes on."""
-        self._front_end.reset()
-        self._engine.reset()
-        self._heard += round(seconds * SAMPLE_RATE) + N_FFT - HOP
-        if self._second_stage:
-            self._second_stage.forget()
-        self.posterior = 0.0
+        """Go on after missing audio: what was heard before is forgotten, and stream time advances.
+
+        No trigger follows another within the refractory time across a gap, either.
+        """
+        self._spotter.forget()
+        self._forget_audio(self._position + round(seconds * SAMPLE_RATE))
 
     def sync_to(self, other: "Detector") -> None:
-        """Begin anew where another detector of the same stream is, at its stream time."""
-        self.reset()
-        self._heard = other._heard + other._front_end.held
+        """Reset, and go on at the stream time of another detector of the same stream."""
+        self._spotter.reset()
+        self._forget_audio(other._position)
 
     def warm_up(self) -> None:
-        """Reset, and warm the window with digital silence before time 0: a short clip can then trigger."""
+        """Reset, and fill the window with digital silence before time 0, so that a short clip can trigger."""
         self.reset()
-        self._front_end.push(np.zeros(N_FFT - HOP, np.float32))
-        self._heard = 0
-        silence = np.full((1, N_MELS), np.log(np.float32(POWER_FLOOR)), np.float32)
-        while not self._engine.warm:
-            for posterior in self._engine.advance(silence.repeat(self._engine.due, axis=0)):
-                self.posterior = float(posterior)
+        self._front_end.push(np.zeros(OVERLAP_SAMPLES, np.float32))
+        self._spotter.warm_up()
+
+    def _forget_audio(self, position: int) -> None:
+        """Forget all samples; the next one is at this position."""
+        self._position = position  # samples from the beginning of the stream, with those in gaps
+        self._front_end.reset()
+        if self._history:
+            self._history.clear(position)
 
     def feed(self, samples: npt.NDArray[Any]) -> list[Trigger]:
-        """Take samples, 16 kHz mono, shape (n,), float32 with full scale 1 or int16; give their triggers.
+        """The triggers in the next samples of the stream.
 
-        Raises ValueError for any other dtype or shape.
+        samples: 16 kHz mono, shape (n,), float32 with full scale 1 or int16. Raises ValueError for any other
+        shape or dtype.
         """
         return [step.trigger for step in self.steps(samples) if step.trigger]
 
     def steps(self, samples: npt.NDArray[Any]) -> Iterator[Step]:
-        """As `feed`, but give every step as it is made; the samples are taken as the iterator is consumed."""
+        """The steps in the next samples, as `feed` takes them.
+
+        Each step is made when the iterator reaches it: read the iterator to its end before the next call.
+        """
         samples = np.asarray(samples)
         if samples.ndim != 1 or samples.dtype not in (np.float32, np.int16):
             raise ValueError(f"samples must be 1-D float32 or int16, not {samples.ndim}-D {samples.dtype}")
         return self._steps(samples)
 
     def _steps(self, samples: npt.NDArray[Any]) -> Iterator[Step]:
-        engine = self._engine
         for start in range(0, len(samples), BLOCK_SAMPLES):
             block = samples[start : start + BLOCK_SAMPLES]
             cleaned = to_float32(block) if block.dtype == np.int16 else finite(block)
             frames = self._front_end.push(cleaned)
-            if self._second_stage:
-                self._second_stage.hear(cleaned)
-            while len(frames):
-                taken, frames = frames[: engine.due], frames[engine.due :]
-                posterior = engine.take(taken)
-                self._heard += len(taken) * HOP
-                if posterior is not None:
-                    yield self._decide(posterior, self._heard / SAMPLE_RATE, len(frames) * HOP)
-
-    def _decide(self, posterior: float, time: float, ahead: int) -> Step:
-        """The step of this posterior; a trigger resets the engine. ahead: samples in frames still to come."""
-        self.posterior = posterior
-        warm = self._engine.warm
-        fires = True in [each.push(posterior, time, warm) for each in self._debouncers]
-        sure, verified = posterior, None
-        if self._second_stage:
-            if fires:
-                self._second_stage.begin(self._heard)
-            later = ahead + self._front_end.held - (N_FFT - HOP)
-            verified = self._second_stage.score(self._heard, later, posterior)
-            fires = verified is not None and verified >= self.settings.threshold
-            sure = verified or 0.0
-        if not fires:
-            return Step(time, posterior, warm, None, verified)
-        self._engine.reset()
-        for debouncer in self._debouncers:
-            debouncer.fire(time)
-        if self._second_stage:
-            self._second_stage.end()
-        return Step(time, posterior, warm, Trigger(self.keyword, sure, time), verified)
+            self._position += len(cleaned)
+            if self._history:
+                self._history.push(cleaned)
+            last_frame = self._position - self._front_end.held + OVERLAP_SAMPLES  # where it ends
+            yield from self._spotter.steps(frames, last_frame - len(frames) * HOP)

@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from kwsd.runtime.frontend import N_MELS
 Array = npt.NDArray[np.float32]
 
 MAX_PARAMETERS = 1_000_000  # 14 times the baseline: the memory of a small device is safe from any model file
+LOWEST_THRESHOLD = 0.001  # of all settings that are posteriors
 BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols that are drawn as nothing (Hangul, Braille)
 
 
@@ -100,29 +101,53 @@ STUDENT = Architecture(channels=4, kernel=(9, 20), stride=(4, 10), hidden=20)
 
 @dataclass(frozen=True)
 class Settings:
-    """How a model is best run; every field can be overridden on the command line.
+    """How a detector runs a model. A model file holds the best settings for its model.
 
     Raises UsageError for a value out of range.
     """
 
-    window: int = 20  # steps the attention sees
-    step: int = 8  # frames (10 ms each) between two steps
-    threshold: float = 0.5  # posterior at or above which a step counts towards a trigger
-    gate: float = 0.2  # the same where there is a verifier: `threshold` is what that must then reach
-    patience: int = 1  # steps on end at or above the threshold that make a trigger
-    release: float = 0.3  # posterior below which it must fall before it may fire again; not for candidates
-    refractory: float = 1.0  # seconds after a trigger in which none fires
+    window: int = 20
+    """Steps that the attention sees."""
+
+    step: int = 8
+    """Frames (of 10 ms) from one step to the next."""
+
+    threshold: float = 0.5
+    """Posterior that makes a trigger: of both stages if the model has a second stage, else of the first."""
+
+    candidate_threshold: float = 0.2
+    """Posterior of the first stage that makes a candidate. Used only if the model has a second stage."""
+
+    patience: int = 1
+    """Consecutive steps at or above its threshold that the first stage needs."""
+
+    release: float = 0.3
+    """Posterior below which the first stage must fall before the next trigger (hysteresis). Not used if the
+    model has a second stage."""
+
+    refractory: float = 1.0
+    """Seconds between two triggers, at least."""
 
     def __post_init__(self) -> None:
         check_number("window", self.window, 1, 100_000)
         check_number("step", self.step, 1, 1_000)
-        check_number("threshold", self.threshold, 0.001, 1, Real)
-        check_number("gate", self.gate, 0.001, 1, Real)
+        check_number("threshold", self.threshold, LOWEST_THRESHOLD, 1, Real)
+        check_number("candidate_threshold", self.candidate_threshold, LOWEST_THRESHOLD, 1, Real)
         check_number("patience", self.patience, 1, 10_000)
-        check_number("release", self.release, 0.001, 1, Real)
+        check_number("release", self.release, LOWEST_THRESHOLD, 1, Real)
         check_number("refractory", self.refractory, 0, 86_400, Real)
         if self.release > self.threshold:
             raise UsageError(f"release {self.release:g} must not be above threshold {self.threshold:g}")
+
+    def override(self, **changes: float | None) -> "Settings":
+        """A copy with these fields changed; a field given as None keeps its value.
+
+        A release above a lowered threshold is lowered with it. Raises UsageError for a value out of range.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        if "threshold" in given and "release" not in given:
+            given["release"] = min(given["threshold"], self.release)
+        return replace(self, **given)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

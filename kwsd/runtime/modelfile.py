@@ -17,9 +17,8 @@ from kwsd.runtime.model import Architecture, Array, Model, Settings, check_keywo
 from kwsd.runtime.torchfile import MAX_BYTES, Tensor, read_torch
 from kwsd.runtime.verifier import MAX_HEADS, shapes
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # version 1 says `gate` for candidate_threshold; its oldest files have neither
 LARGEST_WEIGHT = 1e6  # far above any trained one; every product in the engine stays finite
-LATER = {"gate"}  # settings that the first model files lack
 FRONT_END = {"n_fft": N_FFT, "hop": HOP, "n_mels": N_MELS, "floor": POWER_FLOOR}
 
 
@@ -77,9 +76,13 @@ def _model(record: object, path: Path) -> Model:
     """The model that a file's record describes."""
     if type(record) is not dict or "kwsd" not in record:
         raise ModelError("a torch file, but not a kwsd model; give one that kwsd train wrote")
-    if record["kwsd"] != FORMAT_VERSION:
+    version = record["kwsd"]
+    if type(version) is not int or version < 1:
+        raise ModelError(f"its format version is {shown(version)}, which no kwsd model has")
+    if version > FORMAT_VERSION:
         raise ModelError(
-            f"of a format that this kwsd does not know; it reads version {FORMAT_VERSION}: update kwsd"
+            f"its format version is {shown(version)}, and this kwsd reads versions up to {FORMAT_VERSION}: "
+            "upgrade kwsd"
         )
     if record.get("sample_rate") != SAMPLE_RATE:
         rate = shown(record.get("sample_rate"))
@@ -89,9 +92,6 @@ def _model(record: object, path: Path) -> Model:
     keyword = _part(record, "keyword", str)
     check_keyword(keyword)
     architecture = _architecture(_part(record, "architecture", dict))
-    settings = _part(record, "settings", dict)
-    if settings.keys() | LATER != Settings.__dataclass_fields__.keys():
-        raise ModelError("its settings are not those of a kwsd model")
     entries = _part(record, "weights", dict)
     needed = architecture.shapes()
     if entries.keys() != needed.keys():
@@ -101,11 +101,20 @@ def _model(record: object, path: Path) -> Model:
         keyword=keyword,
         architecture=architecture,
         weights={name: _weight(name, entries[name], shape) for name, shape in needed.items()},
-        settings=Settings(**settings),
+        settings=_settings(_part(record, "settings", dict), version),
         facts=_plain(_part(record, "facts", dict)),
         path=path,
         verifier=_verifier(_part(record, "verifier", dict)) if "verifier" in record else None,
     )
+
+
+def _settings(stored: dict[Any, Any], version: int) -> Settings:
+    if version == 1:
+        others = {name: value for name, value in stored.items() if name != "gate"}
+        stored = others | {"candidate_threshold": stored.get("gate", Settings.candidate_threshold)}
+    if stored.keys() != Settings.__dataclass_fields__.keys():
+        raise ModelError("its settings are not those of a kwsd model")
+    return Settings(**stored)
 
 
 def _verifier(entries: dict[Any, Any]) -> dict[str, Array]:

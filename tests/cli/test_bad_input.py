@@ -52,7 +52,7 @@ def said(speech: Samples) -> Any:
     detector = Detector.load(MODEL)
     detector.warm_up()
     (trigger,) = detector.feed(np.concatenate((speech, np.zeros(8_000, np.float32))))
-    return pytest.approx(trigger.stream_time, abs=1.01 * detector.step / 100)
+    return pytest.approx(trigger.stream_time, abs=1.01 * detector.settings.step / 100)
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ BAD_OPTIONS = [
     ("--threshold nan", "'nan' is not a finite number"),
     ("--threshold 0", "threshold must be a number from 0.001 to 1"),
     ("--threshold high", "'high' is not a valid float"),
-    ("--gate 0", "gate must be a number from 0.001 to 1"),
+    ("--candidate-threshold 0", "candidate_threshold must be a number from 0.001 to 1"),
     ("--release nan", "'nan' is not a finite number"),
     ("--release 0.9 --threshold 0.5", "release 0.9 must not be above threshold 0.5"),
     ("--patience 0", "--patience"),

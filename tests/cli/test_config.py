@@ -54,6 +54,17 @@ def test_a_release_that_the_threshold_lowers_is_said_to_be(tmp_path: Path) -> No
     assert shown("--threshold", "0.2", home=tmp_path)["release"] == {"value": 0.2, "from": "the threshold"}
 
 
+def test_the_old_name_of_an_option_still_works_with_one_line(file: Path, tmp_path: Path) -> None:
+    line = "kwsd: the option gate is deprecated: its name is now candidate-threshold\n"
+    for options, text, origin in ((["--gate", "0.4"], "", "command line"), ([], "gate = 0.4\n", "the file")):
+        file.write_text('model = "mine.pt"\n' + text)
+        done = run("config", "--json", *options, home=tmp_path)
+        assert done.stderr == line
+        found = json.loads(done.stdout)
+        assert found["candidate-threshold"] == {"value": 0.4, "from": origin}
+        assert "gate" not in found
+
+
 @pytest.mark.usefixtures("file")
 def test_another_file_takes_the_place_of_the_usual_one(tmp_path: Path) -> None:
     other = tmp_path / "other.toml"

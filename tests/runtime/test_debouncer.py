@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kwsd.errors import UsageError
 from kwsd.runtime.debouncer import Debouncer
+from kwsd.runtime.model import Settings
 
 # stretches of a posterior, warm or not, for some steps
 STRETCHES = st.tuples(
@@ -15,6 +16,10 @@ STRETCHES = st.tuples(
     st.integers(1, 4),
 )
 THRESHOLD, RELEASE = 0.8, 0.3
+
+
+def settings(threshold: float, patience: int, release: float, refractory: float) -> Settings:
+    return Settings(threshold=threshold, patience=patience, release=release, refractory=refractory)
 
 
 def firings(debouncer: Debouncer, steps: list[tuple[float, bool]]) -> list[int]:
@@ -41,7 +46,7 @@ def test_fires_exactly_when_it_should(
             held = held and released and (i - expected[-1]) / 8 >= refractory
         if held:
             expected.append(i)
-    debouncer = Debouncer(THRESHOLD, patience, RELEASE, refractory)
+    debouncer = Debouncer(settings(THRESHOLD, patience, RELEASE, refractory))
     assert firings(debouncer, steps) == expected
     debouncer.reset()
     assert firings(debouncer, steps) == expected
@@ -50,12 +55,12 @@ def test_fires_exactly_when_it_should(
 def test_fires_once_for_each_time_the_posterior_rises_and_falls() -> None:
     hump = [0.1, 0.5, 0.85, 0.95, 0.7, 0.9, 0.4, 0.2]  # wavers, but is one word
     steps = [(posterior, True) for posterior in hump * 3]
-    assert firings(Debouncer(0.8, 1, 0.3, 0.0), steps) == [2, 10, 18]
+    assert firings(Debouncer(settings(0.8, 1, 0.3, 0.0)), steps) == [2, 10, 18]
 
 
 def test_scattered_steps_are_no_word() -> None:
     steps = [(0.9, True), (0.1, True)] * 20
-    assert firings(Debouncer(0.8, 2, 0.3, 0.0), steps) == []
+    assert firings(Debouncer(settings(0.8, 2, 0.3, 0.0)), steps) == []
 
 
 @pytest.mark.parametrize(
@@ -79,4 +84,4 @@ def test_scattered_steps_are_no_word() -> None:
 def test_refuses_what_makes_no_sense(bad: dict[str, Any]) -> None:
     name = next(iter(bad))
     with pytest.raises(UsageError, match=rf"^{name} [^\n]*$"):
-        Debouncer(**{"threshold": 0.8, "patience": 1, "release": 0.3, "refractory": 1.0} | bad)
+        Settings(**{"threshold": 0.8, "patience": 1, "release": 0.3, "refractory": 1.0} | bad)

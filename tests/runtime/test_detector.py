@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 import kwsd
 from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector, Step
+from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, N_FFT
 from kwsd.runtime.model import STUDENT, Model
+from kwsd.runtime.spotter import Step
 
 
 def quiet(seconds: float) -> np.ndarray:
@@ -58,7 +59,7 @@ def test_times_are_the_ends_of_the_frames_that_completed_the_steps(loudness: Mod
 
 
 def test_nothing_triggers_before_the_window_is_warm(loudness: Model) -> None:
-    detector = Detector(loudness, window=10)
+    detector = Detector(loudness, loudness.settings.override(window=10))
     steps = list(detector.steps(loud(1)))
     assert [step.warm for step in steps[:10]] == [False] * 9 + [True]
     assert [i for i, step in enumerate(steps) if step.trigger] == [9]
@@ -159,7 +160,7 @@ def test_posterior_is_that_of_the_last_step(loudness: Model) -> None:
 
 def test_warmed_up_hears_a_clip_shorter_than_its_window(loudness: Model) -> None:
     clip = np.concatenate((quiet(0.1), loud(0.5)))
-    detector = Detector(loudness, window=15, threshold=0.8)
+    detector = Detector(loudness, loudness.settings.override(window=15, threshold=0.8))
     assert detector.feed(clip) == []
     detector.warm_up()
     assert detector.posterior < 0.01
@@ -177,7 +178,8 @@ def test_warmed_up_is_as_if_silence_had_gone_before(
         kt = model.architecture.kernel[1]
         silence = N_FFT + HOP * (kt - 1 + 5 * (7 - 1))
         clip = loud(1)
-        warmed_up, heard = Detector(model, 7, 5, 0.999), Detector(model, 7, 5, 0.999)
+        settings = model.settings.override(window=7, step=5, threshold=0.999)
+        warmed_up, heard = Detector(model, settings), Detector(model, settings)
         warmed_up.warm_up()
         heard.feed(np.zeros(silence, np.float32))
         after, expected = list(warmed_up.steps(clip)), list(heard.steps(clip))
@@ -232,16 +234,17 @@ def test_no_samples_are_no_steps(loudness: Model) -> None:
 
 def test_settings_come_from_the_model_unless_given(loudness: Model) -> None:
     assert Detector(loudness).settings == loudness.settings
-    detector = Detector(loudness, window=9, patience=2)
+    detector = Detector(loudness, loudness.settings.override(window=9, patience=2))
     assert detector.settings == dataclasses.replace(loudness.settings, window=9, patience=2)
-    assert (detector.keyword, detector.window, detector.step) == ("loud", 9, 5)
+    assert detector.keyword == "loud"
 
 
 def test_release_is_lowered_with_the_threshold(loudness: Model) -> None:
-    assert Detector(loudness, threshold=0.2).settings.release == 0.2
-    assert Detector(loudness, threshold=0.5).settings.release == 0.3
+    assert loudness.settings.override(threshold=0.2).release == 0.2
+    assert loudness.settings.override(threshold=0.5).release == 0.3
+    assert loudness.settings.override(threshold=None, window=9) == loudness.settings.override(window=9)
     with pytest.raises(UsageError, match=r"^release 0\.4 must not be above threshold 0\.2$"):
-        Detector(loudness, threshold=0.2, release=0.4)
+        loudness.settings.override(threshold=0.2, release=0.4)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +255,7 @@ def test_release_is_lowered_with_the_threshold(loudness: Model) -> None:
 def test_refuses_settings_out_of_range(loudness: Model, bad: dict[str, Any]) -> None:
     name = next(iter(bad))
     with pytest.raises(UsageError, match=rf"^{name} must be [^\n]*$"):
-        Detector(loudness, **bad)
+        Detector(loudness, loudness.settings.override(**bad))
 
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample.flac"
@@ -288,9 +291,9 @@ COPIES = {
 @pytest.mark.parametrize("kind", COPIES)
 @pytest.mark.parametrize("heard", [0.0, 1.23])
 def test_a_copy_is_a_detector_of_its_own_at_stream_start(loudness: Model, kind: str, heard: float) -> None:
-    original = Detector(loudness, window=3, threshold=0.8)
+    original = Detector(loudness, loudness.settings.override(window=3, threshold=0.8))
     sound = np.concatenate((quiet(0.5), loud(0.5), quiet(0.6), loud(0.4), quiet(0.3)))
-    expected = list(Detector(loudness, window=3, threshold=0.8).steps(sound))
+    expected = list(Detector(loudness, loudness.settings.override(window=3, threshold=0.8)).steps(sound))
     assert sum(step.trigger is not None for step in expected) == 2
     cut = round(heard * SAMPLE_RATE)
     steps = list(original.steps(sound[:cut]))
@@ -304,12 +307,12 @@ def test_a_copy_is_a_detector_of_its_own_at_stream_start(loudness: Model, kind: 
 
 @pytest.mark.parametrize("kind", COPIES)
 def test_a_copy_of_a_detector_with_a_verifier_asks_it(kind: str) -> None:
-    original = Detector.load("happy", gate=0.4)
+    original = Detector.load("happy", candidate_threshold=0.4)
     samples = pytest.importorskip("soundfile").read(SAMPLE, dtype="float32")[0][: 9 * SAMPLE_RATE]
     triggers = original.feed(samples)
     assert len(triggers) == 1
     made = COPIES[kind](original)
-    assert made.gate == 0.4
+    assert made.settings.candidate_threshold == made.first_stage_threshold == 0.4
     assert made.feed(samples) == triggers
 
 

@@ -71,7 +71,7 @@ def record(model: Model) -> dict[str, Any]:
     """What a model file holds, for torch.save."""
     arch = model.architecture
     return {
-        "kwsd": 1,
+        "kwsd": 2,
         "keyword": model.keyword,
         "sample_rate": 16000,
         "front_end": {"n_fft": 400, "hop": 160, "n_mels": 40, "floor": 1e-6},
@@ -85,6 +85,7 @@ def record(model: Model) -> dict[str, Any]:
             "window": 20,
             "step": 8,
             "threshold": 0.5,
+            "candidate_threshold": 0.2,
             "patience": 1,
             "release": 0.3,
             "refractory": 1.0,
@@ -219,6 +220,36 @@ def test_reads_deflated_entries(random_model: Callable[..., Model], file: Path) 
     file.write_bytes(zipped(entries_of(saved(record(model))), zipfile.ZIP_DEFLATED))
     torch.load(file, weights_only=True)
     assert_same(read_model(file), model)
+
+
+@pytest.mark.parametrize(("gate", "expected"), [({}, 0.2), ({"gate": 0.35}, 0.35)], ids=["none", "gate"])
+def test_reads_version_1(
+    random_model: Callable[..., Model], file: Path, gate: dict[str, float], expected: float
+) -> None:
+    """Which said `gate` for the candidate threshold, and in its oldest files nothing."""
+    model = random_model(SMALL)
+    content = record(model)
+    del content["settings"]["candidate_threshold"]
+    torch.save(content | {"kwsd": 1, "settings": content["settings"] | gate}, file)
+    read = read_model(file)
+    assert_same(read, model)
+    assert read.settings == model.settings.override(candidate_threshold=expected)
+
+
+def test_the_names_of_settings_are_those_of_the_version(small: dict[str, Any], file: Path) -> None:
+    reason = "its settings are not those of a kwsd model"
+    del small["settings"]["candidate_threshold"]
+    assert refused(file, saved(small)) == reason
+    small["settings"]["gate"] = 0.2
+    assert refused(file, saved(small)) == reason
+
+
+def test_a_file_is_written_in_the_present_version(random_model: Callable[..., Model], file: Path) -> None:
+    training = pytest.importorskip("kwsd.training.release.modelfile")
+    training.save_model(random_model(SMALL), file)
+    content = torch.load(file, weights_only=True)
+    assert content["kwsd"] == modelfile.FORMAT_VERSION == 2
+    assert content["settings"]["candidate_threshold"] == 0.2
 
 
 # Damaged
@@ -522,7 +553,9 @@ def test_a_big_endian_file_is_refused(small: dict[str, Any], file: Path) -> None
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"kwsd": 2}, "update kwsd"),
+        ({"kwsd": 3}, "its format version is 3, and this kwsd reads versions up to 2: upgrade kwsd"),
+        ({"kwsd": 0}, "its format version is 0, which no kwsd model has"),
+        ({"kwsd": "2"}, "its format version is '2', which no kwsd model has"),
         ({"sample_rate": 8000}, "made for audio at 8000 Hz; kwsd listens at 16000 Hz: use another model"),
         ({"front_end": {"n_fft": 512}}, "made for another front end"),
         ({"front_end": None}, "made for another front end"),

@@ -52,7 +52,9 @@ def test_an_utterance_is_one_trigger_at_most(
     samples = np.zeros((SAID, PAUSE * SAMPLE_RATE), np.float32)
     for row, said in zip(samples, heard.people, strict=True):
         row[start : start + len(said)] = said
-    detector = Detector(heard.models[name], window, step, threshold, patience)
+    model = heard.models[name]
+    chosen = model.settings.override(window=window, step=step, threshold=threshold, patience=patience)
+    detector = Detector(model, chosen)
     times = [trigger.stream_time for trigger in detector.feed(samples.ravel())]
     utterances = [int((time - start / SAMPLE_RATE) // PAUSE) for time in times]
     assert len(set(utterances)) == len(utterances), times

@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.detector import Detector, Step
+from kwsd.runtime.audio_history import BLOCK_SAMPLES, AudioHistory
+from kwsd.runtime.debouncer import CandidateDebouncer, Debouncer
+from kwsd.runtime.detector import Detector
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Array, Model
-from kwsd.runtime.second_stage import BLOCK_SAMPLES, AudioHistory, SecondStage, logit
+from kwsd.runtime.second_stage import SecondStage, logit
+from kwsd.runtime.spotter import Step
 from kwsd.runtime.verifier import N_MELS, SPAN_SAMPLES, Verifier, levelled, shapes
 
 HEADS = 2
@@ -56,7 +59,8 @@ def asked(steps: list[Step]) -> list[float]:
 def test_what_it_is_sure_of_triggers_with_its_posterior(verified: Model) -> None:
     sure = dataclasses.replace(verified, verifier=weights(bias=40, scale=0.1))
     triggers = Detector(sure).feed(SAID)
-    alone = Detector(dataclasses.replace(sure, verifier=None), threshold=sure.settings.gate).feed(SAID)
+    settings = sure.settings.override(threshold=sure.settings.candidate_threshold)
+    alone = Detector(dataclasses.replace(sure, verifier=None), settings).feed(SAID)
     assert [t.stream_time for t in triggers] == [t.stream_time for t in alone]
     assert len(triggers) == 2
     assert all(0.999 < t.posterior < 1 for t in triggers)
@@ -73,27 +77,37 @@ def test_what_it_refuses_never_triggers_and_it_is_asked_no_more(verified: Model)
 
 
 def test_a_candidate_is_at_the_gate_or_far_above_it_and_released_at_half(verified: Model) -> None:
-    levels = [debouncer._settings for debouncer in Detector(verified, gate=0.2)._debouncers]
+    candidates = CandidateDebouncer(verified.settings.override(candidate_threshold=0.2))
+    levels = [debouncer._settings for debouncer in candidates._debouncers]
     assert [(one.threshold, one.release) for one in levels] == [(0.2, 0.1), (0.6, 0.3)]
+    assert isinstance(Detector(verified)._spotter._debouncer, CandidateDebouncer)
     alone = dataclasses.replace(verified, verifier=None)
-    [only] = [debouncer._settings for debouncer in Detector(alone, gate=0.2)._debouncers]
-    assert (only.threshold, only.release) == (0.9, 0.3)
+    only = Detector(alone, alone.settings.override(candidate_threshold=0.2))._spotter._debouncer
+    assert isinstance(only, Debouncer)
+    assert (only._settings.threshold, only._settings.release) == (0.9, 0.3)
+
+
+@pytest.mark.parametrize("level", [0.001, 0.0015, 0.002, 1.0])
+def test_any_candidate_threshold_can_be_set(verified: Model, level: float) -> None:
+    Detector(verified, verified.settings.override(candidate_threshold=level)).feed(quiet(1))
 
 
 def test_it_is_not_asked_without_a_candidate(verified: Model) -> None:
     assert asked(list(Detector(verified).steps(quiet(5)))) == []
-    assert asked(list(Detector(verified, gate=1).steps(SAID))) == []
+    assert (
+        asked(list(Detector(verified, verified.settings.override(candidate_threshold=1)).steps(SAID))) == []
+    )
 
 
 def test_noise_that_holds_the_posterior_at_the_gate_is_asked_about_once(
     verified: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unsure = dataclasses.replace(verified, verifier=weights(bias=-40, scale=0.1))
-    detector = Detector(unsure, gate=0.2)
+    detector = Detector(unsure, unsure.settings.override(candidate_threshold=0.2))
     noise, word = [0.19, 0.24, 0.15, 0.12] * 100, [0.95]
     posteriors = itertools.chain(noise, word, noise, word, itertools.repeat(0.15))
     monkeypatch.setattr(Engine, "warm", True)
-    monkeypatch.setattr(detector._engine, "take", lambda _: next(posteriors))
+    monkeypatch.setattr(detector._spotter._engine, "take", lambda _: next(posteriors))
     steps = list(detector.steps(quiet(20)))
     times = [step.time for step in steps if step.posterior == word[0]]
     assert len(times) == 2
@@ -148,11 +162,14 @@ def test_a_gap_ends_a_candidate(verified: Model) -> None:
 
 def test_a_threshold_is_reached_by_what_is_as_high(verified: Model) -> None:
     undecided = dataclasses.replace(verified, verifier=weights(scale=0))
-    steps = list(Detector(undecided, threshold=1).steps(SAID))
+    steps = list(Detector(undecided, undecided.settings.override(threshold=1)).steps(SAID))
     highest = max(step.verified for step in steps if step.verified is not None)
-    triggers = Detector(undecided, threshold=highest).feed(SAID)
+    triggers = Detector(undecided, undecided.settings.override(threshold=highest)).feed(SAID)
     assert triggers[0].posterior == highest
-    assert Detector(undecided, threshold=float(np.nextafter(highest, 1))).feed(SAID) == []
+    assert (
+        Detector(undecided, undecided.settings.override(threshold=float(np.nextafter(highest, 1)))).feed(SAID)
+        == []
+    )
 
 
 def test_reset_forgets_what_the_verifier_would_have_heard(verified: Model) -> None:
@@ -167,7 +184,7 @@ def test_reset_forgets_what_the_verifier_would_have_heard(verified: Model) -> No
 @given(
     sizes=st.lists(st.integers(0, 400), max_size=20), later=st.integers(0, 300), length=st.integers(1, 500)
 )
-def test_the_past_is_the_last_samples(sizes: list[int], later: int, length: int) -> None:
+def test_the_history_is_the_last_samples(sizes: list[int], later: int, length: int) -> None:
     history, stream = AudioHistory(length), np.arange(1, sum(sizes) + 1, dtype=np.float32)
     start = 0
     for size in sizes:
@@ -176,14 +193,14 @@ def test_the_past_is_the_last_samples(sizes: list[int], later: int, length: int)
     later = min(later, len(stream))
     wanted = np.concatenate((np.zeros(length, np.float32), stream))
     end = len(wanted) - later
-    np.testing.assert_array_equal(history.until(later), wanted[end - length : end])
+    np.testing.assert_array_equal(history.before(len(stream) - later), wanted[end - length : end])
 
 
 @given(
     sizes=st.lists(st.integers(1, BLOCK_SAMPLES), min_size=1, max_size=8),
     length=st.sampled_from([1, 1000, 40_000]),
 )
-def test_the_past_reaches_as_far_back_as_may_be_asked_for(sizes: list[int], length: int) -> None:
+def test_the_history_reaches_as_far_back_as_may_be_asked_for(sizes: list[int], length: int) -> None:
     history, stream = AudioHistory(length), np.arange(1, sum(sizes) + 1, dtype=np.float32)
     wanted = np.concatenate((np.zeros(length, np.float32), stream))
     start = 0
@@ -192,10 +209,10 @@ def test_the_past_reaches_as_far_back_as_may_be_asked_for(sizes: list[int], leng
         start += size
         for later in (0, size - 1):
             end = length + start - later
-            np.testing.assert_array_equal(history.until(later), wanted[end - length : end])
+            np.testing.assert_array_equal(history.before(start - later), wanted[end - length : end])
 
 
-def test_the_past_forgets_what_nobody_will_ask_for() -> None:
+def test_the_history_forgets_what_nobody_will_ask_for() -> None:
     history = AudioHistory(1000)
     for _ in range(100):
         history.push(np.zeros(BLOCK_SAMPLES // 4, np.float32))
@@ -233,10 +250,10 @@ def test_how_loud_it_is_does_not_matter(gain: float) -> None:
 
 def test_its_answer_is_weighed_with_the_surest_posterior_of_the_candidate(verified: Model) -> None:
     undecided = dataclasses.replace(verified, verifier=weights(scale=0))
-    detector = Detector(undecided, threshold=1)
+    detector = Detector(undecided, undecided.settings.override(threshold=1))
     surest, seen = 0.0, 0
     for step in detector.steps(SAID):
-        surest = max(surest, step.posterior) if step.posterior >= detector.gate else 0.0
+        surest = max(surest, step.posterior) if step.posterior >= detector.first_stage_threshold else 0.0
         if step.verified is not None and surest:
             odds = [np.log(p / (1 - p)) for p in (step.verified, min(surest, 1 - 1e-6))]
             assert odds[0] == pytest.approx(odds[1] / 3, abs=1e-3)
@@ -270,52 +287,52 @@ class Scores(Verifier):
     ],
 )
 def test_both_stages_together_in_plain_numbers(posterior: float, second: float, both: float) -> None:
-    second_stage = SecondStage(Scores(second))
+    second_stage = SecondStage(Scores(second), AudioHistory(1))
     second_stage.begin(1000)
-    score = second_stage.score(1000, 0, posterior)
+    score = second_stage.score(1000, posterior)
     assert score is not None
     assert score == pytest.approx(both, rel=1e-2 if both < 1e-3 else 1e-6, abs=0)
     assert 0 < score < 1
 
 
 def test_it_is_asked_at_a_candidate_and_each_160_ms_until_400_ms_after() -> None:
-    second_stage = SecondStage(Scores(*[0.0] * 10))
+    second_stage = SecondStage(Scores(*[0.0] * 10), AudioHistory(1))
     asked_at = []
     for place in range(0, 48_000, 160):
         if place in (16_000, 32_000):
             second_stage.begin(place)
-        if second_stage.score(place, 0, 0.5) is not None:
+        if second_stage.score(place, 0.5) is not None:
             asked_at.append(place)
     assert asked_at == [start + later for start in (16_000, 32_000) for later in (0, 2_560, 5_120)]
     second_stage.begin(48_000)
-    assert second_stage.score(48_000, 0, 0.5) is not None
+    assert second_stage.score(48_000, 0.5) is not None
     second_stage.end()
-    assert second_stage.score(48_000 + 2_560, 0, 0.5) is None
+    assert second_stage.score(48_000 + 2_560, 0.5) is None
 
 
 def test_a_candidate_goes_on_where_another_begins_in_it() -> None:
     """The surest posterior is kept, and the verifier is asked no sooner than it would have been."""
-    second_stage = SecondStage(Scores(0.0, 0.0, 0.0))
+    second_stage = SecondStage(Scores(0.0, 0.0, 0.0), AudioHistory(1))
     second_stage.begin(0)
-    assert second_stage.score(0, 0, 0.952574) == pytest.approx(0.731059, rel=1e-5)
+    assert second_stage.score(0, 0.952574) == pytest.approx(0.731059, rel=1e-5)
     second_stage.begin(160)
-    assert second_stage.score(160, 0, 0.5) is None
-    assert second_stage.score(2_560, 0, 0.5) == pytest.approx(0.731059, rel=1e-5)
+    assert second_stage.score(160, 0.5) is None
+    assert second_stage.score(2_560, 0.5) == pytest.approx(0.731059, rel=1e-5)
     second_stage.begin(160_000)  # another word: what was sure before counts no more
-    assert second_stage.score(160_000, 0, 0.5) == 0.5
+    assert second_stage.score(160_000, 0.5) == 0.5
 
 
 @pytest.mark.parametrize(("later", "goes_on"), [(6_400, True), (6_401, False)])
 def test_a_candidate_lasts_400_ms(later: int, goes_on: bool) -> None:
-    second_stage = SecondStage(Scores(0.0, 0.0))
+    second_stage = SecondStage(Scores(0.0, 0.0), AudioHistory(1))
     second_stage.begin(0)
-    assert second_stage.score(0, 0, 0.952574) is not None
-    assert (second_stage.score(later, 0, 0.5) is not None) == goes_on
-    another = SecondStage(Scores(0.0, 0.0))
+    assert second_stage.score(0, 0.952574) is not None
+    assert (second_stage.score(later, 0.5) is not None) == goes_on
+    another = SecondStage(Scores(0.0, 0.0), AudioHistory(1))
     another.begin(0)
-    assert another.score(0, 0, 0.952574) is not None
+    assert another.score(0, 0.952574) is not None
     another.begin(later)
-    assert another.score(later, 0, 0.5) == pytest.approx(0.731059 if goes_on else 0.5, rel=1e-5)
+    assert another.score(later, 0.5) == pytest.approx(0.731059 if goes_on else 0.5, rel=1e-5)
 
 
 def test_logit_in_plain_numbers() -> None:

@@ -144,9 +144,9 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
         assert "threshold was handed down" in file.with_suffix(".md").read_text()
         assert heir.verifier is not None
         assert all(np.array_equal(heir.verifier[name], array) for name, array in verified.verifier.items())
-        assert (heir.settings.threshold, heir.settings.gate) == (
+        assert (heir.settings.threshold, heir.settings.candidate_threshold) == (
             verified.settings.threshold,
-            verified.settings.gate,
+            verified.settings.candidate_threshold,
         )
 
 
@@ -174,7 +174,7 @@ def test_clips_score_as_the_runtime_hears_them(tree: Path, teacher: Path) -> Non
     clips = [clip for clip in read_tree(tree, "rise") if clip.split == "validation"]
     clips = [c for c in clips if c.word == "rise"] + [c for c in clips if c.word != "rise"]
     for clip, score in zip(clips, [*keyword, *others], strict=True):
-        detector = Detector(model, threshold=1.0)
+        detector = Detector(model, model.settings.override(threshold=1.0))
         detector.warm_up()
         heard = np.concatenate((read_audio(clip.path), np.zeros(8_000, np.int16)))
         best = max(found.posterior for found in detector.steps(heard) if found.warm)

@@ -40,7 +40,8 @@ def mine(
     done = out / MINED
     known = set(done.read_text("utf-8", "surrogateescape").splitlines()) if done.exists() else set()
     reader = reader or Reader()
-    detector = Detector(replace(model, verifier=None), threshold=threshold, patience=1)
+    settings = model.settings.override(threshold=threshold, patience=1)
+    detector = Detector(replace(model, verifier=None), settings)
     random = np.random.default_rng(0)
     noise = f"-{around.snr:g}dB" if around.snr is not None else ""
     with done.open("a", encoding="utf-8", errors="surrogateescape") as log:

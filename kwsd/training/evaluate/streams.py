@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from kwsd.pcm import FULL_SCALE, SAMPLE_RATE, to_int16
 from kwsd.runtime.debouncer import Debouncer
-from kwsd.runtime.detector import Detector, Step
+from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import Model, Settings
+from kwsd.runtime.spotter import Step
 from kwsd.training.augment.scenes import word_end
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.reader import Reader
@@ -213,9 +214,10 @@ def hear(model: Model, settings: dict[str, Any], stream: Stream) -> dict[float, 
     again only for those where more than the first trigger counts.
     """
     positive = stream if isinstance(stream, Positive) else None
-    silent = Detector(model, **{**settings, "threshold": 1.0} | ({} if model.verifier else NEVER))
+    own = model.settings.override(**settings)
+    silent = Detector(model, own.override(threshold=1.0, **({} if model.verifier else NEVER)))
     silent.warm_up()
-    detectors = {one: Detector(model, **{**settings, "threshold": one}) for one in THRESHOLDS}
+    detectors = {one: Detector(model, own.override(threshold=one)) for one in THRESHOLDS}
     firsts = {one: FirstTrigger(each.settings, bool(model.verifier)) for one, each in detectors.items()}
     for block in blocks(stream):
         for step in silent.steps(block):
@@ -258,9 +260,7 @@ class FirstTrigger:
         """verified: the model has a second stage, which decides."""
         self.time: float | None = None  # stream time, seconds
         self._threshold, self._verified = settings.threshold, verified
-        self._debouncer = Debouncer(
-            settings.threshold, settings.patience, settings.release, settings.refractory
-        )
+        self._debouncer = Debouncer(settings)
 
     def push(self, step: Step) -> None:
         if self.time is not None:

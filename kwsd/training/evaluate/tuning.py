@@ -1,6 +1,5 @@
 """Choosing how a model is run on somebody's own recordings: threshold, patience, window and step."""
 
-import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from kwsd.training.evaluate.streams import Point, Positive, curve
 def settings_to_try(model: Model, synthetic: bool = False) -> list[dict[str, Any]]:
     """Windows and steps around the model's own, each with one to three steps of patience.
 
-    With a verifier: steps alone, for it is the verifier that waits, and a gate has to miss nothing.
+    With a verifier: steps alone, for it is the verifier that waits, and the first stage has to miss nothing.
     synthetic: its voices are, and so do not show how many real ones the first stage misses at wide steps.
     """
     own = model.settings
@@ -59,12 +58,7 @@ def tune(
             alarms = max(allowed(fa_per_hour, point.hours), point.false_alarms)
             rank = (alarms, point.frr, float(np.median(point.latencies)))
             if best is None or rank < best[0]:
-                settings = dataclasses.replace(
-                    model.settings,
-                    **choice,
-                    threshold=point.threshold,
-                    release=min(point.threshold, model.settings.release),
-                )
+                settings = model.settings.override(**choice, threshold=point.threshold)
                 best = (rank, settings, point)
                 on_settings(choice, point)
     if best is None:

@@ -38,7 +38,7 @@ def save_model(model: Model, path: Path, entries: dict[str, Any] | None = None) 
 def write_settings(path: Path, settings: Settings, out: Path) -> None:
     """Copy the model file `path` to `out` with other settings; its weights stay as they are stored."""
     record = _with_arrays(read_torch(path.read_bytes()))
-    record["settings"] = dataclasses.asdict(settings)
+    record |= {"kwsd": FORMAT_VERSION, "settings": dataclasses.asdict(settings)}
     write_torch(record, out)
 
 

@@ -127,8 +127,8 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         learned = " that learned with them, too" if tuned else ""
         verified = [
             "",
-            f"Candidates (posterior {s.gate} or more) are verified by heads on Google's speech embedding "
-            f"(Apache-2.0){learned}:",
+            f"Candidates (posterior {s.candidate_threshold} or more) are verified by heads on Google's "
+            f"speech embedding (Apache-2.0){learned}:",
             f"{asked['parameters']:,} parameters, {asked['macs_per_verification']:,} multiply-adds "
             "a verification; the threshold is what both stages must reach together.",
         ]

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kwsd.pcm import Samples
-from kwsd.runtime.detector import Step
+from kwsd.runtime.spotter import Step
 from kwsd.training.report.plots import save
 
 
@@ -17,7 +17,7 @@ class Track:
 
     label: str
     level: float
-    named: str  # the level: threshold or, where a verifier decides, gate
+    named: str  # the level: threshold or, if the model has a second stage, candidate threshold
     steps: list[Step]
 
 

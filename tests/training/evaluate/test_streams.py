@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from kwsd.cli.commands import cli
 from kwsd.errors import KwsdError
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.detector import Detector, Step
+from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import Model
 from kwsd.runtime.modelfile import read_model
+from kwsd.runtime.spotter import Step
 from kwsd.runtime.verifier import Verifier, shapes
 
 pytest.importorskip("torch")
@@ -70,7 +71,7 @@ def test_a_trigger_before_the_word_is_no_hit(model: Model) -> None:
 
 def test_latency_counts_from_the_words_end(model: Model) -> None:
     positive = placed(0.2)
-    detector = Detector(model, threshold=0.5)
+    detector = Detector(model, model.settings.override(threshold=0.5))
     detector.warm_up()
     [trigger] = detector.feed(positive.audio)
     [latency] = at(curve(model, [positive], []), 0.5).latencies
@@ -93,7 +94,7 @@ def test_every_threshold_is_as_the_detector_alone_has_it(
     positives = [place(burst(level), context, QUIET, random) for level in (0.001, 0.004, 0.02, 0.2) * 2]
     negatives = [np.concatenate([burst(level) for level in (0.002, 0.1, 0.01, 0.1)])]
     for point in curve(model, positives, negatives, {"patience": patience}):
-        detector = Detector(model, threshold=point.threshold, patience=patience)
+        detector = Detector(model, model.settings.override(threshold=point.threshold, patience=patience))
         latencies, false_alarms = [], 0
         for positive in positives:
             detector.warm_up()
@@ -189,7 +190,7 @@ def test_a_hit_is_from_the_words_beginning_to_a_second_past_its_end(
 ) -> None:
     """start, end: of the word, in seconds from the trigger on."""
     positive = placed(0.2)
-    detector = Detector(model, threshold=0.5)
+    detector = Detector(model, model.settings.override(threshold=0.5))
     detector.warm_up()
     [trigger] = detector.feed(positive.audio)
     time = trigger.stream_time

@@ -1,0 +1,115 @@
+"""Spots one keyword in log-mel frames: engine, debouncer and, if the model has one, second stage."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.audio_history import AudioHistory
+from kwsd.runtime.debouncer import CandidateDebouncer, Debouncer
+from kwsd.runtime.engine import Engine
+from kwsd.runtime.frontend import HOP, N_MELS, POWER_FLOOR, Frames
+from kwsd.runtime.model import Model, Settings
+from kwsd.runtime.second_stage import SecondStage
+from kwsd.runtime.verifier import Verifier
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """The keyword was heard."""
+
+    keyword: str
+
+    posterior: float
+    """Of both stages if the model has a second stage, else of the first."""
+
+    stream_time: float
+    """Seconds from the beginning of the stream to the end of the step's last frame."""
+
+
+class Step(NamedTuple):
+    """One step of a detector."""
+
+    time: float
+    """Stream time in seconds: the end of the step's last frame."""
+
+    posterior: float
+    """Of the first stage."""
+
+    warm: bool
+    """Whether the attention has seen a whole window."""
+
+    trigger: Trigger | None
+
+    verified: float | None = None
+    """Posterior of both stages, if the second stage was run at this step."""
+
+
+class Spotter:
+    """Makes steps and triggers of frames. The front end and the audio history belong to the caller."""
+
+    def __init__(self, model: Model, settings: Settings, history: AudioHistory | None) -> None:
+        """history: the audio that the frames are made of; needed only if the model has a second stage."""
+        self._keyword = model.keyword
+        self._threshold = settings.threshold
+        self._engine = Engine(model, settings.window, settings.step)
+        self._second_stage: SecondStage | None = None
+        self._debouncer: Debouncer | CandidateDebouncer = Debouncer(settings)
+        if model.verifier and history:
+            self._second_stage = SecondStage(Verifier(model.verifier), history)
+            self._debouncer = CandidateDebouncer(settings)
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the exact initial state."""
+        self._debouncer.reset()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the frames and the candidate, but not when the last trigger was."""
+        self._engine.reset()
+        if self._second_stage:
+            self._second_stage.reset()
+        self.posterior = 0.0  # of the last step
+
+    def warm_up(self) -> None:
+        """Fill the window with digital silence."""
+        silence = np.full((1, N_MELS), np.log(np.float32(POWER_FLOOR)), np.float32)
+        while not self._engine.warm:
+            for posterior in self._engine.advance(silence.repeat(self._engine.due, axis=0)):
+                self.posterior = float(posterior)
+
+    def steps(self, frames: Frames, position: int) -> Iterator[Step]:
+        """The steps that these frames complete.
+
+        position: where the frames begin, in samples of the stream, counted at the end of each frame.
+        """
+        engine = self._engine
+        while len(frames):
+            taken, frames = frames[: engine.due], frames[engine.due :]
+            position += len(taken) * HOP
+            posterior = engine.take(taken)
+            if posterior is not None:
+                yield self._step(posterior, position)
+
+    def _step(self, posterior: float, position: int) -> Step:
+        """The step with this posterior of the first stage. A trigger resets the engine."""
+        self.posterior = posterior
+        time, warm = position / SAMPLE_RATE, self._engine.warm
+        fires = self._debouncer.push(posterior, time, warm)
+        verified = None
+        if self._second_stage:
+            if fires:
+                self._second_stage.begin(position)
+            verified = self._second_stage.score(position, posterior)
+            fires = verified is not None and verified >= self._threshold
+        if not fires:
+            return Step(time, posterior, warm, None, verified)
+        self._engine.reset()
+        self._debouncer.fire(time)
+        if self._second_stage:
+            self._second_stage.end()
+        sure = posterior if verified is None else verified
+        return Step(time, posterior, warm, Trigger(self._keyword, sure, time), verified)
