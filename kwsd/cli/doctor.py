@@ -1,4 +1,4 @@
-"""``kwsd doctor``: what works here, what does not, and what mends it."""
+"""``kwsd doctor``: checks everything that listening needs."""
 
 import json
 import os
@@ -39,12 +39,12 @@ def command(device: str | None, model: str, as_json: bool) -> None:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("Check", "", "Found", "Mend")
+        table = Table("Check", "", "Found", "Fix")
         console = Console()
         with console.status("Listening: say something"):
             findings = list(examine(subject))
         for one in findings:
-            table.add_row(one.check, Text(one.status, STYLES[one.status]), Text(one.found), Text(one.mend))
+            table.add_row(one.check, Text(one.status, STYLES[one.status]), Text(one.found), Text(one.fix))
         console.print(table)
     if any(finding.status == "fail" for finding in findings):
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""What ``kwsd listen`` needs, checked one thing at a time, each with the command that mends it."""
+"""The checks of ``kwsd doctor``: what ``kwsd listen`` needs, and the command that fixes it."""
 
 import getpass
 import os
@@ -15,22 +15,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from kwsd.audio.alsa.holders import ASK, holders
+from kwsd.audio.alsa.holders import LIST_COMMAND, holders
 from kwsd.daemon.systemd.unit import NAME
 from kwsd.errors import AbsentError, AudioError, BusyError, KwsdError, ModelError
 
 if TYPE_CHECKING:
     from kwsd.audio.microphone import Microphone
 
-LISTEN = 2.0  # seconds of audio whose level is looked at
-NEVER = 5.0  # seconds of waiting for those, after which no audio comes
-QUIET = -60.0  # dBFS; where the loudest sample is below it, no voice can be heard
-CLIPPED = 0.001  # share of samples at full scale from which a voice is distorted
-TRIAL = 10  # seconds of audio on which the speed is measured; the first, in which it warms up, not counted
-MOST = 0.5  # of a processor core; a model that takes more falls behind as soon as anything else runs
+LEVEL_SECONDS = 2.0  # of audio whose level is measured
+AUDIO_TIMEOUT = 5.0  # seconds to wait for that audio
+MIN_PEAK = -60.0  # dBFS; below it no voice can be recognized
+MAX_CLIPPED = 0.001  # share of samples at full scale, above which a voice is distorted
+SPEED_SECONDS = 10  # of audio on which the speed is measured; the first second is for warming up
+MAX_CPU = 0.5  # of a core; a model that needs more falls behind as soon as anything else runs
 
-SOUND = Path("/dev/snd")
-# what opens the settings of other systems: who may record, and how loud
+DEVICE_NODES = Path("/dev/snd")
+# commands that open the settings of other systems
 SETTINGS = {
     "darwin": {
         "mute": 'open "x-apple.systempreferences:com.apple.preference.security?Privacy_Microphone"',
@@ -42,7 +42,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Subject:
-    """What is examined: a microphone and a model, as ``kwsd listen`` takes them."""
+    """The microphone and the model to examine; see the options of ``kwsd listen``."""
 
     device: str | None
     model: str
@@ -50,32 +50,32 @@ class Subject:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found. `mend` is a command, or empty where there is nothing to do."""
+    """The result of a check. `fix` is a command, or empty if there is nothing to fix."""
 
     check: str
     status: Literal["pass", "fail", "skip"]
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 class CheckError(Exception):
-    """A check that does not pass: what was found, and the command that mends it."""
+    """A check has failed. Its text is what was found, and `fix` is the command that fixes it."""
 
     status: Literal["fail", "skip"] = "fail"
 
-    def __init__(self, found: str, mend: str = "") -> None:
+    def __init__(self, found: str, fix: str = "") -> None:
         super().__init__(found)
-        self.mend = mend
+        self.fix = fix
 
 
 class SkipError(CheckError):
-    """A check that has nothing to say here, and why."""
+    """A check does not apply here. Its text is the reason."""
 
     status = "skip"
 
 
 def examine(subject: Subject) -> Iterator[Finding]:
-    """Every check in order, each as soon as it is done; one that needs a failed one is skipped."""
+    """Run the checks in order, and yield the finding of each. A check that needs a failed one is skipped."""
     missing: set[str] = set()
     for check, need in CHECKS.items():
         name = check.__name__
@@ -85,11 +85,11 @@ def examine(subject: Subject) -> Iterator[Finding]:
             yield Finding(name, "pass", check(subject))
         except CheckError as error:
             missing.add(name)
-            yield Finding(name, error.status, str(error), error.mend)
+            yield Finding(name, error.status, str(error), error.fix)
 
 
 def versions(_: Subject) -> str:
-    """What runs here, for a bug report."""
+    """Check nothing, but list the versions for a bug report."""
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     with suppress(OSError):
         system += f" ({platform.freedesktop_os_release()['PRETTY_NAME']})"
@@ -98,7 +98,7 @@ def versions(_: Subject) -> str:
 
 
 def library(_: Subject) -> str:
-    """The library that records."""
+    """Check that the audio library can be used."""
     from kwsd.audio.alsa.libasound import AlsaError
     from kwsd.audio.microphone import library
 
@@ -108,12 +108,12 @@ def library(_: Subject) -> str:
         raise CheckError(str(error), "arecord -L") from error
     except AudioError as error:
         on_linux = sys.platform == "linux"
-        mend = "sudo apt install alsa-utils" if on_linux else "pip install --force-reinstall sounddevice"
-        raise CheckError(str(error), mend) from error
+        fix = "sudo apt install alsa-utils" if on_linux else "pip install --force-reinstall sounddevice"
+        raise CheckError(str(error), fix) from error
 
 
 def server(_: Subject) -> str:
-    """The sound server of the session, by which programs share the microphone."""
+    """Check that the session's sound server, through which programs share the microphone, answers."""
     if sys.platform != "linux":
         raise SkipError("on Linux only")
     program, address = _server()
@@ -128,21 +128,21 @@ def server(_: Subject) -> str:
 
 
 def permission(_: Subject) -> str:
-    """The right to open the sound hardware."""
+    """Check that the user may open the sound cards."""
     if sys.platform != "linux":
         raise SkipError("on Linux only")
     import grp
 
-    nodes = sorted(SOUND.glob("pcmC*c"))
+    nodes = sorted(DEVICE_NODES.glob("pcmC*c"))
     if not nodes:
-        raise SkipError(f"no sound card that records: nothing in {SOUND}")
+        raise SkipError(f"no sound card that records: nothing in {DEVICE_NODES}")
     closed = next((node for node in nodes if not os.access(node, os.R_OK | os.W_OK)), None)
     if closed is None:
         return f"you may open {', '.join(map(str, nodes))}"
     user, number = getpass.getuser(), closed.stat().st_gid
     try:
         group = grp.getgrgid(number)
-    except KeyError as error:  # a container's files can belong to a group that has no name in it
+    except KeyError as error:  # in a container, files can belong to a group without a name
         raise CheckError(f"{user} may not open {closed}", f"docker run --group-add {number}") from error
     if user in group.gr_mem:
         raise CheckError(
@@ -154,15 +154,15 @@ def permission(_: Subject) -> str:
 
 
 def device(subject: Subject) -> str:
-    """The microphone."""
+    """Check that the microphone can be opened."""
     try:
         microphone = _open(subject)
     except AbsentError as error:
-        raise CheckError(str(error), _way_to_a_microphone()) from error
+        raise CheckError(str(error), _find_a_microphone()) from error
     except BusyError as error:
         if unit := _recording_service():
             return unit.found
-        raise CheckError(str(error), ASK) from error
+        raise CheckError(str(error), LIST_COMMAND) from error
     except KwsdError as error:
         raise CheckError(str(error), "kwsd devices") from error
     microphone.stop()
@@ -171,7 +171,7 @@ def device(subject: Subject) -> str:
 
 
 def level(subject: Subject) -> str:
-    """Two seconds of sound."""
+    """Check the level of two seconds of audio."""
     import numpy as np
 
     from kwsd.pcm import HIGHEST, SAMPLE_RATE
@@ -182,15 +182,15 @@ def level(subject: Subject) -> str:
     except BusyError as error:
         if unit := _recording_service():
             raise SkipError(unit.found, unit.stop) from error
-        raise CheckError(str(error), ASK) from error
+        raise CheckError(str(error), LIST_COMMAND) from error
     except AudioError as error:
-        raise CheckError(str(error), _what_keeps_it()) from error
-    alarm = threading.Timer(NEVER, microphone.stop)
+        raise CheckError(str(error), _show_users()) from error
+    alarm = threading.Timer(AUDIO_TIMEOUT, microphone.stop)
     alarm.start()
     try:
         for samples in microphone:
             heard = np.concatenate((heard, samples))
-            if len(heard) >= LISTEN * SAMPLE_RATE:
+            if len(heard) >= LEVEL_SECONDS * SAMPLE_RATE:
                 break
     except AudioError as error:
         raise CheckError(str(error), "kwsd doctor") from error
@@ -199,16 +199,16 @@ def level(subject: Subject) -> str:
         microphone.stop()
         microphone.close()
     if not len(heard):
-        raise CheckError(f"no audio came in {NEVER:g} s", _what_keeps_it())
+        raise CheckError(f"no audio arrived in {AUDIO_TIMEOUT:g} s", _show_users())
     loudness = np.abs(heard)
     if microphone.muted:
         raise CheckError("muted", microphone.muted)
     if not loudness.any():
         raise CheckError("digital silence: muted, or the wrong microphone", _mixer("mute", "0"))
     peak = 20 * float(np.log10(loudness.max()))
-    if np.mean(loudness >= HIGHEST) > CLIPPED:
+    if np.mean(loudness >= HIGHEST) > MAX_CLIPPED:
         raise CheckError("clipped: the gain is too high", _mixer("volume", "50%"))
-    if peak < QUIET:
+    if peak < MIN_PEAK:
         raise CheckError(
             f"peak {peak:.0f} dB: the gain is too low, or nobody spoke", _mixer("volume", "100%")
         )
@@ -216,7 +216,7 @@ def level(subject: Subject) -> str:
 
 
 def model(subject: Subject) -> str:
-    """The model file."""
+    """Check that the model file can be read."""
     from kwsd.runtime.modelfile import find_model, read_model
 
     try:
@@ -227,15 +227,16 @@ def model(subject: Subject) -> str:
 
 
 def speed(subject: Subject) -> str:
-    """The processor against what the model needs."""
+    """Check that the processor is fast enough for the model."""
     import numpy as np
 
     from kwsd.pcm import SAMPLE_RATE
     from kwsd.runtime.detector import Detector
 
-    # as benchmarks/detector.py: no trigger spares the steps after it, no noise is verified
+    # settings as in benchmarks/detector.py: no trigger resets the engine, and the second stage never runs
     detector = Detector.load(subject.model, threshold=1, candidate_threshold=1)
-    chunks = np.random.default_rng(0).normal(0, 0.1, (TRIAL, 10, SAMPLE_RATE // 10)).astype(np.float32)
+    shape = (SPEED_SECONDS, 10, SAMPLE_RATE // 10)  # ten chunks per second
+    chunks = np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
     costs = []
     for second in chunks:
         start = time.process_time()
@@ -244,13 +245,13 @@ def speed(subject: Subject) -> str:
         costs.append(time.process_time() - start)
     cost = min(costs[1:])
     found = f"{1000 * cost:.2f} ms of CPU per second of audio: {cost:.2%} of a core"
-    if cost > MOST:
+    if cost > MAX_CPU:
         raise CheckError(found, f"kwsd listen --step {2 * detector.settings.step}")
     return found
 
 
 def service(_: Subject) -> str:
-    """The systemd service, the user's or the machine's."""
+    """Check the systemd service of the user or, if there is none, of the machine."""
     if sys.platform != "linux":
         raise SkipError("on Linux only")
     from kwsd.daemon.systemd.service import network_is_allowed
@@ -269,7 +270,7 @@ def service(_: Subject) -> str:
     raise SkipError("not installed", "kwsd service install")
 
 
-# each with the check that it can't do without
+# in this order, each with the check that must have passed before
 CHECKS = {
     versions: None,
     library: None,
@@ -284,7 +285,7 @@ CHECKS = {
 
 
 def _open(subject: Subject) -> "Microphone":
-    """Open the microphone. Raises CheckError where the audio system hangs, AudioError, UsageError."""
+    """Open the microphone. Raises AudioError or UsageError, and CheckError if the audio system hangs."""
     from kwsd.audio.microphone import opener
     from kwsd.audio.reconnecting import OPEN_TIMEOUT, OpenAttempt
 
@@ -303,7 +304,7 @@ class _Service:
 
 
 def _recording_service() -> _Service | None:
-    """kwsd's own service, where that is what has the microphone."""
+    """kwsd's own service if it uses the microphone, else None."""
     with suppress(SkipError):
         for scope in ("--user", "--system"):
             facts = _unit(scope, NAME)
@@ -314,7 +315,7 @@ def _recording_service() -> _Service | None:
 
 
 def _server() -> tuple[str, Path]:
-    """Name and socket of the sound server. Raises SkipError where none is needed, else CheckError."""
+    """Name and socket of the sound server. Raises CheckError without one, SkipError if none is needed."""
     if sys.platform != "linux":
         raise SkipError("on Linux only")
     if given := os.environ.get("PULSE_SERVER", "").removeprefix("unix:"):
@@ -333,7 +334,7 @@ def _server() -> tuple[str, Path]:
         owner = folder.owner()
         command = f"sudo -u {owner} XDG_RUNTIME_DIR={folder} kwsd doctor"
         raise CheckError(f"{folder} belongs to {owner}", command) from error
-    if any(SOUND.glob("pcmC*c")):
+    if any(DEVICE_NODES.glob("pcmC*c")):
         raise SkipError("no PipeWire or PulseAudio: ALSA alone is used")
     if not folder.is_dir():
         raise CheckError(f"there is no {folder}", f"sudo loginctl enable-linger {getpass.getuser()}")
@@ -344,8 +345,9 @@ def _server() -> tuple[str, Path]:
 
 
 def _version(program: str) -> str:
-    """Name and version that the sound server gives itself; `program` where it does not speak PulseAudio's
-    protocol. Raises CheckError where it does not answer.
+    """Name and version of the sound server, or `program` if it does not understand PulseAudio's protocol.
+
+    Raises CheckError if it does not answer.
     """
     from kwsd.audio.pulse.server import NoAnswerError, Server
 
@@ -370,8 +372,8 @@ def _restart() -> str:
     return f"systemctl --user restart {'pipewire pipewire-pulse' if program == 'PipeWire' else 'pulseaudio'}"
 
 
-def _way_to_a_microphone() -> str:
-    """What to run where there is none: install the way to the sound server, or look further."""
+def _find_a_microphone() -> str:
+    """The command to run if there is no microphone."""
     from kwsd.audio.pulse.libpulse import is_installed
 
     try:
@@ -385,13 +387,13 @@ def _way_to_a_microphone() -> str:
     return "pactl list short sources"
 
 
-def _what_keeps_it() -> str:
-    """The command that shows what keeps kwsd from the microphone: another program or the settings."""
-    return SETTINGS[sys.platform]["mute"] if sys.platform in SETTINGS else ASK
+def _show_users() -> str:
+    """The command that shows which program or setting keeps kwsd from the microphone."""
+    return SETTINGS[sys.platform]["mute"] if sys.platform in SETTINGS else LIST_COMMAND
 
 
 def _mixer(what: str, value: str) -> str:
-    """The command that sets the microphone's volume or mute, or opens the settings that do."""
+    """The command that sets the microphone's volume or mute, or that opens the settings of the system."""
     if sys.platform in SETTINGS:
         return SETTINGS[sys.platform][what]
     try:
@@ -402,7 +404,7 @@ def _mixer(what: str, value: str) -> str:
 
 
 def _unit(scope: str, name: str) -> dict[str, str]:
-    """What systemd knows of a unit; nothing where there is no systemd, or none for this user."""
+    """Properties of a systemd unit; empty if systemd does not run. Raises SkipError without systemctl."""
     properties = "LoadState,ActiveState,NRestarts,StatusText,MainPID,RestrictAddressFamilies,PrivateNetwork"
     line = ["systemctl", scope, "show", name, f"--property={properties}"]
     try:

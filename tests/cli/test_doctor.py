@@ -1,4 +1,4 @@
-"""The installed `kwsd doctor`: on a microphone, on none, and whether what it says mends."""
+"""The installed `kwsd doctor`: on a microphone, on none, and whether the fixes it prints work."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def sounding(microphone: FakeMicrophone, path: Path) -> Iterator[None]:
 
 
 @pytest.mark.microphone
-def test_what_is_wrong_with_the_level_is_said_and_mended(microphone: FakeMicrophone, tmp_path: Path) -> None:
+def test_what_is_wrong_with_the_level_is_said_and_fixed(microphone: FakeMicrophone, tmp_path: Path) -> None:
     def pactl(command: str) -> None:
         subprocess.run(command, shell=True, env=microphone.environment, check=True)
 
@@ -59,7 +59,7 @@ def test_what_is_wrong_with_the_level_is_said_and_mended(microphone: FakeMicroph
                 checks = ("library", "server", "device", "level")
                 assert states(findings, *checks) == ["pass", "pass", "pass", "fail"]
                 assert found in findings["level"]["found"]
-                pactl(findings["level"]["mend"])
+                pactl(findings["level"]["fix"])
             code, findings = examine(microphone.environment, "--model", str(LOUD))
             assert code == 0
             assert states(findings, "level", "model", "speed") == ["pass", "pass", "pass"]
@@ -91,7 +91,7 @@ def test_no_microphone_fails_once(tmp_path: Path) -> None:
     code, findings = examine(os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "PULSE_SERVER": ""})
     assert code == 1
     assert states(findings, "library", "device", "level", "model") == ["pass", "fail", "skip", "pass"]
-    assert findings["device"]["mend"]
+    assert findings["device"]["fix"]
 
 
 def test_no_library_to_record_with_fails_once(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_no_library_to_record_with_fails_once(tmp_path: Path) -> None:
     code, findings = examine(os.environ | {"PYTHONPATH": str(tmp_path)})
     assert code == 1
     assert states(findings, "library", "device", "level", "speed") == ["fail", "skip", "skip", "pass"]
-    assert findings["library"]["mend"] == "sudo apt install alsa-utils"
+    assert findings["library"]["fix"] == "sudo apt install alsa-utils"
 
 
 def test_a_model_that_is_none(tmp_path: Path) -> None:

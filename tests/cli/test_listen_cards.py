@@ -75,7 +75,7 @@ def test_a_busy_card_is_called_busy_everywhere(
     busy = "the microphone 'usbmic' is in use by another program (fuser -v /dev/snd/* shows it)"
     assert busy in run(fake_cards, "devices").stdout
     found = {one["check"]: one for one in json.loads(run(fake_cards, "doctor", "--json").stdout)}
-    assert [found["device"][field] for field in ("status", "found", "mend")] == [
+    assert [found["device"][field] for field in ("status", "found", "fix")] == [
         "fail",
         busy,
         "fuser -v /dev/snd/*",

@@ -24,7 +24,7 @@ def sound_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     node = tmp_path / "snd" / "pcmC0D0c"
     node.parent.mkdir()
     node.touch()
-    monkeypatch.setattr(doctor, "SOUND", node.parent)
+    monkeypatch.setattr(doctor, "DEVICE_NODES", node.parent)
     return node
 
 
@@ -34,11 +34,11 @@ def test_the_right_to_a_sound_card(sound_card: Path, monkeypatch: pytest.MonkeyP
     user, group = getpass.getuser(), grp.getgrgid(sound_card.stat().st_gid).gr_name
     with pytest.raises(CheckError, match="may not open") as caught:
         doctor.permission(SUBJECT)
-    assert caught.value.mend == f"sudo usermod -aG {group} {user}; log in again"
+    assert caught.value.fix == f"sudo usermod -aG {group} {user}; log in again"
     monkeypatch.setattr(grp, "getgrgid", lambda number: grp.struct_group((group, "x", number, [user])))
     with pytest.raises(CheckError, match="after this login") as caught:
         doctor.permission(SUBJECT)
-    assert caught.value.mend == f"newgrp {group}"
+    assert caught.value.fix == f"newgrp {group}"
 
 
 def test_a_sound_card_needs_no_server(
@@ -62,7 +62,7 @@ def test_a_server_that_is_dead_or_not_named(monkeypatch: pytest.MonkeyPatch, tmp
         assert doctor.server(SUBJECT) == f"PipeWire at {tmp_path}/pipewire-0"
     with pytest.raises(CheckError, match="does not answer") as caught:
         doctor.server(SUBJECT)
-    assert caught.value.mend == "systemctl --user restart pipewire pipewire-pulse"
+    assert caught.value.fix == "systemctl --user restart pipewire pipewire-pulse"
     monkeypatch.setenv("PULSE_SERVER", "tcp:elsewhere")
     with pytest.raises(SkipError, match="tcp:elsewhere"):
         doctor.server(SUBJECT)
@@ -82,18 +82,18 @@ def systemd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
 
 
 @pytest.mark.parametrize(
-    ("state", "mend"),
+    ("state", "fix"),
     [
         ("inactive", "systemctl --system start kwsd.service"),
         ("failed", "journalctl --system -e -u kwsd.service"),
         ("activating", "journalctl --system -e -u kwsd.service"),
     ],
 )
-def test_a_service_that_does_not_run(systemd: Callable[[str], None], state: str, mend: str) -> None:
+def test_a_service_that_does_not_run(systemd: Callable[[str], None], state: str, fix: str) -> None:
     systemd(rf"NRestarts=3\nStatusText=\nLoadState=loaded\nActiveState={state}\n")
     with pytest.raises(CheckError) as caught:
         doctor.service(SUBJECT)
-    assert caught.value.mend == mend
+    assert caught.value.fix == fix
 
 
 def test_a_service_that_runs(systemd: Callable[[str], None]) -> None:
@@ -124,7 +124,7 @@ def test_no_service(systemd: Callable[[str], None], monkeypatch: pytest.MonkeyPa
     systemd(r"LoadState=not-found\n")
     with pytest.raises(SkipError, match="not installed") as caught:
         doctor.service(SUBJECT)
-    assert caught.value.mend == "kwsd service install"
+    assert caught.value.fix == "kwsd service install"
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(SkipError, match="no systemd"):
         doctor.service(SUBJECT)
@@ -145,11 +145,11 @@ def test_a_microphone_that_kwsds_own_service_has(
     assert doctor.device(SUBJECT) == "in use by kwsd's own service (pid 77)"
     with pytest.raises(SkipError, match=r"in use by kwsd's own service \(pid 77\)") as caught:
         doctor.level(SUBJECT)
-    assert caught.value.mend == "systemctl --system stop kwsd.service"
+    assert caught.value.fix == "systemctl --system stop kwsd.service"
     systemd(r"MainPID=78\nLoadState=loaded\nActiveState=active\n")
     with pytest.raises(CheckError, match=r"'card' is in use by kwsd \(pid 77\)") as caught:
         doctor.device(SUBJECT)
-    assert caught.value.mend == "fuser -v /dev/snd/*"
+    assert caught.value.fix == "fuser -v /dev/snd/*"
 
 
 def test_an_audio_system_that_hangs_is_said(fake_cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def test_an_audio_system_that_hangs_is_said(fake_cards: FakeCards, monkeypatch: 
 
 def test_a_machine_that_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "CPU per second of audio" in doctor.speed(SUBJECT)
-    monkeypatch.setattr(doctor, "MOST", 0.0)
+    monkeypatch.setattr(doctor, "MAX_CPU", 0.0)
     with pytest.raises(CheckError) as caught:
         doctor.speed(SUBJECT)
-    assert caught.value.mend.startswith("kwsd listen --step ")
+    assert caught.value.fix.startswith("kwsd listen --step ")

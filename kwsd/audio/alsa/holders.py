@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-ASK = "fuser -v /dev/snd/*"
+LIST_COMMAND = "fuser -v /dev/snd/*"  # shows which processes use the sound cards
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_long, c_uint, c_ulong, c_v
 from pathlib import Path
 from typing import Any, Self
 
-from kwsd.audio.alsa.holders import ASK, holders
+from kwsd.audio.alsa.holders import LIST_COMMAND, holders
 from kwsd.audio.quiet import libraries_silenced
 from kwsd.errors import AbsentError, AudioError, BusyError
 from kwsd.pcm import SAMPLE_RATE
@@ -418,7 +418,7 @@ def _card_number(name: str) -> int | None:
 
 def _error(name: str, code: int) -> AlsaError:
     if code == errno.EBUSY:
-        who = ", ".join(map(str, holders(_card_number(name)))) or f"another program ({ASK} shows it)"
+        who = ", ".join(map(str, holders(_card_number(name)))) or f"another program ({LIST_COMMAND} shows it)"
         return BusyDeviceError(f"the microphone {name!r} is in use by {who}", code)
     if code in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return AbsentDeviceError(f"the microphone {name!r} is not there", code)
