@@ -10,7 +10,7 @@ from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, Picture
 from kwsd.cli.number import Number
 from kwsd.cli.renamed import current_name
-from kwsd.cli.workshop import MODEL, STEP, WINDOW, console, load_crnn, needs_scipy, needs_torch, tell_left_out
+from kwsd.cli.workshop import MODEL, STEP, WINDOW, console, load_crnn, needs_torch, tell_left_out
 from kwsd.errors import UsageError
 
 
@@ -67,7 +67,6 @@ def command(
     Clips are scored as `kwsd listen --input CLIP` hears them. Streams go through the detector of `kwsd
     listen`, triggers and all: the keyword in context, against hours without it.
     """
-    needs_scipy()
     if bool(data) == bool(positives and negatives):
         raise UsageError("give --data, or both --positives and --negatives")
     if data:

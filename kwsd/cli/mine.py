@@ -7,7 +7,7 @@ import click
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import MODEL, console, filling, needs_scipy, tell, tell_left_out
+from kwsd.cli.workshop import MODEL, console, filling, tell, tell_left_out
 from kwsd.errors import UsageError
 
 
@@ -40,7 +40,6 @@ def command(
 
     Recordings that say the keyword must not be among them: a model learns to refuse what is mined.
     """
-    needs_scipy()
     from rich.progress import track
 
     from kwsd.runtime.modelfile import find_model, read_model

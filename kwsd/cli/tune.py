@@ -6,7 +6,7 @@ import click
 
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Output
-from kwsd.cli.workshop import FALSE_ALARMS, MODEL, needs_torch, tell
+from kwsd.cli.workshop import FALSE_ALARMS, MODEL, tell
 from kwsd.errors import KwsdError
 
 
@@ -44,7 +44,6 @@ def command(
     Of a model with a verifier, threshold and step: its window and patience are the first stage's, which has
     to miss nothing.
     """
-    needs_torch()
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.evaluate.streams import Point
     from kwsd.training.evaluate.tuning import allowed, settings_to_try, tune

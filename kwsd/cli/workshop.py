@@ -105,12 +105,6 @@ def check_recordings(recordings: "Recordings") -> None:
         tell_left_out(recordings.reader)
 
 
-def needs_scipy() -> None:
-    """Raise UsageError where the workshop is not installed. What needs no more is spared torch's 265 MB."""
-    if importlib.util.find_spec("scipy") is None:
-        raise UsageError(f"this command needs the workshop: pip install 'kwsd[train]', see {page('install')}")
-
-
 def needs_torch() -> None:
     """Raise UsageError where torch or torchaudio is not installed, or does not load."""
     for name in ("torch", "torchaudio"):

@@ -39,7 +39,6 @@ COMMANDS = {
         "{out}",
     ),
     "evaluate": (*MODEL, "--data", "{folder}"),
-    "tune": (*MODEL, "--positives", "{folder}", "--negatives", "{folder}", "--out", "{out}"),
 }
 
 

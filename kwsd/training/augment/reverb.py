@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import fftconvolve
 
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.augment.augmentation import Augmentation
@@ -28,6 +27,14 @@ def reverberated(audio: Floats, response: Floats, before: Floats | None = None) 
     """
     earlier = audio[:0] if before is None else before[max(0, len(before) - len(response) + 1) :]
     heard = np.concatenate((earlier, audio))
-    wet: Floats = fftconvolve(heard, response)[len(earlier) : len(heard)].astype(np.float32)
+    wet = convolved(heard, response)[len(earlier) : len(heard)]
     power = float((wet**2).mean())
     return wet * np.float32(np.sqrt(float((audio**2).mean()) / power)) if power else wet
+
+
+def convolved(audio: Floats, response: Floats) -> Floats:
+    """The full convolution of (n,) with (m,), shape (n + m - 1,), by FFT."""
+    length = len(audio) + len(response) - 1
+    size = 1 << (length - 1).bit_length()  # a power of two is the quickest
+    spectrum = np.fft.rfft(audio, size) * np.fft.rfft(response, size)
+    return np.fft.irfft(spectrum, size)[:length].astype(np.float32)

@@ -36,6 +36,7 @@ from kwsd.training.evaluate.conditions import (
     random_room_of,
     snr_gain,
 )
+from kwsd.training.evaluate.intervals import count_interval, share_interval
 
 Audio = npt.NDArray[np.int16]
 
@@ -91,19 +92,13 @@ class Point:
         return self.false_alarms / self.hours if self.hours else 0.0
 
     def frr_interval(self) -> tuple[float, float]:
-        """95 % interval (Wilson 1927)."""
-        from scipy.stats import binomtest
-
-        interval = binomtest(self.missed, max(1, self.positives)).proportion_ci(method="wilson")
-        return float(interval.low), float(interval.high)
+        """95 % interval of the FRR."""
+        return share_interval(self.missed, max(1, self.positives))
 
     def fa_interval(self) -> tuple[float, float]:
-        """Exact Poisson 95 % interval of FA/h (Garwood 1936)."""
-        from scipy.stats import chi2
-
-        n, hours = self.false_alarms, self.hours or 1.0
-        low = chi2.ppf(0.025, 2 * n) / 2 if n else 0.0
-        return float(low / hours), float(chi2.ppf(0.975, 2 * n + 2) / 2 / hours)
+        """95 % interval of FA/h."""
+        low, high = count_interval(self.false_alarms)
+        return low / (self.hours or 1.0), high / (self.hours or 1.0)
 
     def record(self) -> dict[str, Any]:
         """The point as plain values, latency in milliseconds."""

@@ -12,9 +12,6 @@ from hypothesis import strategies as st
 
 from kwsd.errors import KwsdError
 from kwsd.runtime.modelfile import read_model
-
-pytest.importorskip("scipy")
-
 from kwsd.training.data.reader import Reader
 from kwsd.training.data.spool import Recording, Spool
 from kwsd.training.evaluate import conditions as surroundings

@@ -11,9 +11,6 @@ from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.verifier import Verifier, shapes
-
-pytest.importorskip("torch")
-
 from kwsd.training.evaluate.conditions import Surroundings
 from kwsd.training.evaluate.mining import mine
 

@@ -16,10 +16,6 @@ from kwsd.runtime.model import Model
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.spotter import Step
 from kwsd.runtime.verifier import Verifier, shapes
-
-pytest.importorskip("torch")
-pytest.importorskip("scipy")
-
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.reverb import random_room, reverberated
 from kwsd.training.evaluate import streams as field
