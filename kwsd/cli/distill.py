@@ -131,7 +131,7 @@ def command(
     from kwsd.training.fit.recipe import Recipe
     from kwsd.training.fit.search import ALPHAS, TEMPERATURES, evaluator, finished, open_study, run_trial
     from kwsd.training.fit.trainer import Trainer, read_checkpoint
-    from kwsd.training.release.runs import record as add_record
+    from kwsd.training.release.runs import add_run
     from kwsd.training.report.plots import grid_plot, search_plot
 
     if not grid and out is None:
@@ -186,7 +186,7 @@ def command(
             on_trial(len(finished(study)), f"{trial.params}: {trial.values}")
             if record:
                 facts = {"kind": kind, "seed": seed, "epochs": epochs, "teachers": len(teacher)}
-                add_record(record, facts | {"params": trial.params, "values": trial.values})
+                add_run(record, facts | {"params": trial.params, "values": trial.values})
 
         while len(finished(study)) < trials:
             study.optimize(

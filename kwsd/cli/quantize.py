@@ -134,7 +134,7 @@ def comparison(crnn: "CRNN", read: "Model", recordings: "Recordings", record: Pa
     from kwsd.training.evaluate.metrics import one_minus_auroc
     from kwsd.training.nn.quantize import quantized
     from kwsd.training.nn.torch_dynamic import TorchDynamic
-    from kwsd.training.release.runs import record as add_record
+    from kwsd.training.release.runs import add_run
     from kwsd.training.release.ship import JUDGED, split_scores
 
     ways = {
@@ -151,5 +151,5 @@ def comparison(crnn: "CRNN", read: "Model", recordings: "Recordings", record: Pa
         table.add_row(name, *(f"{value:.2e}" for value in found.values()))
         if record:
             model = read.path.stem if read.path else read.keyword
-            add_record(record, {"kind": "compare", "model": model, "way": name, "one_minus_auroc": found})
+            add_run(record, {"kind": "compare", "model": model, "way": name, "one_minus_auroc": found})
     return table

@@ -16,8 +16,8 @@ from kwsd.cli.checked import CheckedCommand, CheckedPath, Output
 )
 def command(runs: Path, out: Path) -> None:
     """Its figures lie in a folder beside it."""
-    from kwsd.training.release.runs import recorded
+    from kwsd.training.release.runs import read_runs
     from kwsd.training.report.report import write_report
 
-    write_report(list(recorded(runs)), out)
+    write_report(list(read_runs(runs)), out)
     click.echo(f"{out}: written")

@@ -349,7 +349,7 @@ def ship_and_record(
     ran: history and seconds. settings, verifier: as `ship` takes them.
     """
     from kwsd.training.release.cost import cost
-    from kwsd.training.release.runs import record as add_record
+    from kwsd.training.release.runs import add_run
     from kwsd.training.release.ship import interval, ship
 
     facts = {
@@ -371,7 +371,7 @@ def ship_and_record(
             "command": facts["command"],
             "date": facts["date"],
         }
-        add_record(record, run | (ran or {}))
+        add_run(record, run | (ran or {}))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.speech_commands import read_audio, read_tree
 from kwsd.training.nn.convert import to_torch
 from kwsd.training.nn.embedding import SpeechEmbedding
-from kwsd.training.release.runs import recorded
+from kwsd.training.release.runs import read_runs
 from kwsd.training.release.ship import split_scores
 
 FEW = {"first_chunks": 1, "kept_chunks": 2, "chunk": 256}
@@ -97,7 +97,7 @@ def test_train_learns_and_ships_a_model_with_a_card(
         else:
             kwsd(*shlex.split(command.replace("DIR", str(tree))))
     assert not teacher.with_suffix(".ckpt").exists()
-    [run] = recorded(teacher.with_name("runs.jsonl"))
+    [run] = read_runs(teacher.with_name("runs.jsonl"))
     assert (run["kind"], run["name"], run["config"]["seed"]) == ("train", "teacher", 0)
     assert len(run["history"]) == 4
 
@@ -198,7 +198,7 @@ def test_grid_resumes_and_draws(tree: Path, teacher: Path) -> None:
     again = kwsd("distill", *options, "--trials", 2, "--plot", plot, "--record", record)
     assert again.count("temperature") == 1
     assert plot.read_bytes().startswith(b"\x89PNG")
-    [trial] = recorded(record)
+    [trial] = read_runs(record)
     assert trial["kind"] == "grid"
     assert trial["params"].keys() == {"temperature", "alpha"}
 

@@ -1,4 +1,4 @@
-"""Hand-written text for generated pages: it lies in a file of its own, and survives their writing."""
+"""Hand-written notes for generated pages, in a file of their own that generating a page leaves alone."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from kwsd.errors import UsageError
 
 
 def notes_beside(path: Path) -> str:
-    """The text of NAME.notes.md beside the model or page NAME.*, "" where there is none.
+    """The text of NAME.notes.md in the folder of the model or page NAME.*, or "" if there is no such file.
 
-    Raises UsageError where the file cannot be read.
+    Raises UsageError if the file cannot be read.
     """
     notes = path.with_suffix(".notes.md")
     try:
@@ -18,4 +18,4 @@ def notes_beside(path: Path) -> str:
     except OSError as error:
         raise UsageError(f"cannot read {notes}: {error.strerror}") from error
     except ValueError as error:
-        raise UsageError(f"{notes}: it is not UTF-8") from error
+        raise UsageError(f"{notes} is not UTF-8; save it as UTF-8") from error

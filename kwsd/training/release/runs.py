@@ -1,4 +1,4 @@
-"""Recorded runs: one JSON line each, with configuration, seed, metrics and wall time."""
+"""Recorded runs: a file with one line of JSON per run: its configuration, seed, metrics and wall time."""
 
 import json
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from typing import Any
 from kwsd.errors import KwsdError, UsageError
 
 
-def record(path: Path, run: dict[str, Any]) -> None:
-    """Append a run to the file. Raises KwsdError where that cannot be."""
+def add_run(path: Path, run: dict[str, Any]) -> None:
+    """Append a run to the file. Raises KwsdError if that fails."""
     try:
         with path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(run) + "\n")
@@ -17,8 +17,7 @@ def record(path: Path, run: dict[str, Any]) -> None:
         raise KwsdError(f"cannot add the run to {path}: {error.strerror}") from error
 
 
-# what the report takes of each kind of run
-_OF_A_MODEL = (
+_MODEL_FIELDS = (
     "name",
     "config",
     "cost.parameters",
@@ -29,21 +28,22 @@ _OF_A_MODEL = (
     "metrics.dev-test.one_minus_auroc",
     "metrics.dev-test.au_fa_fr_speech_commands",
 )
-_NEEDED = {
-    **dict.fromkeys(("train", "new", "distill", "quantize", "qat", "prune"), _OF_A_MODEL),
+# Fields that the report needs of each kind of run; a dot leads into a nested object
+_FIELDS = {
+    **dict.fromkeys(("train", "new", "distill", "quantize", "qat", "prune"), _MODEL_FIELDS),
     "compare": ("model", "way", "one_minus_auroc.validation", "one_minus_auroc.dev-test"),
     "grid": ("params.temperature", "params.alpha", "values", "epochs"),
     "search": ("values", "epochs"),
 }
 
 
-def recorded(path: Path) -> Iterator[dict[str, Any]]:
-    """The runs of a file, oldest first. Raises UsageError, naming the line, for what is no run."""
+def read_runs(path: Path) -> Iterator[dict[str, Any]]:
+    """The runs of a file, oldest first. Raises UsageError with the line's number if one is not a run."""
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         raise UsageError(
-            f"{path}: no such file; kwsd train, distill, quantize and prune --record write it"
+            f"{path}: no such file; kwsd train, distill, quantize and prune write it with --record"
         ) from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
@@ -52,12 +52,12 @@ def recorded(path: Path) -> Iterator[dict[str, Any]]:
             run = json.loads(line)
         except ValueError as error:
             raise UsageError(f"{path}, line {number}: not JSON ({error})") from error
-        if not isinstance(run, dict) or run.get("kind") not in _NEEDED:
-            raise UsageError(f"{path}, line {number}: not a recorded run")
-        for name in _NEEDED[run["kind"]]:
+        if not isinstance(run, dict) or run.get("kind") not in _FIELDS:
+            raise UsageError(f"{path}, line {number}: not a run that kwsd recorded")
+        for name in _FIELDS[run["kind"]]:
             found: Any = run
             for key in name.split("."):
                 found = found.get(key) if isinstance(found, dict) else None
             if found is None:
-                raise UsageError(f"{path}, line {number}: a recorded run without {name}")
+                raise UsageError(f"{path}, line {number}: the run has no {name}")
         yield run
