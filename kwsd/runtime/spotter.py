@@ -47,24 +47,46 @@ class Step(NamedTuple):
     """Posterior of both stages, if the second stage was run at this step."""
 
 
+class TriggerRule:
+    """Decides which steps of a stream make a trigger.
+
+    If the model has a second stage, its posterior must reach the threshold; else the debouncer must fire.
+    """
+
+    def __init__(self, model: Model, settings: Settings) -> None:
+        self._threshold = settings.threshold
+        self._debouncer = None if model.verifier else Debouncer(settings)
+
+    def reset(self) -> None:
+        """Return to the exact initial state."""
+        if self._debouncer:
+            self._debouncer.reset()
+
+    def push(self, step: Step) -> bool:
+        """Whether this step makes a trigger. Steps come in order."""
+        if self._debouncer:
+            return self._debouncer.push(step.posterior, step.time, step.warm)
+        return step.verified is not None and step.verified >= self._threshold
+
+
 class Spotter:
     """Makes steps and triggers of frames. The front end and the audio history belong to the caller."""
 
     def __init__(self, model: Model, settings: Settings, history: AudioHistory | None) -> None:
         """history: the audio that the frames are made of; needed only if the model has a second stage."""
         self._keyword = model.keyword
-        self._threshold = settings.threshold
         self._engine = Engine(model, settings.window, settings.step)
+        self._rule = TriggerRule(model, settings)
+        self._candidates = CandidateDebouncer(settings)
         self._second_stage: SecondStage | None = None
-        self._debouncer: Debouncer | CandidateDebouncer = Debouncer(settings)
         if model.verifier and history:
             self._second_stage = SecondStage(Verifier(model.verifier), history)
-            self._debouncer = CandidateDebouncer(settings)
         self.reset()
 
     def reset(self) -> None:
         """Return to the exact initial state."""
-        self._debouncer.reset()
+        self._rule.reset()
+        self._candidates.reset()
         self.forget()
 
     def forget(self) -> None:
@@ -97,19 +119,17 @@ class Spotter:
     def _step(self, posterior: float, position: int) -> Step:
         """The step with this posterior of the first stage. A trigger resets the engine."""
         self.posterior = posterior
-        time, warm = position / SAMPLE_RATE, self._engine.warm
-        fires = self._debouncer.push(posterior, time, warm)
-        verified = None
+        time, warm, verified = position / SAMPLE_RATE, self._engine.warm, None
         if self._second_stage:
-            if fires:
+            if self._candidates.push(posterior, time, warm):
                 self._second_stage.begin(position)
             verified = self._second_stage.score(position, posterior)
-            fires = verified is not None and verified >= self._threshold
-        if not fires:
-            return Step(time, posterior, warm, None, verified)
+        step = Step(time, posterior, warm, None, verified)
+        if not self._rule.push(step):
+            return step
         self._engine.reset()
-        self._debouncer.fire(time)
         if self._second_stage:
+            self._candidates.fire(time)
             self._second_stage.end()
         sure = posterior if verified is None else verified
-        return Step(time, posterior, warm, Trigger(self._keyword, sure, time), verified)
+        return step._replace(trigger=Trigger(self._keyword, sure, time))
