@@ -82,7 +82,7 @@ def test_a_candidate_is_at_the_gate_or_far_above_it_and_released_at_half(verifie
     assert [(one.threshold, one.release) for one in levels] == [(0.2, 0.1), (0.6, 0.3)]
     assert isinstance(Detector(verified)._spotter._candidates, CandidateDebouncer)
     alone = dataclasses.replace(verified, verifier=None)
-    only = Detector(alone, alone.settings.override(candidate_threshold=0.2))._spotter._debouncer
+    only = Detector(alone, alone.settings.override(candidate_threshold=0.2))._spotter._rule._debouncer
     assert isinstance(only, Debouncer)
     assert (only._settings.threshold, only._settings.release) == (0.9, 0.3)
 
