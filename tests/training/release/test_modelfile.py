@@ -91,7 +91,7 @@ def test_a_small_model_is_a_small_file(bits: int, tmp_path: Path) -> None:
     assert isinstance(network, Quantized)
     save_model(model, tmp_path / "a.pt", network.packed())
     spent = cost(tmp_path / "a.pt")[1]
-    assert spent.file_bytes < spent.weight_bytes + 1_000
+    assert spent.file_bytes < spent.weight_bytes + 1_010  # the names and sizes of all parts
 
 
 @pytest.mark.parametrize("path", sorted(shared("models").glob("*.pt")), ids=lambda path: path.stem)
