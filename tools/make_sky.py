@@ -2,9 +2,9 @@
 
     python tools/make_sky.py /usr/share/scummvm/beneath-a-steel-sky data/sky
 
-`sky.dnr` tells where in `sky.dsk` a file lies. From number 50,000 on they are speech: a header, then unsigned
-8-bit samples at 11,025 Hz, packed by Rob Northen's method 1 (Huffman codes for how many bytes follow as they
-are, and for copies of earlier ones).
+`sky.dnr` is the index of the files in `sky.dsk`. Files from number 50,000 on are speech: a header, then
+unsigned 8-bit samples at 11,025 Hz, packed by Rob Northen's method 1 (Huffman codes for the number of raw
+bytes and for copies of earlier bytes).
 """
 
 import sys
@@ -15,11 +15,11 @@ import soundfile
 
 SPEECH, RATE = range(50_000, 60_000), 11_025
 HEADER, PACKED_HEADER = 22, 18  # bytes
-CODES, LENGTH, COUNT = 5, 4, 16  # bits that tell how many codes, how long one is, how many runs
+CODES, LENGTH, COUNT = 5, 4, 16  # bits of: the number of codes, a code's length, the number of runs
 
 
 class Bits:
-    """Bits of 16-bit words from their low end; bytes as they are lie behind the word that was begun."""
+    """Reads bits from 16-bit words, lowest bit first. Raw bytes follow the word that was read last."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at, self.word, self.left = data, 0, 0, 0
@@ -41,12 +41,12 @@ class Bits:
         return self.data[self.at - count : self.at]
 
     def table(self) -> dict[tuple[int, int], int]:
-        """(length, code) to what it stands for: canonical Huffman codes, shortest first."""
+        """Read a table of canonical Huffman codes: the value of each (length, code)."""
         lengths = [self.number(LENGTH) for _ in range(self.number(CODES))]
         table, code = {}, 0
         for length in range(1, 1 << LENGTH):
-            for value, its in enumerate(lengths):
-                if its == length:
+            for value, code_length in enumerate(lengths):
+                if code_length == length:
                     table[length, code] = value
                     code += 1
             code <<= 1
@@ -63,7 +63,7 @@ class Bits:
 
 
 def unpacked(packed: bytes) -> bytes:
-    """What a packed file holds: blocks of runs, bytes as they are and, but for the last, a copy."""
+    """Unpack a file: blocks of runs, each of raw bytes and, except for the last, a copy of earlier bytes."""
     blocks = packed[PACKED_HEADER - 1]
     bits, out = Bits(packed[PACKED_HEADER:]), bytearray()
     bits.number(2)
@@ -93,7 +93,7 @@ def files(folder: Path) -> dict[int, bytes]:
 
 
 def is_speech(number: int, data: bytes) -> bool:
-    """Pictures lie among the lines, with a header that begins with zeros."""
+    """Whether a file is a spoken line. Pictures have such numbers, too; their header begins with zeros."""
     return number in SPEECH and data[HEADER:].startswith(b"RNC") and any(data[2:8])
 
 
