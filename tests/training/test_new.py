@@ -33,7 +33,7 @@ def _small() -> Iterator[None]:
         labels = {"posterior_weight": 0.3, "embedding_weight": 0.1, "label_weight": 1.0}  # learned sooner
         make_recipes_small(patch, few, labels | {"head_batches": 100, "heads": 1})
         patch.setattr("kwsd.runtime.model.BASELINE", STUDENT)
-        patch.setattr("kwsd.training.synthesis.voices.shutil.which", lambda _: None)  # no flite
+        patch.setattr("kwsd.training.synthesis.engines.flite.shutil.which", lambda _: None)  # no flite
         yield
 
 

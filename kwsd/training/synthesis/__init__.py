@@ -1,1 +1,1 @@
-"""Speech made from text: the keyword in many voices, its near misses, and sentences without it."""
+"""Synthetic speech: the keyword, near misses of it and sentences without it, in many voices."""

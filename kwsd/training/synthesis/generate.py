@@ -105,8 +105,8 @@ def generate(
 def _start_worker(kokoro: Path | None) -> None:
     """Prepare a worker process: engines load on first use, and Ctrl-C is left to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cast, _ = find_voices(kokoro)
-    _voices.update({voice.name: voice for voices in cast.values() for voice in voices})
+    by_engine, _ = find_voices(kokoro)
+    _voices.update({voice.name: voice for voices in by_engine.values() for voice in voices})
 
 
 def _make_clip(task: tuple[Utterance, Path]) -> str | None:

@@ -1,14 +1,18 @@
-"""The keyword as every accent says it, and whether something else holds it or is near it."""
+"""The pronunciations of a keyword, and whether other speech contains it or sounds like it."""
 
 from functools import cached_property
 
 from kwsd.errors import UsageError
 from kwsd.training.synthesis.engines.espeak import ACCENTS, espeak
-from kwsd.training.synthesis.phonemes import Sounds, WordList, contains, sounds
+from kwsd.training.synthesis.phoneme_distance import WordList
+from kwsd.training.synthesis.phonemes import Sounds, contains, sounds
 
 
 class Keyword:
-    """A word or phrase. pronunciations: IPA by accent. Raises UsageError for a text nobody could say."""
+    """A word or phrase; `pronunciations` has its IPA by accent.
+
+    Raises UsageError if the text cannot be pronounced, or espeak-ng is not installed.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = " ".join(text.split())
@@ -26,10 +30,10 @@ class Keyword:
         return WordList(sorted(self.spoken))
 
     def said_in(self, ipa: str) -> bool:
-        """Whether an IPA string holds the keyword in any accent, across word boundaries too."""
-        heard = sounds(ipa)
-        return any(contains(heard, spoken) for spoken in self.spoken)
+        """Whether an IPA string contains the keyword in any accent, also across word boundaries."""
+        speech = sounds(ipa)
+        return any(contains(speech, spoken) for spoken in self.spoken)
 
     def distance(self, ipa: str) -> float:
-        """Weighted phoneme edits to the nearest accent's keyword; 0 is the keyword itself."""
+        """The phoneme distance to the most similar pronunciation of the keyword; 0 is the keyword itself."""
         return float(self._words.distances(sounds(ipa)).min())

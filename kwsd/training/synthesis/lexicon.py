@@ -1,4 +1,4 @@
-"""Real words that sound like a word: "hippie", "harpy" and "happen" for "happy"."""
+"""Real words that sound like a keyword: "hippie", "harpy" and "happen" for "happy"."""
 
 import gzip
 import importlib.util
@@ -9,16 +9,19 @@ from importlib.resources import files
 
 import numpy as np
 
+from kwsd.training.synthesis.alphabets import from_misaki
 from kwsd.training.synthesis.engines.espeak import AMERICAN, espeak
 from kwsd.training.synthesis.keyword import Keyword
-from kwsd.training.synthesis.phonemes import Sounds, WordList, from_misaki, sounds
+from kwsd.training.synthesis.phoneme_distance import WordList
+from kwsd.training.synthesis.phonemes import Sounds, sounds
 
-NEAREST = 0.38  # nearer, and it is the keyword in somebody's mouth
+# Phoneme distance below which a word is taken for another speaker's way to say the keyword
+MIN_DISTANCE = 0.38
 
 
 @cache
 def lexicon() -> dict[str, Sounds]:
-    """Words and their sounds, from the dictionary in hibari-tts (misaki's); empty without it."""
+    """Words and their sounds from misaki's dictionary in hibari-tts; empty if that is not installed."""
     if importlib.util.find_spec("hibari") is None:
         return {}
     packed = files("hibari").joinpath("assets/lexicon_us_gold.json.gz").read_bytes()
@@ -33,9 +36,9 @@ def lexicon() -> dict[str, Sounds]:
 
 
 def near_words(keyword: Keyword, count: int) -> list[str]:
-    """The nearest `count` spellings, nearest first: real words, or the phrase with one word another.
+    """The `count` most similar words, most similar first; for a phrase, phrases with one word replaced.
 
-    None of them says the keyword.
+    None of them contains the keyword.
     """
     words = keyword.text.split()
     if len(words) > 1:
@@ -56,13 +59,15 @@ def _near_words(keyword: Keyword, count: int) -> list[str]:
     words = lexicon()
     if not words:
         return []
-    spelled, listed = list(words), WordList(list(words.values()))
-    apart = np.min([listed.distances(spoken) for spoken in keyword.spoken], axis=0)
-    candidates = (spelled[place] for place in np.argsort(apart, kind="stable") if apart[place] >= NEAREST)
-    # Two sources must agree that it is another word: engines that read text have a third of their own.
+    spellings, word_list = list(words), WordList(list(words.values()))
+    distances = np.min([word_list.distances(spoken) for spoken in keyword.spoken], axis=0)
+    order = np.argsort(distances, kind="stable")
+    candidates = (spellings[place] for place in order if distances[place] >= MIN_DISTANCE)
+    # The dictionary and espeak-ng must agree: an engine that reads text may pronounce a word in a third way
     return list(itertools.islice((word for word in candidates if _is_other(keyword, word)), count))
 
 
 def _is_other(keyword: Keyword, text: str) -> bool:
+    """Whether espeak-ng pronounces the text differently enough from the keyword."""
     ipa = espeak().phonemes(text, AMERICAN)
-    return keyword.distance(ipa) >= NEAREST and not keyword.said_in(ipa)
+    return keyword.distance(ipa) >= MIN_DISTANCE and not keyword.said_in(ipa)

@@ -1,4 +1,4 @@
-"""What is to be said, by whom and how: drawn from a seed, so that a call made again asks for the same."""
+"""Draws at random which voice says what and how; the same seed gives the same clips."""
 
 import hashlib
 import json
@@ -13,23 +13,23 @@ from kwsd.training.synthesis.lexicon import near_words
 from kwsd.training.synthesis.near_misses import near_miss
 from kwsd.training.synthesis.sentences import sentence
 from kwsd.training.synthesis.speech import Line, Voice
-from kwsd.training.synthesis.voices import Cast
+from kwsd.training.synthesis.voices import Voices
 
 KINDS = ("keyword", "near_misses", "sentences")
-SHARES = {
+ENGINE_SHARES = {  # per kind of clip; engines that are not installed leave theirs to the others
     "keyword": {"kokoro": 0.65, "hibari": 0.12, "espeak": 0.10, "nanotts": 0.06, "flite": 0.07},
     "near_misses": {"kokoro": 0.50, "hibari": 0.25, "espeak": 0.09, "nanotts": 0.08, "flite": 0.08},
     "sentences": {"kokoro": 0.25, "hibari": 0.40, "espeak": 0.10, "nanotts": 0.12, "flite": 0.13},
 }
-ENDINGS = (".", ".", "?", "!", ",", "")
-SLOWEST, FASTEST = 0.8, 1.3
-REAL_WORDS = 0.45  # of the near misses are real words; the others are made from the keyword's phonemes
-NEAR_WORDS = 300  # real words to draw from, the nearest the oftenest
+ENDINGS = (".", ".", "?", "!", ",", "")  # punctuation after a word, which changes its melody
+MIN_SPEED, MAX_SPEED = 0.8, 1.3  # 1 is the voice's own
+REAL_WORD_SHARE = 0.45  # of the near misses; the others are invented from the keyword's phonemes
+NEAR_WORDS = 300  # number of real words to draw from; more similar ones are drawn more often
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One clip. speed: 1 is the voice's own; take: see Voice.say; distance: see Keyword.distance."""
+    """One clip. kind: one of KINDS. speed, take: see Voice.say. distance: see Keyword.distance."""
 
     keyword: str
     kind: str
@@ -55,42 +55,42 @@ class Utterance:
 
     @property
     def file(self) -> str:
-        """Its file, named by its speaker and by what it says: a file that is there is the one asked for."""
+        """Its file's path in the folder. It identifies the clip: it has the voice and a hash of all facts."""
         digest = hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()[:12]
         return f"{self.kind}/{self.voice}_nohash_{digest}.flac"
 
     @property
     def record(self) -> dict[str, Any]:
-        """Its line in the manifest."""
+        """Its entry in the manifest."""
         return {"file": self.file, **self._facts}
 
 
 class Plan:
-    """Draws utterances without end; number n of a kind does not depend on how many are asked for."""
+    """Draws utterances. Number n of a kind depends on the seed alone, not on how many are drawn."""
 
-    def __init__(self, keyword: Keyword, cast: Cast, seed: int) -> None:
-        self.keyword, self.cast, self.seed = keyword, cast, seed
+    def __init__(self, keyword: Keyword, voices: Voices, seed: int) -> None:
+        self.keyword, self.voices, self.seed = keyword, voices, seed
         self.near_words = near_words(keyword, NEAR_WORDS)
 
     def draw_all(self, counts: dict[str, int]) -> list[Utterance]:
-        """So many of each kind, in an order that mixes slow engines with fast ones."""
+        """This many utterances of each kind, shuffled so that slow and fast engines are mixed."""
         drawn = [self.draw(kind, number) for kind, count in counts.items() for number in range(count)]
         return [drawn[place] for place in np.random.default_rng(self.seed).permutation(len(drawn))]
 
     def draw(self, kind: str, number: int) -> Utterance:
         """Utterance `number` of a kind."""
         random = np.random.default_rng([self.seed, KINDS.index(kind), number])
-        wordless = kind == "near_misses" and not self.near_words
+        only_invented = kind == "near_misses" and not self.near_words
         shares = {
             engine: share
-            for engine, share in SHARES[kind].items()
-            if engine in self.cast and not (wordless and self.cast[engine][0].needs_text)
+            for engine, share in ENGINE_SHARES[kind].items()
+            if engine in self.voices and not (only_invented and self.voices[engine][0].needs_text)
         }
         odds = np.array(list(shares.values()))
         engine = str(random.choice(list(shares), p=odds / odds.sum()))
-        voice = self.cast[engine][int(random.integers(len(self.cast[engine])))]
+        voice = self.voices[engine][int(random.integers(len(self.voices[engine])))]
         line = getattr(self, f"_{kind}")(voice, random)
-        speed = round(float(random.uniform(SLOWEST, FASTEST)), 2)
+        speed = round(float(random.uniform(MIN_SPEED, MAX_SPEED)), 2)
         distance = round(self.keyword.distance(line.phonemes), 2)
         take = int(random.integers(1000))
         return Utterance(self.keyword.text, kind, line, engine, voice.name, speed, take, distance)
@@ -101,7 +101,7 @@ class Plan:
 
     def _near_misses(self, voice: Voice, random: np.random.Generator) -> Line:
         ending = ENDINGS[random.integers(len(ENDINGS))]
-        if self.near_words and (voice.needs_text or random.random() < REAL_WORDS):
+        if self.near_words and (voice.needs_text or random.random() < REAL_WORD_SHARE):
             near = self._near_word(random)
             return Line(near + ending, espeak().phonemes(near, voice.accent) + ending)
         return Line("", near_miss(self.keyword, voice.accent, random) + ending)
@@ -114,6 +114,6 @@ class Plan:
         while True:
             text = sentence(self.near_words, random)
             spoken = {accent: espeak().phonemes(text, accent) for accent in (voice.accent, AMERICAN, BRITISH)}
-            spelled = self.keyword.text.lower() in text.lower()
-            if not spelled and not any(map(self.keyword.said_in, spoken.values())):
+            written = self.keyword.text.lower() in text.lower()
+            if not written and not any(map(self.keyword.said_in, spoken.values())):
                 return Line(text, spoken[voice.accent])

