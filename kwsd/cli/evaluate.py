@@ -79,21 +79,23 @@ def command(
         return
     if worst:
         raise UsageError("--worst is for --data")
+    from kwsd.runtime.modelfile import find_model, read_model
+
     heard = streams.read(positives, negatives, split, noise, snr, rir)
-    settings = {
-        "window": window,
-        "step": step,
-        "patience": patience,
-        "candidate_threshold": candidate_threshold,
-    }
-    points = streams.evaluate(model, heard, settings, jobs)
+    loaded = read_model(find_model(model))
+    settings = loaded.settings.override(
+        window=window, step=step, patience=patience, candidate_threshold=candidate_threshold
+    )
+    points = streams.evaluate(loaded, heard, settings, jobs)
     curve = [point.record() for point in points]
     if plot:
         from kwsd.training.report.plots import field_plot
 
         field_plot({model: curve}, plot)
     if as_json:
-        click.echo(json.dumps({"model": model, **settings, "curve": curve}))
+        names = ("window", "step", "patience", "candidate_threshold")
+        used = {name: getattr(settings, name) for name in names}
+        click.echo(json.dumps({"model": model, **used, "curve": curve}))
     else:
         streams.table(points)
 

@@ -48,7 +48,7 @@ def command(
     from kwsd.training.evaluate.mining import mine
 
     reader = Reader()
-    around = streams.surroundings(noise, snr, (), "training", reader)
+    around = streams.conditions(noise, snr, (), "training", reader)
     files = [path for folder in negatives for path in files_of(folder, "training")]
     if not files:
         raise UsageError("--negatives: no recordings there to mine; evaluate keeps a share of them")

@@ -91,7 +91,7 @@ def command(
     from kwsd.training.augment.training_set import Recordings
     from kwsd.training.data.speech_commands import files_of
     from kwsd.training.evaluate.mining import mine
-    from kwsd.training.evaluate.streams import conditions
+    from kwsd.training.evaluate.streams import run_conditions
     from kwsd.training.fit.recipe import Recipe, Teaching
     from kwsd.training.fit.trainer import read_checkpoint
 
@@ -118,8 +118,8 @@ def command(
         shutil.rmtree(mined, ignore_errors=True)  # what another model was wrong about
     files = [path for each in recordings.speech for path in files_of(each, "training")]
     with filling(mined), console.status("looking for what the first model takes for the keyword"):
-        for around in conditions(recordings, "training", teaching.snr):
-            mine(read_model(first), files, mined, teaching.mined_from, lambda *_: None, around)
+        for conditions in run_conditions(recordings, "training", teaching.snr):
+            mine(read_model(first), files, mined, teaching.mined_from, lambda *_: None, conditions)
     recordings = Recordings.spoken(
         folder, keyword, data, noise, speech, (*hard, mined), augmentation.nearest_phonemes
     )

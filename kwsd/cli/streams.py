@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +12,11 @@ from kwsd.cli.workshop import console, tell_left_out
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
+    from kwsd.runtime.model import Model, Settings
     from kwsd.training.data.reader import Reader
-    from kwsd.training.evaluate.conditions import Negative, Surroundings
-    from kwsd.training.evaluate.streams import Point, Positive
+    from kwsd.training.evaluate.conditions import AcousticConditions
+    from kwsd.training.evaluate.curve import Point
+    from kwsd.training.evaluate.streams import Negative, Positive
 
 POSITIVES = click.option(
     "--positives", type=Folder(), multiple=True, help="Folder of recordings of the keyword. Repeatable."
@@ -45,7 +47,7 @@ def read(
     from kwsd.training.evaluate.streams import read_streams
 
     reader = Reader()
-    streams = read_streams(positives, negatives, split, surroundings(noise, snr, rir, split, reader), reader)
+    streams = read_streams(positives, negatives, split, conditions(noise, snr, rir, split, reader), reader)
     tell_left_out(reader)
     for kind, found in zip(("--positives", "--negatives"), streams, strict=True):
         if not found:
@@ -53,16 +55,16 @@ def read(
     return streams
 
 
-def surroundings(
+def conditions(
     noise: tuple[Path, ...],
     snr: float | None,
     rir: tuple[Path, ...],
     split: str | None,
     reader: "Reader",
-) -> "Surroundings":
+) -> "AcousticConditions":
     """Noise of this split's side, and rooms. Raises UsageError for noise without a ratio, or the reverse."""
     from kwsd.training.data.speech_commands import files_of
-    from kwsd.training.evaluate.conditions import Surroundings
+    from kwsd.training.evaluate.conditions import AcousticConditions
 
     if noise and snr is None:
         raise UsageError("--noise needs a level to mix it in at: give --snr DB")
@@ -70,36 +72,35 @@ def surroundings(
     rooms = reader.sounds(path for folder in rir for path in files_of(folder))
     if snr is not None and not sounds:
         raise UsageError("--snr needs noise to mix in: give --noise DIR")
-    return Surroundings(sounds, snr, rooms)
+    return AcousticConditions(sounds, snr, rooms)
 
 
 def evaluate(
-    model: str,
+    model: "Model",
     streams: "tuple[list[Positive], list[Negative]]",
-    settings: dict[str, Any],
+    settings: "Settings",
     jobs: int,
 ) -> "list[Point]":
     """The curve of a model over the streams, with a progress bar on the terminal."""
     from rich.progress import Progress
 
-    from kwsd.runtime.modelfile import find_model, read_model
-    from kwsd.training.evaluate.streams import curve
+    from kwsd.training.evaluate.curve import curve
 
     positives, negatives = streams
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("streaming", total=len(positives) + len(negatives))
         advance: Callable[[], None] = lambda: progress.advance(task)  # noqa: E731
-        return curve(read_model(find_model(model)), positives, negatives, settings, jobs, advance)
+        return curve(model, positives, negatives, settings, jobs, advance)
 
 
 def table(points: "list[Point]", wanted: float = 0.5) -> None:
     """Print the curve, and the best point at `wanted` false alarms an hour."""
     from rich.table import Table
 
-    from kwsd.training.evaluate.streams import frr_at
+    from kwsd.training.evaluate.curve import lowest_frr
 
     shown = Table("threshold", "FRR (95 %)", "FA/h (95 %)", "latency p50, p95", header_style="bold")
-    best = frr_at(points, wanted)
+    best = lowest_frr(points, wanted)
     for point in points:
         row = point.record()
         low, high = row["frr_95"]

@@ -44,18 +44,19 @@ def command(
     Of a model with a verifier, threshold and step: its window and patience are the first stage's, which has
     to miss nothing.
     """
+    from kwsd.runtime.model import Settings
     from kwsd.runtime.modelfile import find_model, read_model
-    from kwsd.training.evaluate.streams import Point
+    from kwsd.training.evaluate.curve import Point
     from kwsd.training.evaluate.tuning import allowed, settings_to_try, tune
     from kwsd.training.release.modelfile import write_settings
 
     path = find_model(model)
     heard = streams.read(positives, negatives, split, noise, snr, ())
 
-    def report(choice: dict[str, float], point: Point) -> None:
+    def report(settings: Settings, point: Point) -> None:
         tell(
-            ", ".join(f"{name} {value}" for name, value in choice.items())
-            + f", threshold {point.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
+            f"window {settings.window}, step {settings.step}, patience {settings.patience}, threshold "
+            f"{settings.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
         )
 
     loaded = read_model(path)

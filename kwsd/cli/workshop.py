@@ -168,13 +168,13 @@ def choosing(
     """Chooses a model's settings on streams: the run's own of the validation split, and unseen speech."""
 
     def choose(model: "Model") -> "Settings":
-        from kwsd.training.evaluate.streams import streams_of
+        from kwsd.training.evaluate.streams import run_streams
         from kwsd.training.evaluate.tuning import settings_to_try, tune
 
         with console.status("choosing how it is run"):
-            streams = streams_of(recordings, "validation", snr, unseen)
+            streams = run_streams(recordings, "validation", snr, unseen)
             choices = settings_to_try(model, recordings.synthetic)
-            settings, point = tune(model, *streams, choices, fa_per_hour, jobs, lambda *_: None)
+            settings, point = tune(model, *streams, choices, fa_per_hour, jobs)
         tell(
             f"threshold {settings.threshold:g}, candidate threshold {settings.candidate_threshold:g}, "
             f"patience {settings.patience}, window {settings.window}, step {settings.step}: "

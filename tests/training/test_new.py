@@ -18,7 +18,7 @@ from kwsd.runtime.modelfile import read_model
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.speech_commands import read_audio
-from kwsd.training.evaluate.streams import streams_of
+from kwsd.training.evaluate.streams import run_streams
 
 for needed in ("espeakng_loader", "livekit.wakeword", "onnx"):
     pytest.importorskip(needed)
@@ -75,7 +75,7 @@ def test_voices_do_not_cross_splits(made: tuple[Path, Path]) -> None:
 
 def test_streams_hold_every_word_once_in_quiet(made: tuple[Path, Path]) -> None:
     recordings = Recordings.spoken(made[1], KEYWORD, None, (), ())
-    positives, _ = streams_of(recordings, "validation", snr=10)
+    positives, _ = run_streams(recordings, "validation", snr=10)
     assert len(positives) == len(recordings.words("validation")[0])
 
 

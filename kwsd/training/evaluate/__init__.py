@@ -1,1 +1,1 @@
-"""How good a model is: scores of clips, streams, operating points, hard negatives. No torch."""
+"""Measures how good a model is: on clips and on streams; chooses settings; mines hard negatives. No torch."""

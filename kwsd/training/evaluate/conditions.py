@@ -1,91 +1,45 @@
-"""What streams stand in, noise and rooms; and streams without the keyword, made as they are heard."""
+"""Acoustic conditions of an evaluation: noise at a signal-to-noise ratio, and the reverb of rooms."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from kwsd.pcm import FULL_SCALE, SAMPLE_RATE, to_int16
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.augment.reverb import reverberated
 from kwsd.training.data.spool import Audio, Recording
 
 Sound = Audio | Recording
-Floats = npt.NDArray[np.float32]  # in steps of int16
+Floats = npt.NDArray[np.float32]  # samples of full scale 32768, as int16 has them
 
-BLOCK = 120 * SAMPLE_RATE  # samples of a stream that are in memory at once
-FRAME = SAMPLE_RATE // 100  # samples whose level is measured
+LEVEL_FRAME_SAMPLES = SAMPLE_RATE // 100  # 10 ms
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What the streams stand in. snr: dB of the speech above the noise. rooms: impulse responses."""
+class AcousticConditions:
+    """What is done to all streams of an evaluation."""
 
-    noise: Sequence[Sound]
-    snr: float | None
-    rooms: Sequence[Audio]
+    noise: Sequence[Sound] = ()
+    """Recordings of noise; each stream has a random segment of one of them."""
 
+    snr: float | None = None
+    """Decibels of the speech above the noise; None for no noise."""
 
-NOWHERE = Surroundings([], None, [])
+    impulse_responses: Sequence[Audio] = ()
+    """Of rooms; each stream is in one of them."""
 
-
-class Negative:
-    """A stream without the keyword: recordings end to end, in the same noise and rooms as the positives.
-
-    It is the same each time it is heard: all that is random is drawn when it is made.
-    """
-
-    def __init__(
-        self, recordings: Sequence[Sound], around: Surroundings, random: np.random.Generator
-    ) -> None:
-        self._recordings = recordings
-        self._length = sum(map(len, recordings))
-        self._snr = around.snr
-        self._noise = Piece(around.noise, self._length, random) if around.snr is not None else None
-        self._room = random_room_of(around.rooms, random)
-
-    def __len__(self) -> int:
-        return self._length
-
-    def blocks(self) -> Iterator[Audio]:
-        """The stream in pieces of BLOCK samples, the last one shorter."""
-        gain = self._gain() if self._noise else 0.0
-        before: Floats = np.empty(0, np.float32)
-        for start in range(0, self._length, BLOCK):
-            audio = self._dry(start)
-            if self._noise is None and self._room is None:
-                yield audio
-                continue
-            mixed = audio.astype(np.float32)
-            if self._noise:
-                mixed += np.float32(gain) * self._noise.part(start, len(audio))
-            wet = in_a_room(mixed, self._room, before)
-            before = mixed
-            yield to_int16(wet / FULL_SCALE)
-
-    def _dry(self, start: int) -> Audio:
-        """A block of the recordings."""
-        parts, stop = [], start + BLOCK
-        for recording in self._recordings:
-            parts.append(recording[max(0, start) : max(0, stop)])
-            start, stop = start - len(recording), stop - len(recording)
-        return np.concatenate(parts)
-
-    def _gain(self) -> float:
-        """Of the noise, for its level below the speech's."""
-        assert self._noise
-        assert self._snr is not None
-        starts = range(0, self._length, BLOCK)
-        power = np.concatenate([frame_powers(self._dry(start)) for start in starts])
-        noise = 0.0
-        for start in starts:
-            part = self._noise.part(start, min(BLOCK, self._length - start)).astype(np.float64)
-            noise += float(part.dot(part))
-        return snr_gain(power, noise / self._length, self._snr)
+    def random_room(self, random: np.random.Generator) -> Audio | None:
+        """One of the impulse responses, if there are any."""
+        rooms = self.impulse_responses
+        return rooms[int(random.integers(len(rooms)))] if rooms else None
 
 
-class Piece:
-    """A random stretch of one of the recordings, repeated where it is too short; silence without any."""
+AS_RECORDED = AcousticConditions()
+
+
+class RandomSegment:
+    """A random segment of one of the recordings, repeated if it is too short; silence if there are none."""
 
     def __init__(self, recordings: Sequence[Sound], length: int, random: np.random.Generator) -> None:
         """length: in samples."""
@@ -96,26 +50,21 @@ class Piece:
             self._start = int(random.integers(max(1, len(self._recording) - length + 1)))
         self._period = min(length, len(self._recording) - self._start)
 
-    def part(self, start: int, length: int) -> Floats:
-        """So many samples of it, from `start` on."""
-        parts = []
+    def read(self, start: int, length: int) -> Floats:
+        """`length` samples of the segment, from its sample `start` on."""
+        parts = [np.empty(0, np.int16)]
         while length > 0:
-            at = self._start + start % self._period
-            count = min(length, self._start + self._period - at)
-            parts.append(self._recording[at : at + count])
+            offset = start % self._period
+            count = min(length, self._period - offset)
+            parts.append(self._recording[self._start + offset : self._start + offset + count])
             start, length = start + count, length - count
-        return np.concatenate([np.empty(0, np.int16), *parts]).astype(np.float32)
+        return np.concatenate(parts).astype(np.float32)
 
 
-def random_room_of(rooms: Sequence[Audio], random: np.random.Generator) -> Audio | None:
-    """One of these impulse responses, if there are any."""
-    return rooms[int(random.integers(len(rooms)))] if rooms else None
+def in_room(audio: Floats, room: Audio | None, before: Floats | None = None) -> Floats:
+    """Audio, (n,), with the reverb of a room's impulse response and without its delay; unchanged if None.
 
-
-def in_a_room(audio: Floats, room: Audio | None, before: Floats | None = None) -> Floats:
-    """Audio, (n,), as a room of this impulse response gives it back, without its delay.
-
-    before: what was heard before it, for the room to give back.
+    before: the audio that came before, which still reverberates.
     """
     if room is None:
         return audio
@@ -125,15 +74,16 @@ def in_a_room(audio: Floats, room: Audio | None, before: Floats | None = None) -
 
 def frame_powers(audio: Audio) -> npt.NDArray[np.float64]:
     """Mean power of each 10 ms."""
-    frames = audio[: len(audio) // FRAME * FRAME].reshape(-1, FRAME).astype(np.float64)
+    whole = len(audio) // LEVEL_FRAME_SAMPLES * LEVEL_FRAME_SAMPLES
+    frames = audio[:whole].reshape(-1, LEVEL_FRAME_SAMPLES).astype(np.float64)
     power: npt.NDArray[np.float64] = (frames**2).mean(axis=1)
     return power
 
 
-def snr_gain(speech: npt.NDArray[np.float64], noise: float, snr: float) -> float:
-    """What noise of this power is multiplied by to be `snr` dB under the speech.
+def noise_gain(speech: npt.NDArray[np.float64], noise: float, snr: float) -> float:
+    """The factor that brings noise to `snr` decibels below the speech.
 
-    speech: power of each frame. What counts is its louder half: its words, not its pauses.
+    speech: power of each frame; the louder half counts, because that is words and not pauses. noise: power.
     """
     voiced = speech[speech >= np.median(speech)].mean()
     return float(np.sqrt(voiced / max(1.0, noise) * 10 ** (-snr / 10)))

@@ -1,4 +1,4 @@
-"""Hard negatives: what a model mistakes for its keyword in recordings that do not hold it."""
+"""Mines hard negatives: what a model mistakes for its keyword in recordings without it."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +12,13 @@ from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import Model
 from kwsd.training.data.reader import Reader
 from kwsd.training.data.spool import Audio, Spool
-from kwsd.training.evaluate.conditions import NOWHERE, Negative, Surroundings
+from kwsd.training.evaluate.conditions import AS_RECORDED, AcousticConditions
+from kwsd.training.evaluate.streams import Negative
 
-BEFORE, AFTER = 2.0, 0.5  # seconds kept around a false alarm
-KEPT = round((BEFORE + AFTER + 1) * SAMPLE_RATE)  # samples in which the clip of a trigger to come begins
-MINED = "mined.txt"  # in the output folder: the files gone through
+BEFORE_SAMPLES, AFTER_SAMPLES = 2 * SAMPLE_RATE, SAMPLE_RATE // 2  # that a clip has around its false alarm
+CLIP_SAMPLES = BEFORE_SAMPLES + AFTER_SAMPLES
+HISTORY_SAMPLES = CLIP_SAMPLES + SAMPLE_RATE  # that are kept for the clips of triggers to come
+DONE = "mined.txt"  # in the output folder: names of the files that have been mined
 
 
 def mine(
@@ -25,25 +27,24 @@ def mine(
     out: Path,
     threshold: float,
     on_file: Callable[[Path, int], None],
-    around: Surroundings = NOWHERE,
+    conditions: AcousticConditions = AS_RECORDED,
     reader: Reader | None = None,
 ) -> None:
-    """Stream each file and write what fires, 2.5 s around it, to `out`/STEM@SECONDS[-SNRdB].flac.
+    """Write a clip of 2.5 s around each false alarm in the files to `out`/STEM@SECONDS[-SNRdB].flac.
 
-    A verifier is not asked: it has to learn to refuse these, too. Files gone through before, by their names
-    in `out`/mined.txt, are passed over. on_file: called after each with the number of clips it gave. around:
-    noise and rooms that the files are heard in, as are the clips. reader: is told what is left out.
+    The first stage alone decides, since the second must learn to refuse these clips, too. Files that an
+    earlier call mined, by their names in `out`/mined.txt, are skipped. on_file: called after each file with
+    the number of its clips. conditions: of the files and so of the clips. reader: remembers the files that
+    cannot be used.
     """
-    import soundfile
-
     out.mkdir(parents=True, exist_ok=True)
-    done = out / MINED
+    done = out / DONE
     known = set(done.read_text("utf-8", "surrogateescape").splitlines()) if done.exists() else set()
     reader = reader or Reader()
     settings = model.settings.override(threshold=threshold, patience=1)
     detector = Detector(replace(model, verifier=None), settings)
     random = np.random.default_rng(0)
-    noise = f"-{around.snr:g}dB" if around.snr is not None else ""
+    noise = f"-{conditions.snr:g}dB" if conditions.snr is not None else ""
     with done.open("a", encoding="utf-8", errors="surrogateescape") as log:
         for path in files:
             if f"{path}{noise}" in known:
@@ -51,32 +52,40 @@ def mine(
             recording = reader.recording(path, Spool())
             if recording is None:
                 continue
-            stream = Negative([recording], around, random)
             count = 0
-            for time, clip in _clips(detector, stream):
-                with (out / f"{path.stem}@{time:.2f}{noise}.flac").open("wb") as file:
-                    soundfile.write(file, clip, SAMPLE_RATE, format="FLAC")
+            for time, clip in false_alarms(detector, Negative([recording], conditions, random)):
+                _write(clip, out / f"{path.stem}@{time:.2f}{noise}.flac")
                 count += 1
             log.write(f"{path}{noise}\n")
             log.flush()
             on_file(path, count)
 
 
-def _clips(detector: Detector, stream: Negative) -> Iterator[tuple[float, Audio]]:
-    """Stream time of each trigger, in seconds, and what is heard around it."""
-    before, whole = round(BEFORE * SAMPLE_RATE), round((BEFORE + AFTER) * SAMPLE_RATE)
-    held: Audio = np.zeros(before, np.int16)  # of the stream with silence before and behind it
-    start = 0  # of `held` in it, in samples
-    times: list[float] = []  # of triggers whose clips are not whole yet
+def false_alarms(detector: Detector, stream: Negative) -> Iterator[tuple[float, Audio]]:
+    """The stream time of each trigger, in seconds, and the CLIP_SAMPLES around it.
+
+    Before and after the stream there is silence.
+    """
+    held: Audio = np.zeros(BEFORE_SAMPLES, np.int16)
+    start = -BEFORE_SAMPLES  # of `held` in the stream, in samples
+    triggers: list[float] = []  # whose clips are not complete yet, in seconds
     detector.warm_up()
     for block in itertools.chain(stream.blocks(), (None,)):
         if block is None:
-            block = np.zeros(whole - before, np.int16)
+            block = np.zeros(AFTER_SAMPLES, np.int16)
         else:
-            times += [trigger.stream_time for trigger in detector.feed(block)]
+            triggers += [trigger.stream_time for trigger in detector.feed(block)]
         held = np.concatenate((held, block))
-        while times and round(times[0] * SAMPLE_RATE) + whole <= start + len(held):
-            at = round(times[0] * SAMPLE_RATE) - start
-            yield times.pop(0), held[at : at + whole]
-        kept = held[-KEPT:]
+        while triggers and round(triggers[0] * SAMPLE_RATE) + AFTER_SAMPLES <= start + len(held):
+            time = triggers.pop(0)
+            begin = round(time * SAMPLE_RATE) - BEFORE_SAMPLES - start
+            yield time, held[begin : begin + CLIP_SAMPLES]
+        kept = held[-HISTORY_SAMPLES:]
         start, held = start + len(held) - len(kept), kept
+
+
+def _write(clip: Audio, path: Path) -> None:
+    import soundfile
+
+    with path.open("wb") as file:
+        soundfile.write(file, clip, SAMPLE_RATE, format="FLAC")

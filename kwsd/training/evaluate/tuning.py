@@ -1,54 +1,53 @@
-"""Choosing how a model is run on somebody's own recordings: threshold, patience, window and step."""
+"""Chooses the settings that a model runs best with on somebody's own recordings."""
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from kwsd.errors import KwsdError
 from kwsd.runtime.model import Model, Settings
-from kwsd.training.data.spool import Audio
-from kwsd.training.evaluate.conditions import Negative
-from kwsd.training.evaluate.streams import Point, Positive, curve
+from kwsd.training.evaluate.curve import Point, curve
+from kwsd.training.evaluate.streams import Negative, Positive
 
 
-def settings_to_try(model: Model, synthetic: bool = False) -> list[dict[str, Any]]:
-    """Windows and steps around the model's own, each with one to three steps of patience.
+def settings_to_try(model: Model, synthetic: bool = False) -> list[Settings]:
+    """The model's own window and step and smaller ones, each with a patience of one to three steps.
 
-    With a verifier: steps alone, for it is the verifier that waits, and the first stage has to miss nothing.
-    synthetic: its voices are, and so do not show how many real ones the first stage misses at wide steps.
+    With a second stage only the steps: that stage waits for the end of the word, and the first must miss
+    nothing. synthetic: the positives are synthetic voices. These do not show how many real ones the first
+    stage misses with a wide step, so only the smaller step is tried.
     """
     own = model.settings
-    windows = (own.window, own.window * 3 // 4)
-    closer = max(1, own.step - 2)
-    steps = (closer,) if synthetic else (own.step, closer)
+    smaller = max(1, own.step - 2)
+    steps = (smaller,) if synthetic else (own.step, smaller)
     if model.verifier:
-        return [{"step": step} for step in steps]
+        return [own.override(step=step) for step in steps]
     return [
-        {"window": window, "step": step, "patience": patience}
-        for window, step, patience in itertools.product(windows, steps, (1, 2, 3))
+        own.override(window=window, step=step, patience=patience)
+        for window, step, patience in itertools.product((own.window, own.window * 3 // 4), steps, (1, 2, 3))
     ]
 
 
 def allowed(fa_per_hour: float, hours: float) -> int:
-    """False alarms that are no more than so many an hour make one expect, to the nearest whole one."""
+    """The number of false alarms to expect in so many hours, rounded."""
     return round(fa_per_hour * hours)
 
 
 def tune(
     model: Model,
     positives: Sequence[Positive],
-    negatives: Sequence[Negative | Audio],
-    choices: list[dict[str, Any]],
+    negatives: Sequence[Negative],
+    choices: Sequence[Settings],
     fa_per_hour: float,
-    jobs: int,
-    on_settings: Callable[[dict[str, Any], Point], None],
+    jobs: int = 1,
+    on_best: Callable[[Settings, Point], None] = lambda *_: None,
 ) -> tuple[Settings, Point]:
-    """The settings with the lowest FRR at no more than `fa_per_hour`; of equals, the quickest.
+    """The settings with the lowest FRR at no more than `fa_per_hour`, and their point of the curve.
 
-    Where none is so quiet, the quietest. choices: settings to try, each at every threshold. on_settings:
-    called with each choice and its best point. Raises KwsdError where none hears the keyword.
+    Of equally good ones those with the lowest latency; if none is so quiet, the quietest. choices: each is
+    tried at every threshold. on_best: called with each that is better than all before it. Raises KwsdError
+    if none has a hit.
     """
     best: tuple[tuple[float, float, float], Settings, Point] | None = None
     for choice in choices:
@@ -58,9 +57,9 @@ def tune(
             alarms = max(allowed(fa_per_hour, point.hours), point.false_alarms)
             rank = (alarms, point.frr, float(np.median(point.latencies)))
             if best is None or rank < best[0]:
-                settings = model.settings.override(**choice, threshold=point.threshold)
+                settings = choice.override(threshold=point.threshold)
                 best = (rank, settings, point)
-                on_settings(choice, point)
+                on_best(settings, point)
     if best is None:
         raise KwsdError("no threshold hears the keyword in these positives")
     return best[1], best[2]

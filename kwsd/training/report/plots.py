@@ -35,7 +35,7 @@ def det_plot(models: dict[str, tuple[Scores, Scores]], path: Path) -> None:
 def field_plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """FRR over FA/h, linear to 0.1 and logarithmic beyond.
 
-    curves: of Point.record (kwsd.training.evaluate.streams).
+    curves: of Point.record (kwsd.training.evaluate.curve).
     """
     figure = Figure(figsize=(6, 4.5))
     axes = figure.subplots()

@@ -11,7 +11,7 @@ from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.verifier import Verifier, shapes
-from kwsd.training.evaluate.conditions import Surroundings
+from kwsd.training.evaluate.conditions import AcousticConditions
 from kwsd.training.evaluate.mining import mine
 
 LOUD = Path(__file__).parents[2] / "loud.pt"
@@ -44,7 +44,7 @@ def test_false_alarms_are_kept_and_files_gone_through_once(tmp_path: Path) -> No
     assert len(found) == 2
 
     hiss = np.random.default_rng(1).integers(-9_000, 9_000, 80_000).astype(np.int16)
-    mine(read_model(LOUD), files, out, 0.5, on_file, Surroundings([hiss], 20.0, []))
+    mine(read_model(LOUD), files, out, 0.5, on_file, AcousticConditions([hiss], 20.0))
     assert [stem for stem, _ in found[2:]] == ["loud", "quiet"]
     [noisy] = out.glob("loud@*-20dB.flac")
     audio, _ = soundfile.read(noisy)
