@@ -1,6 +1,6 @@
-"""The process of the ``kwsd`` command: its standard streams, its signals, its exit code.
+"""The entry point of the ``kwsd`` command: sets up standard streams and signals, and returns the exit code.
 
-Little is imported here, so that the signals of ``kwsd listen`` are handled from the first moment.
+It imports little, so that the signals of ``kwsd listen`` are caught as early as possible.
 """
 
 import os
@@ -9,7 +9,7 @@ from typing import NoReturn
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the command line: exit code 2 for a usage error, 1 for a failure, one line each."""
+    """Run the command line. An error is one line; the exit code is 2 for a usage error, 1 for a failure."""
     _open_closed_streams()
     signals = None
     if (sys.argv[1:] if args is None else args)[:1] == ["listen"]:
@@ -17,18 +17,18 @@ def main(args: list[str] | None = None) -> NoReturn:
 
         try:
             signals = Signals()
-        except RuntimeError as error:  # no thread to be had
+        except RuntimeError as error:  # no thread can be started
             print(f"kwsd: {error}: too many processes, or too little memory", file=sys.stderr)
             sys.exit(1)
     try:
         code = _run(args, signals)
     except KeyboardInterrupt:
-        code = 130  # as a shell counts it
+        code = 130  # 128 + SIGINT
     sys.exit(_flush(code))
 
 
 def _run(args: list[str] | None, signals: object) -> int | str | None:
-    """Run a command, with `signals` as its context's object; give the exit code."""
+    """Run a command, which gets `signals` as its context's object. Returns the exit code."""
     import logging
 
     import click
@@ -37,7 +37,7 @@ def _run(args: list[str] | None, signals: object) -> int | str | None:
     from kwsd.daemon.logs import say
     from kwsd.errors import KwsdError
 
-    if sys.stdout is not None and sys.stdout is sys.__stdout__:  # else a test's
+    if sys.stdout is not None and sys.stdout is sys.__stdout__:  # otherwise a test has replaced it
         from kwsd.cli.output import checked
 
         sys.stdout = checked(sys.stdout)  # type: ignore[arg-type]
@@ -52,14 +52,14 @@ def _run(args: list[str] | None, signals: object) -> int | str | None:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)  # of a usage error
+        context = getattr(error, "ctx", None)  # usage errors have one
         command = context.command_path if context else "kwsd"
         say(f"{error.format_message()} ({command} --help)", logging.ERROR)
         return error.exit_code
     except click.Abort:
-        return 130  # Ctrl-C, as a shell counts it
-    except ImportError as error:  # an installation that is broken, or no memory for a library
-        say(f"kwsd is not installed well: {str(error).strip().splitlines()[-1]}", logging.ERROR)
+        return 130  # Ctrl-C: 128 + SIGINT
+    except ImportError as error:  # a broken installation, or too little memory to load a library
+        say(f"the installation of kwsd is broken: {str(error).strip().splitlines()[-1]}", logging.ERROR)
         return 1
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and str(error) != "can't start new thread":
@@ -70,12 +70,12 @@ def _run(args: list[str] | None, signals: object) -> int | str | None:
 
 
 def _open_closed_streams() -> None:
-    """Open /dev/null for each standard stream that is closed: no other file gets its number."""
+    """Open /dev/null for each closed standard stream, so that no other file gets its descriptor."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor, which is this one
     if sys.stdout is None:
         sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)  # type: ignore[misc]
     if sys.stderr is None:
@@ -83,16 +83,16 @@ def _open_closed_streams() -> None:
 
 
 def _flush(code: int | str | None) -> int | str | None:
-    """Write what Python still holds of standard output and error; drop what cannot be written.
+    """Flush standard output and standard error, and discard what cannot be written.
 
-    Give the exit code, which is 1 at least where standard output is lost: Python itself would make it 120.
+    Returns the exit code: 1 instead of 0 if standard output could not be written, where Python would use 120.
     """
     from kwsd.errors import KwsdError
 
     for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
-        except OSError:  # nobody reads it, or it is standard error
+        except OSError:  # the reader has exited, or it is standard error
             _discard(descriptor)
         except KwsdError as error:
             _discard(descriptor)
@@ -107,7 +107,7 @@ def _flush(code: int | str | None) -> int | str | None:
 
 
 def _discard(descriptor: int) -> None:
-    """Let what is still written to this descriptor vanish."""
+    """Redirect this descriptor to /dev/null."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, descriptor)
     os.close(null)

@@ -1,4 +1,4 @@
-"""Options that name files and folders, checked before the command that has them begins any work."""
+"""Types for options that name files and folders, which are checked before the command starts to work."""
 
 import importlib.util
 import os
@@ -18,17 +18,17 @@ PICTURES = (".eps", ".jpg", ".jpeg", ".pdf", ".png", ".ps", ".svg", ".svgz", ".t
 
 
 def complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
-    """Have the shell complete the name of a file."""
+    """Shell completion: complete the name of a file."""
     return [CompletionItem(incomplete, type="file")]
 
 
 class Text(click.types.StringParamType):
-    """A text that is not empty: the name of a model, a keyword."""
+    """A text that must not be empty, such as a keyword."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text. Fails with a usage error."""
+        """Return the text, or fail with a usage error if it is empty."""
         if not str(value).strip():
             self.fail("it is empty.", param, ctx)
         return str(value)
@@ -43,26 +43,26 @@ class ModelName(Text):
         param: click.Parameter,
         incomplete: str,
     ) -> list[CompletionItem]:
-        """Files and names (docs/install.md says how to switch completion on)."""
+        """Complete the names of files and shipped models. docs/install.md tells how to enable this."""
         names = sorted(path.stem for path in shared("models").glob("*.pt"))
         fitting = [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return [*complete_file(ctx, param, incomplete), *fitting]
 
 
 class CheckedPath(click.Path):
-    """A path; an empty one is refused. `check` looks at what it names."""
+    """A path that must not be empty. Subclasses check the file that it names."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path. Fails with a usage error."""
+        """Return the path, or fail with a usage error if it is empty."""
         if not os.fspath(value):
             self.fail("it is empty.", param, ctx)
         return super().convert(value, param, ctx)
 
     def check(self, path: Path) -> None:
-        """Raise UsageError where the path does not name what the option is for."""
+        """Raise UsageError if the path does not name what the option requires."""
 
     def written(self, path: Path) -> Iterator[Path]:  # noqa: ARG002
         """The files that the command will write for this path."""
@@ -73,7 +73,7 @@ class Folder(CheckedPath):
     """A folder to read."""
 
     def check(self, path: Path) -> None:
-        """Raise UsageError where there is none, or it may not be read."""
+        """Raise UsageError if it does not exist or cannot be read."""
         try:
             with os.scandir(path) as entries:
                 next(entries, None)
@@ -84,10 +84,10 @@ class Folder(CheckedPath):
 
 
 class NewFolder(CheckedPath):
-    """A folder to write into, made where it is not there yet."""
+    """A folder to write into. It is created if it does not exist."""
 
     def check(self, path: Path) -> None:
-        """Raise UsageError where it is a file, or nothing can be written to it."""
+        """Raise UsageError if it is a file, or cannot be written to."""
         there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
         if not there.is_dir():
             raise UsageError(f"{there} is a file: name a folder")
@@ -95,10 +95,10 @@ class NewFolder(CheckedPath):
 
 
 class Output(CheckedPath):
-    """A file to write; what is there is replaced."""
+    """A file to write. An existing file is replaced."""
 
     def check(self, path: Path) -> None:
-        """Raise UsageError where one of the files cannot be written."""
+        """Raise UsageError if one of the files cannot be written."""
         for file in self.written(path):
             check_replaceable(file)
             check_writable(file.parent)
@@ -112,9 +112,9 @@ class ModelOutput(Output):
     """A model file to write, with its card."""
 
     def check(self, path: Path) -> None:
-        """As `Output.check`; its name must leave the names beside it free."""
+        """As `Output.check`. The path must not have the suffix of the other files written with the model."""
         if path.suffix in (".md", ".ckpt"):
-            raise UsageError(f"{path}: a model's card and checkpoint have such names; give it one in .pt")
+            raise UsageError(f"{path}: model cards and checkpoints are named so; use a name that ends in .pt")
         super().check(path)
 
     def written(self, path: Path) -> Iterator[Path]:
@@ -124,7 +124,7 @@ class ModelOutput(Output):
 
 
 class TrainedOutput(ModelOutput):
-    """A model file to train and write, with its card, and a checkpoint while it is trained."""
+    """A model file to train and write, with its card, and with a checkpoint during training."""
 
     def written(self, path: Path) -> Iterator[Path]:
         """The model, its card and its checkpoint."""
@@ -136,7 +136,7 @@ class Picture(Output):
     """A picture to draw."""
 
     def check(self, path: Path) -> None:
-        """As `Output.check`; the format must be one that matplotlib draws."""
+        """As `Output.check`. Raise UsageError also if matplotlib is missing or cannot write this format."""
         if importlib.util.find_spec("matplotlib") is None:
             raise UsageError("--plot needs matplotlib: pip install 'kwsd[plot]'")
         if path.suffix.lower() not in PICTURES:
@@ -145,10 +145,10 @@ class Picture(Output):
 
 
 class Lines(CheckedPath):
-    """A file to add lines to, made where it is not there yet."""
+    """A file to append lines to. It is created if it does not exist."""
 
     def check(self, path: Path) -> None:
-        """Raise UsageError where nothing can be added to it."""
+        """Raise UsageError if it cannot be appended to."""
         if not path.exists():
             check_replaceable(path)
             check_writable(path.parent)
@@ -164,7 +164,7 @@ class Lines(CheckedPath):
 
 
 def check_writable(folder: Path) -> None:
-    """Raise UsageError where no file can be made in the folder: permissions do not tell for sure."""
+    """Raise UsageError if no file can be created in the folder. Tries it: permissions alone do not tell."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -173,10 +173,10 @@ def check_writable(folder: Path) -> None:
 
 
 class CheckedCommand(click.Command):
-    """A command whose paths are checked before it begins, all of them."""
+    """A command that checks all its paths before it starts."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Raise UsageError for a path that is not what its option is for; else run the command."""
+        """Check all paths, then run. Raises UsageError, also if two options would write the same file."""
         taken: dict[Path, str] = {}
         for parameter in self.params:
             value = ctx.params.get(str(parameter.name))

@@ -1,4 +1,4 @@
-"""The commands of ``kwsd``. Each is one file here and is imported only when it is run."""
+"""The list of commands. Each is one file in this folder, and is imported only when it runs."""
 
 import importlib
 import inspect
@@ -7,33 +7,33 @@ from collections.abc import Iterable
 
 import click
 
-# what each command does, in its own help and in that of kwsd
+# the description of each command, for its own help and for that of kwsd
 LISTENING = {
-    "listen": "Listen for the keyword and act when it is said.",
+    "listen": "Listen for a keyword, and run commands when it is said.",
     "devices": "List the microphones.",
-    "doctor": "Check all that listening needs, and say how to fix it.",
-    "config": "Show the options in force and where each comes from.",
+    "doctor": "Check everything that listening needs, and print fixes.",
+    "config": "Show the options of kwsd listen and where each comes from.",
     "service": "Install kwsd as a systemd service.",
     "score": "Print or plot the posterior of every step of a recording.",
 }
 TRAINING = {
     "train": "Train a model on recordings of the keyword.",
-    "new": "Make a model for a keyword that nobody recorded, from its text.",
-    "synthesize": "Speak a keyword, its near misses and sentences in many voices.",
-    "evaluate": "Measure a model on held-out clips, or on streams.",
-    "mine": "Collect what a model mistakes for its keyword, to train on.",
-    "tune": "Choose threshold, patience, window and step on your recordings.",
-    "distill": "Train a small model from large ones.",
-    "quantize": "Store a model's weights in 16, 8 or 4 bits.",
-    "prune": "Take units and channels out of a model.",
-    "info": "Count a model's parameters, multiply-adds and bytes.",
-    "report": "Write the report from the recorded runs.",
+    "new": "Train a model for a keyword from its text, without recordings.",
+    "synthesize": "Synthesize a keyword, similar words and sentences in many voices.",
+    "evaluate": "Evaluate a model on held-out clips, or on streams.",
+    "mine": "Collect hard negatives: audio that a model mistakes for its keyword.",
+    "tune": "Tune threshold, patience, window and step on your recordings.",
+    "distill": "Distill large models into a small one.",
+    "quantize": "Quantize a model's weights to 16, 8 or 4 bits.",
+    "prune": "Prune units and channels of a model.",
+    "info": "Count the parameters, multiply-adds and bytes of a model.",
+    "report": "Write the report of the recorded runs.",
 }
 COMMANDS = LISTENING | TRAINING
 
 
 class Formatter(click.HelpFormatter):
-    """Wraps on a narrow terminal, too, where click assumes 50 columns and gives 30 of them to names."""
+    """Wraps text on narrow terminals, where click assumes 50 columns and uses 30 of them for names."""
 
     def __init__(
         self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None
@@ -46,11 +46,13 @@ class Formatter(click.HelpFormatter):
 
 
 class Context(click.Context):
+    """Formats the help with `Formatter`."""
+
     formatter_class = Formatter
 
 
 class LazyGroup(click.Group):
-    """Imports ``kwsd.cli.NAME`` for the command NAME when it is called: ``listen`` never pays for torch."""
+    """Imports ``kwsd.cli.NAME`` only when the command NAME runs, so that ``listen`` never imports torch."""
 
     context_class = Context
 
@@ -62,7 +64,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"kwsd.cli.{cmd_name}")
         command: click.Command = module.command
-        if command.short_help is None:  # its own text only has what there is to say besides
+        if command.short_help is None:  # its docstring adds to the description
             command.short_help = COMMANDS[cmd_name]
             command.help = f"{command.short_help}\n\n{inspect.cleandoc(command.help or '')}"
             command.context_class = Context
@@ -71,11 +73,11 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it, and suggest a command where there is none of this name."""
+        """As in click, but suggest a similar command if there is none of this name."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            import difflib  # rarely needed, and large
+            import difflib  # large and rarely needed
 
             if similar := difflib.get_close_matches(args[0], COMMANDS, n=1):
                 hint = f"{error.message.removesuffix('.')}; did you mean {similar[0]}?"
@@ -87,10 +89,10 @@ class LazyGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Describe every command; without any argument only those to listen with: that fits on a screen."""
+        """Describe every command. `kwsd` alone describes only those for listening, to fit on a screen."""
         with formatter.section("Listen"):
             formatter.write_dl(list(LISTENING.items()))
-        with formatter.section("Make a model of your own, and judge it"):
+        with formatter.section("Train and evaluate your own model"):
             if ctx.meta.get("kwsd.brief"):
                 formatter.write_text(f"{', '.join(TRAINING)}: see kwsd --help")
             else:
@@ -104,4 +106,4 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="kwsd")
 def cli() -> None:
-    """Say the word, and your command runs: a keyword-spotting daemon for any microphone."""
+    """A keyword-spotting daemon: say the keyword, and your command runs."""

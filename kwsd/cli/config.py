@@ -1,4 +1,4 @@
-"""``kwsd config``: what ``kwsd listen`` would run with, and where it has it from."""
+"""``kwsd config``: shows the options that ``kwsd listen`` would use, and where each comes from."""
 
 import json
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from click.core import ParameterSource
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[LISTEN OPTIONS]...")
 def command(as_json: bool, options: tuple[str, ...]) -> None:
-    """Takes the options of kwsd listen, and listens to nothing."""
+    """Give it the options of kwsd listen. It only prints; it does not listen."""
     from kwsd.cli import listen
     from kwsd.daemon.app import load_detector
 

@@ -1,4 +1,4 @@
-"""The options of ``kwsd listen`` from a TOML file: each by its long name without the dashes."""
+"""Reads options of ``kwsd listen`` from a TOML file. Its keys are the long option names without dashes."""
 
 import os
 from collections.abc import Callable
@@ -12,33 +12,33 @@ from kwsd.cli.renamed import current_name
 from kwsd.errors import UsageError, is_transient, shown
 from kwsd.files import read_file
 
-LARGEST = 1_000_000  # bytes of the file
-DOTS = 2_000  # in it, but for lines of comment
+MAX_BYTES = 1_000_000  # of the file
+MAX_DOTS = 2_000  # in it, outside of comment lines
 
 
 def default_path() -> Path:
-    """Where the file is looked for unless --config names one (XDG Base Directory Specification)."""
+    """The path of the file unless --config names another (XDG Base Directory Specification)."""
     home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or "/"
     config = os.environ.get("XDG_CONFIG_HOME") or Path(home) / ".config"
     return Path(config) / "kwsd" / "config.toml"
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a click command the option --config: its file's values stand where the command line has none."""
+    """Add the option --config to a click command. Options on the command line override those in the file."""
     return click.option(
         "--config",
         type=click.Path(path_type=Path),
-        is_eager=True,  # before the options that it has values for
+        is_eager=True,  # parsed first, because the file sets the defaults of the others
         callback=_use,
         metavar="FILE",
-        help="Options in TOML.  [default: kwsd/config.toml in $XDG_CONFIG_HOME or ~/.config, if there]",
+        help="TOML file with options.  [default: kwsd/config.toml in $XDG_CONFIG_HOME or ~/.config]",
     )(command)
 
 
 def _use(context: click.Context, _: click.Parameter, given: Path | None) -> Path | None:
-    """Take the file's values for what the command line leaves open; give its path."""
+    """Make the values in the file the defaults of the other options. Returns the path of the file, if any."""
     path = given or default_path()
-    if given is None and not os.path.exists(path):  # noqa: PTH110 - Path's raises where it may not look
+    if given is None and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises PermissionError
         return None
     context.default_map = read(path, context.command)
     return path
@@ -50,15 +50,15 @@ def is_from_file(context: click.Context, name: str) -> bool:
 
 
 def read(path: Path, command: click.Command) -> dict[str, Any]:
-    """The values in a file by the names of the command's parameters.
+    """The values in a file, by the names of the command's parameters.
 
-    A model or folder of clips is looked for from the file's own folder. Raises UsageError, naming file and
-    key, for a key that is no option and a value that is none of its kind.
+    Relative paths of models and clips are resolved against the folder of the file. Raises UsageError, naming
+    file and key, for an unknown option or a value of the wrong type.
     """
     import tomllib
 
     try:
-        text = read_file(path, LARGEST).decode()
+        text = read_file(path, MAX_BYTES).decode()
         _check_dots(text)
         table = tomllib.loads(text)
     except OSError as error:
@@ -67,8 +67,8 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
     except UsageError as error:
         raise UsageError(f"cannot read the configuration {path}: {error}") from error
     except RecursionError:
-        raise UsageError(f"{path} is not TOML that kwsd reads: it is nested too deep") from None
-    except ValueError as error:  # of TOML, or of UTF-8
+        raise UsageError(f"{path} cannot be read: it is nested too deep") from None
+    except ValueError as error:  # invalid TOML or invalid UTF-8
         raise UsageError(f"{path} is not TOML: {error}") from error
     options = {
         option.opts[0].removeprefix("--"): option
@@ -94,27 +94,27 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
 
 
 def _check_dots(text: str) -> None:
-    """Refuse (UsageError) keys of very many parts (a.b.c), as no option is one.
+    """Raise UsageError for keys with very many parts (a.b.c): no option has such a name.
 
-    tomllib takes the square of their number in time and memory.
+    The time and memory that tomllib needs grow with the square of their number.
     """
     lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    if sum(line.count(".") for line in lines) > DOTS:
-        raise UsageError("too many dots: an option's name has none")
+    if sum(line.count(".") for line in lines) > MAX_DOTS:
+        raise UsageError("too many dots: no option has a dot in its name")
 
 
 def _beside(config: Path, value: str, where: str) -> str:
-    """The absolute path of a file that a configuration names. Raises UsageError for an unknown user's."""
+    """The absolute path of a file that a configuration names. Raises UsageError if ~USER is unknown."""
     try:
         return str(Path(os.path.abspath(config)).parent / Path(value).expanduser())  # noqa: PTH100
     except RuntimeError as error:
         raise UsageError(f"{where}: {shown(value)}: there is no such user") from error
-    except OSError as error:  # the working directory is gone
+    except OSError as error:  # the working directory was removed
         raise UsageError(f"{where}: the working directory: {error.strerror}", transient=True) from error
 
 
 def _check(value: object, option: click.Option, where: str) -> None:
-    """Refuse (UsageError) a value of another type: click would make a number of a text."""
+    """Raise UsageError for a value of the wrong type, which click would convert silently."""
     kinds: tuple[type, ...]
     if isinstance(option.type, click.IntRange):
         what, kinds = "a whole number", (int,)
@@ -133,4 +133,4 @@ def _check(value: object, option: click.Option, where: str) -> None:
         raise UsageError(f"{where} must be {what}, not {shown(value)}")
     for text in value if isinstance(value, list) else (value,):
         if isinstance(text, str) and "\0" in text:
-            raise UsageError(f"{where} must not hold a NUL, as {shown(text)} does")
+            raise UsageError(f"{where} must not contain a NUL character, as {shown(text)} does")

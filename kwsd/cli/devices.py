@@ -1,13 +1,13 @@
-"""``kwsd devices``: the microphones."""
+"""``kwsd devices``: lists the microphones."""
 
 import click
 
 
 @click.command(name="devices")
 def command() -> None:
-    """The default one is marked with *.
+    """The default microphone is marked with *.
 
-    `--device` takes an index or a part of a name or description. A monitor is what a loudspeaker plays.
+    `--device` accepts an index, or a part of a name or description. A monitor is what a loudspeaker plays.
     """
     from rich.console import Console
     from rich.table import Column, Table

@@ -23,11 +23,11 @@ STYLES = {"pass": "green", "fail": "bold red", "skip": "dim"}
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(device: str | None, model: str, as_json: bool) -> None:
-    """It listens to the microphone for two seconds: speak.
+    """Speak while it listens to the microphone for two seconds.
 
     The exit code is 1 if a check fails.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: as kwsd listen runs it
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as kwsd listen does
     from kwsd.daemon.diagnostics import Subject, examine
 
     subject = Subject(device, model)

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from kwsd.daemon.app import ListenOptions
     from kwsd.daemon.signals import Signals
 
-MODELS_OWN = "[default: the model's]"
+MODEL = "[default: the model's]"
 
 
-@click.command(name="listen", context_settings={"token_normalize_func": current_name})
+@click.command(
+    name="listen",
+    context_settings={"token_normalize_func": current_name, "help_option_names": ["-h", "--help"]},
+)
 @click.pass_obj
 @configured
 @click.option(
@@ -33,39 +36,43 @@ MODELS_OWN = "[default: the model's]"
     "--input",
     metavar="FILE",
     shell_complete=complete_file,
-    help="Hear a recording; -: raw 16 kHz mono int16 on stdin.",
+    help="Listen to an audio file; - is raw 16 kHz mono int16 on standard input.",
 )
 @click.option("--device", metavar="NAME|INDEX", help="Microphone, by a part of its name; see kwsd devices.")
-@click.option("--channel", type=click.IntRange(min=1), help="Hear this channel only.  [default: the mean]")
+@click.option("--channel", type=click.IntRange(min=1), help="Listen to this channel.  [default: the mean]")
 @click.option(
     "--latency",
     type=Number(0.02, 1),
     default=0.2,
     show_default=True,
-    help="Seconds of microphone taken at a time: longer costs less processor and answers later.",
+    help="Seconds of audio read at a time: more costs less CPU time but delays triggers.",
 )
-@click.option("--exit-on-loss", is_flag=True, help="End, not wait, where there is no microphone.")
-@click.option("--window", type=click.IntRange(min=1), help=f"Steps the attention sees.  {MODELS_OWN}")
-@click.option("--step", type=click.IntRange(min=1), help=f"Frames of 10 ms between steps.  {MODELS_OWN}")
-@click.option("--threshold", type=Number(0, 1), help=f"Posterior that triggers.  {MODELS_OWN}")
+@click.option("--exit-on-loss", is_flag=True, help="Exit if the microphone is lost, do not reconnect.")
+@click.option("--window", type=click.IntRange(min=1), help=f"Steps that the attention covers.  {MODEL}")
+@click.option("--step", type=click.IntRange(min=1), help=f"Frames of 10 ms in a step.  {MODEL}")
+@click.option("--threshold", type=Number(0, 1), help=f"Posterior that triggers.  {MODEL}")
 @click.option(
     "--candidate-threshold",
     type=Number(0, 1),
-    help=f"Posterior of the first stage that the second stage then verifies.  {MODELS_OWN}",
+    help=f"Posterior of the first stage that the second stage then verifies.  {MODEL}",
 )
 @click.option(
-    "--patience", type=click.IntRange(min=1), help=f"Consecutive steps that make a trigger.  {MODELS_OWN}"
+    "--patience",
+    type=click.IntRange(min=1),
+    help=f"Consecutive steps above the threshold that make a trigger.  {MODEL}",
 )
 @click.option(
-    "--release", type=Number(0, 1), help=f"Posterior that rearms; a verifier needs none.  {MODELS_OWN}"
+    "--release",
+    type=Number(0, 1),
+    help=f"Posterior below which it can trigger again (without a second stage).  {MODEL}",
 )
-@click.option("--refractory", type=Number(min=0), help=f"Seconds between triggers.  {MODELS_OWN}")
+@click.option("--refractory", type=Number(min=0), help=f"Minimum seconds between two triggers.  {MODEL}")
 @click.option(
     "--format",
     type=click.Choice(["auto", "text", "json"]),
     default="auto",
     show_default=True,
-    help="How triggers are printed; auto is text on a terminal and JSON lines elsewhere.",
+    help="How triggers are printed; auto is text on a terminal, else JSON lines.",
 )
 @click.option("--meter", is_flag=True, help="Show a live meter of level and posterior on the terminal.")
 @click.option(
@@ -73,40 +80,45 @@ MODELS_OWN = "[default: the model's]"
     type=Text(),
     multiple=True,
     metavar="CMD",
-    help="Run CMD in the shell. Repeatable.",
+    help="Run this shell command on each trigger. Repeatable.",
 )
 @click.option(
     "--hook-timeout",
     type=Number(min=0, min_open=True),
     default=30.0,
     show_default=True,
-    help="Seconds after which a hook is ended.",
+    help="Seconds after which a hook is terminated.",
 )
-@click.option("--save-clips", type=CheckedPath(), metavar="DIR", help="Keep what triggered.")
+@click.option(
+    "--save-clips",
+    type=CheckedPath(),
+    metavar="DIR",
+    help="Save the audio before each trigger in this folder.",
+)
 @click.option(
     "--clip-seconds",
     type=Number(0.1, 600),
     default=3.0,
     show_default=True,
-    help="Seconds kept before each trigger.",
+    help="Seconds of audio saved before each trigger (pre-roll).",
 )
 @click.option(
     "--clips-limit",
     type=Number(min=0, min_open=True),
     default=100.0,
     show_default=True,
-    help="Megabytes of clips kept; the oldest go.",
+    help="Megabytes that all clips may take; the oldest are removed.",
 )
-@click.option("--stats-every", type=Number(min=1), metavar="SECONDS", help="Log counters this often.")
+@click.option("--stats-every", type=Number(min=1), metavar="SECONDS", help="Log the counters this often.")
 def command(signals: "Signals", **_: Any) -> None:
-    """Each trigger is printed and runs the hooks.
+    """Each trigger is printed, and runs the commands of --on-trigger (hooks).
 
-    A hook finds KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment and the
-    trigger as a JSON line on its standard input. What it prints goes to standard error.
+    A hook gets KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment, and the
+    trigger as a JSON line on its standard input. Its output goes to standard error.
 
-    SIGHUP loads model and configuration anew, but where a terminal is used; SIGUSR1 logs the counters.
+    SIGUSR1 logs the counters. SIGHUP reloads the model and the configuration, unless kwsd runs on a terminal.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads would only cost memory
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, to save memory
     from kwsd.daemon import app
 
     app.run(options(click.get_current_context()), signals, reread)

@@ -1,4 +1,4 @@
-"""A number on the command line."""
+"""A type for options that are numbers."""
 
 import math
 from typing import Any
@@ -9,10 +9,10 @@ from kwsd.errors import shown
 
 
 class Number(click.FloatRange):
-    """A range of numbers that NaN and infinity are not in."""
+    """A range of numbers. NaN and infinity are refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number. Fails with a usage error."""
+        """Parse the number, or fail with a usage error."""
         try:
             number: float = super().convert(value, param, ctx)
         except OverflowError:

@@ -1,4 +1,4 @@
-"""Standard output whose failure is one line: a full disk says so wherever the program was about to print."""
+"""Standard output that reports a full disk as one line, wherever the program was about to print."""
 
 import errno
 import io
@@ -9,7 +9,7 @@ from kwsd.errors import KwsdError
 
 
 class Descriptor(io.FileIO):
-    """Raises KwsdError where nothing can be written, and BrokenPipeError where nobody reads any more."""
+    """Raises KwsdError if it cannot write, and BrokenPipeError if the reader has exited."""
 
     def write(self, data: Any) -> int:
         try:
@@ -17,22 +17,22 @@ class Descriptor(io.FileIO):
         except BrokenPipeError:
             raise
         except OSError as error:
-            if sys.platform == "win32" and error.errno == errno.EINVAL:  # what it says of a closed pipe
+            if sys.platform == "win32" and error.errno == errno.EINVAL:  # the error for a closed pipe
                 raise BrokenPipeError from error
             raise KwsdError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def checked(stream: TextIO) -> TextIO:
-    """A stream like this one that raises as `Descriptor` does. What its encoding lacks is written escaped.
+    """A copy of the stream that raises as `Descriptor` does, and escapes what its encoding cannot express.
 
-    A console of Windows stays as it is: it takes text, and no bytes.
+    A Windows console is returned unchanged, because it accepts text but not bytes.
     """
     if sys.platform == "win32" and stream.isatty():
         return stream
     raw = Descriptor(stream.fileno(), "w", closefd=False)
-    through = getattr(stream, "write_through", False)  # with PYTHONUNBUFFERED
+    through = getattr(stream, "write_through", False)  # set by PYTHONUNBUFFERED
     return io.TextIOWrapper(
-        raw if through else io.BufferedWriter(raw),  # as Python itself makes it
+        raw if through else io.BufferedWriter(raw),  # as in Python's own sys.stdout
         encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=stream.isatty(),

@@ -1,4 +1,4 @@
-"""``kwsd service``: kwsd as a systemd service, the user's or the machine's."""
+"""``kwsd service``: installs kwsd as a systemd service, for one user or for the whole machine."""
 
 import logging
 import os
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 NOT_INSTALLED = 4  # exit code of systemctl status
 
-SYSTEM = click.option("--system", is_flag=True, help="The machine's service, not the user's.")
+SYSTEM = click.option("--system", is_flag=True, help="Use the service of the machine, not that of the user.")
 
 
 @click.group(name="service")
 def command() -> None:
-    """It runs in your session or, with --system, for the machine."""
+    """The service runs in your session or, with --system, for the whole machine."""
     if sys.platform != "linux":
         raise UsageError(NEEDS_LINUX)
 
 
 @command.command(context_settings={"ignore_unknown_options": True})
 @SYSTEM
-@click.option("--run-as", metavar="USER", help="With --system: run as this user, not as one of its own.")
-@click.option("--no-network", is_flag=True, help="Hooks have no network.  [default: they have]")
+@click.option("--run-as", metavar="USER", help="With --system: run as this user, not as a new user.")
+@click.option("--no-network", is_flag=True, help="Deny network access to hooks.  [default: allowed]")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[LISTEN OPTIONS]...")
 def install(system: bool, run_as: str | None, no_network: bool, options: tuple[str, ...]) -> None:
-    """Install the service, enable it and start it. It takes the options of kwsd listen.
+    """Install, enable and start the service. It runs kwsd listen with these options.
 
-    Without --run-as, hooks of the machine's service have no home, no sudo, no sound server and no GPIO.
+    With --system but without --run-as, hooks have no home folder, sudo, sound server or GPIO.
     """
     from kwsd.daemon.systemd.service import Service
 
@@ -50,51 +50,49 @@ def install(system: bool, run_as: str | None, no_network: bool, options: tuple[s
     for warning in service.warnings(hooks, text):
         say(f"warning: {warning}", logging.WARNING)
     service.write(text)
-    print("Starting: it waits for the microphone (Ctrl-C leaves the waiting to systemd).", flush=True)
+    print("Starting: waiting for the microphone (after Ctrl-C systemd continues to wait).", flush=True)
     service.start()
-    print(f"{service.path} is installed and runs.")
+    print(f"{service.path} is installed and running.")
     if network:
-        print("Hooks have a network; --no-network denies it.")
+        print("Hooks have network access; --no-network denies it.")
     else:
-        print("Hooks have no network." if hooks else "There are no hooks, so the network is denied.")
+        print("Hooks have no network access." if hooks else "No hooks, so network access is denied.")
     print(f"  log             journalctl {service.scope} -u kwsd -f")
     print(f"  state           kwsd service status{service.option}")
     print(f"  stop, start     systemctl {service.scope} stop kwsd; systemctl {service.scope} start kwsd")
     print(f"  after upgrades  systemctl {service.scope} restart kwsd")
     print(f"  remove          kwsd service uninstall{service.option}")
     if not service.lingers() and (run_as or not system):
-        what = (
-            f"The sound server of {run_as} ends with {run_as}'s last" if run_as else "It ends with your last"
-        )
-        print(f"{what} login; to have it run always: loginctl enable-linger {run_as or ''}".rstrip())
+        what = f"The sound server of {run_as} stops when {run_as} logs" if run_as else "It stops when you log"
+        print(f"{what} out; to keep it running: loginctl enable-linger {run_as or ''}".rstrip())
 
 
 @command.command()
 @SYSTEM
-@click.option("--purge", is_flag=True, help="Remove drop-ins and recordings, too.")
+@click.option("--purge", is_flag=True, help="Also remove drop-in files and recordings.")
 def uninstall(system: bool, purge: bool) -> None:
-    """Stop the service, disable it and remove it."""
+    """Stop, disable and remove the service."""
     from kwsd.daemon.systemd.service import Service, remove
 
     service = Service(system)
     if service.uninstall():
-        print(f"{service.path} is removed.")
+        print(f"{service.path} was removed.")
     elif not (purge and service.leftovers()):
         raise UsageError(f"there is no {service.path} to uninstall")
     for path in service.leftovers():
         if not purge:
-            print(f"left: {path}")
+            print(f"not removed: {path}")
             continue
         kept = remove(path)
-        print(f"{path} is removed." + (f" It was a link; left: {kept}" if kept else ""))
+        print(f"{path} was removed." + (f" It was a link; its target remains: {kept}" if kept else ""))
     if service.leftovers():
-        print("--purge removes what is left.")
+        print("--purge removes these, too.")
 
 
 @command.command()
 @SYSTEM
 def status(system: bool) -> None:
-    """Show what systemd knows of the service. The exit code is systemctl's."""
+    """Show the state of the service. The exit code is that of systemctl."""
     from kwsd.daemon.systemd.service import Service
 
     service, other = Service(system), Service(not system)
@@ -109,7 +107,7 @@ def status(system: bool) -> None:
 
 
 def _account(system: bool, run_as: str | None) -> "Account | None":
-    """Whom the machine's service is to run as, checked; the options are then read as that user would."""
+    """Check --run-as, and set the environment so that options are read as this user would read them."""
     from kwsd.daemon.systemd.account import Account
 
     if run_as is None:
@@ -120,22 +118,22 @@ def _account(system: bool, run_as: str | None) -> "Account | None":
         )
     account = Account.named(run_as)
     if account.uid == 0:
-        raise UsageError(f"--run-as {run_as}: hooks would rule the machine; name a user who is not root")
-    os.environ.pop("XDG_CONFIG_HOME", None)  # the service has none, and so looks in its home
+        raise UsageError(f"--run-as {run_as}: hooks would run as root; name another user")
+    os.environ.pop("XDG_CONFIG_HOME", None)  # the service has none, and looks in the user's home
     os.environ["HOME"] = str(account.home)
     return account
 
 
 def _kwsd() -> list[str]:
-    """The command by which systemd runs this kwsd."""
+    """The command with which systemd starts this kwsd."""
     called = Path(shutil.which(sys.argv[0]) or sys.argv[0]).absolute()
     return [sys.executable, "-m", "kwsd"] if called.name == "__main__.py" else [str(called)]
 
 
 def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[str], list[str], list[Path]]:
-    """The options as the service is to have them, paths made absolute; its hooks; the files that it reads.
+    """The options for the service, with absolute paths; its hooks; the files that it will read.
 
-    Raises UsageError, or click's own, for options that kwsd listen would refuse or a service cannot have.
+    Raises UsageError or click.UsageError for options that kwsd listen rejects or a service cannot use.
     """
     from kwsd.cli import listen
     from kwsd.daemon.systemd.unit import STATE
@@ -152,13 +150,15 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
         source = context.get_parameter_source(str(parameter.name))
         typed = source is ParameterSource.COMMANDLINE
         if source is ParameterSource.DEFAULT and not (name == "--config" and value and hardened):
-            continue  # the hardened service has no home to look for a configuration in
+            continue  # the hardened service has no home folder with a configuration
         if name in ("--input", "--meter"):
-            raise UsageError(f"{name} is not for a service, which hears a microphone and has no terminal")
+            raise UsageError(
+                f"{name} is not for a service, which listens to a microphone and has no terminal"
+            )
         if name == "--config":
             value, typed = _absolute(value), True
             reads.append(value)
-        if name == "--model" and str(model) == value:  # a file; else the name of a shipped model
+        if name == "--model" and str(model) == value:  # a file, not the name of a shipped model
             value = _absolute(model)
         if name == "--save-clips":
             value = _absolute(value)
@@ -176,4 +176,6 @@ def _absolute(path: Path) -> Path:
     try:
         return path.absolute()
     except OSError as error:
-        raise UsageError(f"where is {path}? There is no working directory: cd elsewhere") from error
+        raise UsageError(
+            f"cannot resolve {path}: the working directory does not exist; cd to another one"
+        ) from error

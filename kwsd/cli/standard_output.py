@@ -1,4 +1,4 @@
-"""Standard output for commands whose work matters more than what they print."""
+"""Standard output for commands whose work must go on even if it cannot be printed."""
 
 import logging
 import sys
@@ -8,16 +8,16 @@ from kwsd.daemon.logs import say
 
 
 class StandardOutput:
-    """A file for rich's console, which writes to whatever ``sys.stdout`` is at the moment.
+    """A file for rich's console that writes to the current ``sys.stdout``.
 
-    What cannot be written (a full disk, a closed pipe) is reported once and ends nothing: training goes on.
+    If it cannot write (a full disk, a closed pipe), that is reported once and the command continues.
     """
 
     def __init__(self) -> None:
-        self._lost = False
+        self._reported = False
 
     def write(self, text: str) -> int:
-        """Write text; characters that the encoding lacks, and bytes of file names, are escaped."""
+        """Write text. Characters that the encoding cannot express are escaped."""
         try:
             text.encode(self._file.encoding or "utf-8")
         except UnicodeEncodeError:
@@ -26,26 +26,27 @@ class StandardOutput:
         try:
             return int(self._file.write(text))
         except OSError as error:
-            self._lose(error)
+            self._report(error)
             return len(text)
 
     def flush(self) -> None:
-        """Send on what was written."""
+        """Flush ``sys.stdout``."""
         try:
             self._file.flush()
         except OSError as error:
-            self._lose(error)
+            self._report(error)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
     @property
     def _file(self) -> Any:
-        # while rich draws a progress bar, sys.stdout is a proxy of the console
+        # while rich draws a progress bar, sys.stdout is a proxy of its console
         return getattr(sys.stdout, "rich_proxied_file", sys.stdout)
 
-    def _lose(self, error: OSError) -> None:
-        if not self._lost:
-            self._lost = True
-            if not isinstance(error, BrokenPipeError):  # its reader left: it has what it wanted
-                say(f"cannot write to standard output: {error.strerror}; the work goes on", logging.WARNING)
+    def _report(self, error: OSError) -> None:
+        if not self._reported:
+            self._reported = True
+            if not isinstance(error, BrokenPipeError):  # e.g. `| head` has read all it wants
+                reason = f"cannot write to standard output: {error.strerror}; the command continues"
+                say(reason, logging.WARNING)

@@ -308,4 +308,7 @@ def test_a_library_that_does_not_load_is_one_line(
     with pytest.raises(SystemExit) as end:
         main(["info", "happy"])
     assert end.value.code == 1
-    assert capsys.readouterr().err == "kwsd: kwsd is not installed well: Original error was: no such symbol\n"
+    assert (
+        capsys.readouterr().err
+        == "kwsd: the installation of kwsd is broken: Original error was: no such symbol\n"
+    )

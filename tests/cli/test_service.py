@@ -85,10 +85,10 @@ def settings(text: str, key: str) -> list[str]:
 @pytest.mark.parametrize(
     ("options", "families", "says"),
     [
-        ((), "AF_UNIX", "There are no hooks, so the network is denied."),
-        (("--on-trigger", "true"), HOOK_SOCKETS, "Hooks have a network; --no-network denies it."),
-        (("--on-trigger", "true", "--no-network"), "AF_UNIX", "Hooks have no network."),
-        (("--no-network",), "AF_UNIX", "There are no hooks, so the network is denied."),
+        ((), "AF_UNIX", "No hooks, so network access is denied."),
+        (("--on-trigger", "true"), HOOK_SOCKETS, "Hooks have network access; --no-network denies it."),
+        (("--on-trigger", "true", "--no-network"), "AF_UNIX", "Hooks have no network access."),
+        (("--no-network",), "AF_UNIX", "No hooks, so network access is denied."),
     ],
 )
 def test_hooks_have_a_network_unless_it_is_denied(
@@ -139,7 +139,7 @@ def test_the_word_that_cannot_be_encoded_leaves_the_old_unit(service: Run, tmp_p
     done = service("install", "--on-trigger", b"echo caf\351")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith(
-        r"'echo caf\udce9' is not UTF-8, as a unit file must be: write it in UTF-8" + "\n"
+        r"'echo caf\udce9' cannot be written to a unit file, which is UTF-8: rename it" + "\n"
     )
     assert done.stderr.count("\n") == 1
     assert unit(tmp_path).read_bytes() == before
@@ -220,7 +220,9 @@ def test_without_a_working_directory_it_says_so(service: Run) -> None:
     assert service("install", "--model", "happy", cwd=None).returncode == 0
     done = service("install", "--save-clips", "clips", cwd=None)
     assert done.returncode == 2
-    assert done.stderr == "kwsd: where is clips? There is no working directory: cd elsewhere\n"
+    assert (
+        done.stderr == "kwsd: cannot resolve clips: the working directory does not exist; cd to another one\n"
+    )
 
 
 @pytest.mark.parametrize("text", ["[Service]\nExecStart=/usr/bin/mine\n", "", b"\xff"])
@@ -257,11 +259,11 @@ def test_uninstall_names_what_it_leaves_and_purge_removes_it(service: Run, tmp_p
     (drop_ins / "link").symlink_to(tmp_path / "precious")
     done = service("uninstall")
     assert done.returncode == 0
-    assert f"left: {drop_ins}\n" in done.stdout
+    assert f"not removed: {drop_ins}\n" in done.stdout
     assert "--purge removes" in done.stdout
     assert drop_ins.exists()
     done = service("uninstall", "--purge")
-    assert (done.returncode, done.stdout) == (0, f"{drop_ins} is removed.\n")
+    assert (done.returncode, done.stdout) == (0, f"{drop_ins} was removed.\n")
     assert not drop_ins.exists()
     assert (tmp_path / "precious").read_text() == "precious"
     assert service("uninstall", "--purge").returncode == 2
@@ -275,7 +277,7 @@ def test_purge_removes_a_link_but_not_what_it_names(service: Run, tmp_path: Path
     drop_ins = unit(tmp_path).with_name("kwsd.service.d")
     drop_ins.symlink_to(elsewhere)
     done = service("uninstall", "--purge")
-    assert f"{drop_ins} is removed. It was a link; left: {elsewhere}\n" in done.stdout
+    assert f"{drop_ins} was removed. It was a link; its target remains: {elsewhere}\n" in done.stdout
     assert not drop_ins.is_symlink()
     assert (elsewhere / "precious").exists()
 
@@ -285,7 +287,7 @@ def test_purge_removes_a_link_but_not_what_it_names(service: Run, tmp_path: Path
     [
         (("--run-as", "nobody"), "kwsd service install --system --run-as USER"),
         (("--system", "--run-as", "no such"), "there is no user 'no such' on this machine"),
-        (("--system", "--run-as", "root"), "name a user who is not root"),
+        (("--system", "--run-as", "root"), "name another user"),
         (("--system", "--run-as", ""), "there is no user ''"),
     ],
 )
@@ -323,7 +325,7 @@ def test_what_the_system_s_user_cannot_read_is_refused(service: Run, tmp_path: P
     model.write_bytes(LOUD.read_bytes())
     done = service("install", "--system", "--model", model)
     assert done.returncode == 2
-    assert "the service's user cannot read" in done.stderr
+    assert "the service cannot read" in done.stderr
 
 
 def test_without_a_manager_nothing_is_written(service: Run, tmp_path: Path) -> None:
@@ -336,7 +338,7 @@ def test_without_a_manager_nothing_is_written(service: Run, tmp_path: Path) -> N
 def test_a_service_that_does_not_start_is_no_success(service: Run) -> None:
     done = service("install", fails="restart")
     assert done.returncode == 1
-    assert "is installed and runs" not in done.stdout
+    assert "is installed and running" not in done.stdout
     assert "systemctl --user restart kwsd.service" in done.stderr
 
 
@@ -344,7 +346,7 @@ def test_without_systemctl_it_says_so(service: Run, tmp_path: Path) -> None:
     for command in ("install", "status"):
         done = service(command, path=str(tmp_path))
         assert done.returncode == 1
-        assert done.stderr == "kwsd: there is no systemctl here: kwsd service needs systemd\n"
+        assert done.stderr == "kwsd: systemctl is not installed: kwsd service needs systemd\n"
 
 
 def test_what_is_not_installed_cannot_be_removed(service: Run) -> None:

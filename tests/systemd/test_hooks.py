@@ -206,7 +206,7 @@ def tried(
     hook = f"sh /share/probe.sh {result}"
     printed = machine.install(kind, *options, "--on-trigger", hook, "--hook-timeout", "100")
     assert (
-        "Hooks have no network." if options else "Hooks have a network; --no-network denies it."
+        "Hooks have no network access." if options else "Hooks have network access; --no-network denies it."
     ) in printed
     try:
         microphone.play(loud.path)

@@ -37,7 +37,7 @@ class Service:
         hook = f"echo $KWSD_KEYWORD >> {self._heard}"
         done = self._kwsd("install", *self.scope_option, "--model", model, "--on-trigger", hook)
         assert done.returncode == 0, done.stderr + self.journal()
-        assert "is installed and runs" in done.stdout
+        assert "is installed and running" in done.stdout
 
     def uninstall(self) -> None:
         done = self._kwsd("uninstall", *self.scope_option)
@@ -148,12 +148,12 @@ def test_purge_removes_drop_ins_and_recordings(systemd: Systemd) -> None:
     systemd.run("ln", "-s", "/srv/precious", "/var/lib/kwsd/link")
     left = ["/etc/systemd/system/kwsd.service.d", "/var/lib/private/kwsd", "/var/lib/kwsd"]
     done = systemd.run(KWSD, "service", "uninstall", "--system")
-    assert [line for line in done.stdout.splitlines() if line.startswith("left: ")] == [
-        f"left: {path}" for path in left
+    assert [line for line in done.stdout.splitlines() if line.startswith("not removed: ")] == [
+        f"not removed: {path}" for path in left
     ]
     assert systemd.run("ls", "/var/lib/kwsd/clip.wav").returncode == 0
     done = systemd.run(KWSD, "service", "uninstall", "--system", "--purge")
-    assert done.stdout.splitlines() == [f"{path} is removed." for path in left]
+    assert done.stdout.splitlines() == [f"{path} was removed." for path in left]
     assert systemd.run("ls", *left).stdout == ""
     assert systemd.run("ls", "/srv/precious").returncode == 0
 

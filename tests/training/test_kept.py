@@ -329,7 +329,7 @@ def test_standard_output_that_fills_up_ends_nothing(
         output.write("epoch\n")
         output.flush()
     assert capsys.readouterr().err == (
-        "kwsd: cannot write to standard output: No space left on device; the work goes on\n"
+        "kwsd: cannot write to standard output: No space left on device; the command continues\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Whom a service runs as, and what that account may read and execute."""
+"""The account that a service runs as, and which files it may read and execute."""
 
 import os
 import stat
@@ -9,12 +9,12 @@ from pathlib import Path
 from kwsd.daemon.systemd.unit import NEEDS_LINUX
 from kwsd.errors import UsageError
 
-NOBODY = 65534  # owns nothing
+NOBODY = 65534  # uid that owns no files
 
 
 @dataclass(frozen=True)
 class Account:
-    """A user of this machine, with all of its groups; `home` is None where it has none of its own."""
+    """A user of this machine with all its groups. `home` is None if it has no home folder."""
 
     name: str
     uid: int
@@ -23,7 +23,7 @@ class Account:
 
     @classmethod
     def of_this_process(cls) -> "Account":
-        """Whoever runs this."""
+        """The user who runs this process."""
         if sys.platform != "linux":
             raise UsageError(NEEDS_LINUX)
         import pwd
@@ -33,13 +33,13 @@ class Account:
         try:
             entry = pwd.getpwuid(uid)
             name, home = entry.pw_name, entry.pw_dir
-        except KeyError:  # a container's user may have no entry
+        except KeyError:  # the user of a container may have no entry
             name, home = str(uid), "/"
         return cls(name, uid, groups, Path(os.environ.get("HOME") or home))
 
     @classmethod
     def named(cls, name: str) -> "Account":
-        """The user of this name. Raises UsageError where there is none."""
+        """The user of this name. Raises UsageError if there is none."""
         if sys.platform != "linux":
             raise UsageError(NEEDS_LINUX)
         import pwd
@@ -53,14 +53,15 @@ class Account:
 
     @classmethod
     def dynamic(cls) -> "Account":
-        """The user that systemd makes for the hardened unit while it runs: member of audio, no home."""
+        """The user that systemd creates for the hardened unit: a member of audio without a home folder."""
         return cls("kwsd", NOBODY, frozenset(_group("audio")), None)
 
     def barrier(self, path: Path, right: int) -> Path | None:
-        """What keeps this account from `path`: the file itself or a folder above it; None if nothing does.
+        """The file or the folder above it whose mode denies this account access to `path`; None if none does.
 
-        right: S_IROTH or S_IXOTH, of the file; 0: only to get there. An access control list may open what the
-        mode closes, so a file that has one counts as open. Raises OSError where there is no such file.
+        right: S_IROTH to read the file, S_IXOTH to execute it, 0 to check only the folders above it. A file
+        with an access control list counts as accessible, because the list may grant what the mode denies.
+        Raises OSError if there is no such file.
         """
         for folder in reversed(path.parents):
             if not self._may(folder, stat.S_IXOTH):

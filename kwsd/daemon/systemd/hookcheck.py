@@ -1,7 +1,7 @@
-"""Checks whether a service will be able to execute its hooks. It reports only what is certain to fail.
+"""Checks whether a service will be able to run its hooks. It reports only problems that are certain.
 
-The shell line is not interpreted: words with variables, globs or substitutions are left alone, and so is all
-that follows a construct other than a list of simple commands.
+The shell line is not interpreted: words with variables, globs or substitutions are skipped, and so is
+everything after a construct other than a list of simple commands.
 """
 
 import os
@@ -19,66 +19,20 @@ from kwsd.daemon.systemd.account import Account
 from kwsd.daemon.systemd.unit import NEEDS_LINUX, is_in
 from kwsd.errors import UsageError
 
-BUILTINS = frozenset(  # of POSIX and dash: they need no program
-    (
-        *(
-            ":",
-            ".",
-            "[",
-            "alias",
-            "bg",
-            "break",
-            "cd",
-            "chdir",
-            "command",
-            "continue",
-            "echo",
-            "eval",
-            "exec",
-        ),
-        *(
-            "exit",
-            "export",
-            "false",
-            "fg",
-            "getopts",
-            "hash",
-            "jobs",
-            "kill",
-            "local",
-            "printf",
-            "pwd",
-            "read",
-        ),
-        *("readonly", "return", "set", "shift", "test", "times", "trap", "true", "type", "ulimit", "umask"),
-        *("unalias", "unset", "wait"),
-    )
+# builtins of POSIX and dash, which need no program
+_BUILTINS = (
+    ": . [ alias bg break cd chdir command continue echo eval exec exit export false fg getopts hash jobs "
+    "kill local printf pwd read readonly return set shift test times trap true type ulimit umask unalias "
+    "unset wait"
 )
-KEYWORDS = frozenset(
-    (
-        "if",
-        "then",
-        "else",
-        "elif",
-        "fi",
-        "for",
-        "in",
-        "do",
-        "done",
-        "while",
-        "until",
-        "case",
-        "esac",
-        "{",
-        "}",
-    )
-)
-GUARDS = frozenset(("[", "test", "command", "type", "which", "hash"))  # what && follows may be missing
-REDEFINE = frozenset((".", "eval", "alias", "set", "export", "hash"))  # after these a name may mean anything
+_KEYWORDS = "if then else elif fi for in do done while until case esac { }"
+BUILTINS = frozenset(_BUILTINS.split())
+KEYWORDS = frozenset(_KEYWORDS.split())
+GUARDS = frozenset(("[", "test", "command", "type", "which", "hash"))  # before && they test what follows
+REDEFINE = frozenset((".", "eval", "alias", "set", "export", "hash"))  # after them any name may be redefined
 
-INTERPRETER = re.compile(
-    r"(ba|da|z|k)?sh|python[\d.]*|perl|ruby|node|php|lua"
-)  # its first argument is a file
+# programs whose first argument is a script
+INTERPRETER = re.compile(r"(ba|da|z|k)?sh|python[\d.]*|perl|ruby|node|php|lua")
 
 _WORD = r"""(?:[^\s'"\\;&|<>()]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)+"""
 _TOKEN = re.compile(
@@ -89,34 +43,29 @@ _TOKEN = re.compile(
     |(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_PREFIX = re.compile(r"[A-Za-z_]\w*=|!$")  # what may stand before a command: assignments, negation
+_PREFIX = re.compile(r"[A-Za-z_]\w*=|!$")  # before a command: an assignment or a negation
 _HOME = re.compile(r"^~(?=/|$)|(?<!\\)\$(?:HOME\b|\{HOME\})")
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """What a service's hooks find.
-
-    path: $PATH. folder: the working directory. hidden: folders that the service cannot see.
-    privileges: whether programs such as sudo can gain any.
-    """
+    """The environment in which a service runs its hooks."""
 
     account: Account
-    path: str
-    folder: Path
-    hidden: tuple[Path, ...] = ()
-    privileges: bool = False
+    path: str  # $PATH
+    folder: Path  # working directory
+    hidden: tuple[Path, ...] = ()  # folders that the service cannot see
+    privileges: bool = False  # whether programs such as sudo can gain privileges
 
 
 def problems(hook: str, sandbox: Sandbox) -> list[str]:
-    """What keeps this hook from being executed, each with its fix; empty where nothing certainly does."""
-    found: dict[str, None] = {}  # in order, each once
-    moved = False  # by cd
+    """The reasons why this hook will certainly fail, each with its fix."""
+    found: dict[str, None] = {}  # an ordered set
+    moved = False  # cd has changed the working directory
     for words in _commands(hook):
         if sandbox.account.home is None and any(_HOME.search(word) for word in words if "'" not in word):
-            found["the service has no home folder: write whole paths, or install it with --run-as USER"] = (
-                None
-            )
+            reason = "the service has no home folder: write whole paths, or install it with --run-as USER"
+            found[reason] = None
         program, *arguments = (_literal(word, sandbox.account.home) for word in words)
         if program is None:
             continue
@@ -132,7 +81,7 @@ def problems(hook: str, sandbox: Sandbox) -> list[str]:
 
 
 def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
-    """What keeps the service from executing a program."""
+    """The reasons why the service cannot run a program."""
     if sys.platform != "linux":
         raise UsageError(NEEDS_LINUX)
     found = program if "/" in program else shutil.which(program, path=sandbox.path)
@@ -147,7 +96,7 @@ def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
     elif not path.exists():
         yield f"there is no {path}: install it, or correct the path"
     elif not path.is_file():
-        yield f"{path} is no program: name a file"
+        yield f"{path} is not a file: name a program"
     elif sandbox.account.barrier(path, stat.S_IXOTH):
         yield f"{sandbox.account.name} may not execute {path}: chmod +x {path}"
     elif sys.platform == "linux" and os.statvfs(path).f_flag & os.ST_NOEXEC:
@@ -159,8 +108,8 @@ def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
 
 
 def _of_interpreter(script: Path, sandbox: Sandbox) -> Iterator[str]:
-    """What keeps the service from starting the program that a script's first line names."""
-    if sandbox.account.barrier(script, stat.S_IROTH):  # a program may be
+    """The reasons why the service cannot run the interpreter in the first line of a script."""
+    if sandbox.account.barrier(script, stat.S_IROTH):  # unlike a script, a program need not be readable
         return
     with script.open("rb") as file:
         line = file.readline(256)
@@ -172,7 +121,7 @@ def _of_interpreter(script: Path, sandbox: Sandbox) -> Iterator[str]:
 
 
 def _of_script(script: Path, sandbox: Sandbox) -> Iterator[str]:
-    """What keeps an interpreter that is given a file from reading it."""
+    """The reasons why an interpreter cannot read a script."""
     if unreachable := list(_of_path(script, sandbox)):
         yield from unreachable
     elif not script.exists():
@@ -182,12 +131,12 @@ def _of_script(script: Path, sandbox: Sandbox) -> Iterator[str]:
 
 
 def _of_path(path: Path, sandbox: Sandbox) -> Iterator[str]:
-    """What keeps the service from a path: a hidden or a closed folder above it."""
+    """The folder above a path that is hidden from the service or denies access, if any."""
     account = sandbox.account
     if is_in(path, sandbox.hidden) and _exists(path):
         yield f"the service cannot see {path}: move it, to /usr/local say, or install it with --run-as USER"
         return
-    with suppress(OSError):  # there is no such path
+    with suppress(OSError):  # the path does not exist
         if (closed := account.barrier(path, 0)) is not None:
             yield f"{account.name} may not enter {closed}, where {path} is: move it, to /usr/local say"
 
@@ -200,10 +149,10 @@ def _exists(path: Path) -> bool:
 
 
 def _commands(hook: str) -> Iterator[list[str]]:
-    """The words, quotes and all, of each simple command that is meant to succeed."""
+    """The words, with their quotes, of each simple command that is expected to succeed."""
     for chain in _chains(hook):
         if any(operator == "||" for _, operator in chain):
-            continue  # a failure is provided for
+            continue  # the hook handles a failure itself
         for words, operator in chain:
             while words and (_PREFIX.match(words[0]) or (words[0] == "exec" and words[1:])):
                 if words[0].startswith("PATH="):
@@ -219,7 +168,7 @@ def _commands(hook: str) -> Iterator[list[str]]:
 
 
 def _chains(hook: str) -> Iterator[list[tuple[list[str], str]]]:
-    """The simple commands, each with the operator behind it, chained by &&, || and |."""
+    """Lists of simple commands that &&, || and | connect. Each command comes with the operator after it."""
     chain: list[tuple[list[str], str]] = []
     words: list[str] = []
     for match in _TOKEN.finditer(hook + "\n"):
@@ -238,7 +187,7 @@ def _chains(hook: str) -> Iterator[list[tuple[list[str], str]]]:
 
 
 def _literal(word: str, home: Path | None) -> str | None:
-    """The text that a word stands for; None where that is not known before it is run."""
+    """The text of a word without its quotes; None if the shell would have to expand it."""
     if "'" not in word:
         word = _HOME.sub(lambda _: str(home) if home else "~", word)
     if re.search(r"[$`*?[]|^~", word):

@@ -1,4 +1,4 @@
-"""kwsd as a systemd service: installing it, removing it, and what that leaves."""
+"""Installs, starts, inspects and removes kwsd's systemd service."""
 
 import os
 import re
@@ -19,43 +19,43 @@ from kwsd.files import replace_file
 from kwsd.resources import page
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
-LINGER = Path("/var/lib/systemd/linger")  # a file for each user whose services run without a login
-UNIT_LIMIT = 1_000_000  # bytes
-PLAIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LINGER = Path("/var/lib/systemd/linger")  # has a file for each user whose services run without a login
+MAX_UNIT_BYTES = 1_000_000
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
 class Service:
-    """The user's service or, with `system`, the machine's: hardened, unless it is to run as `run_as`."""
+    """The service of the user or, with `system`, of the machine. The latter is hardened without `run_as`."""
 
     system: bool
     run_as: Account | None = None
 
     @property
     def scope(self) -> str:
-        """The option by which systemctl and journalctl know it."""
+        """The option of systemctl and journalctl that selects it."""
         return "--system" if self.system else "--user"
 
     @property
     def option(self) -> str:
-        """What kwsd service is given to mean it, after a space."""
+        """The option of kwsd service that selects it, with a space before it; empty for the user's."""
         return " --system" if self.system else ""
 
     @property
     def account(self) -> Account:
-        """Whom it runs as."""
+        """The account it runs as."""
         return self.run_as or (Account.dynamic() if self.system else Account.of_this_process())
 
     @property
     def path(self) -> Path:
-        """Of its unit file."""
+        """The path of its unit file."""
         if self.system:
             return SYSTEM_UNITS / NAME
         config = os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME", "/")) / ".config"
         return Path(config) / "systemd/user" / NAME
 
     def unit(self, command: Sequence[str], network: bool, reads: Iterable[Path]) -> str:
-        """The text of its unit file. Raises UsageError where it could not read one of the files `reads`."""
+        """The text of its unit file. Raises UsageError if the service could not read one of `reads`."""
         reads = [*reads, *_program_files(command)]
         if self.system:
             for path in reads:
@@ -67,7 +67,7 @@ class Service:
         return unit.user_unit(command, network)
 
     def warnings(self, hooks: Iterable[str], unit_text: str) -> list[str]:
-        """What will keep hooks from being executed, and other things worth a line at installation."""
+        """Why hooks will fail, and that the other kind of service is installed too; a line each."""
         account = self.account
         folder = account.home or unit.STATE
         hidden = self._hidden(unit_text)
@@ -76,7 +76,7 @@ class Service:
         other = Service(not self.system)
         if other.is_installed():
             found.append(
-                f"{other.path} is installed, too; to remove it: kwsd service uninstall{other.option}"
+                f"{other.path} is also installed; to remove it: kwsd service uninstall{other.option}"
             )
         return found
 
@@ -91,13 +91,13 @@ class Service:
         self.systemctl("enable", NAME)
 
     def start(self) -> None:
-        """Start it or start it again, and return once it hears a microphone."""
+        """Start or restart it, and return once it receives audio from a microphone."""
         self.systemctl("restart", NAME)
 
     def uninstall(self) -> bool:
-        """Stop it, disable it and remove its unit file; False where there is none.
+        """Stop it, disable it and remove its unit file. Returns False if there is no unit file.
 
-        Raises UsageError for a unit file that kwsd has not written.
+        Raises UsageError if kwsd did not write the unit file.
         """
         self.check_ours("uninstall", changed=True)
         if not self.is_installed():
@@ -111,28 +111,28 @@ class Service:
         return True
 
     def leftovers(self) -> list[Path]:
-        """What removing it leaves: drop-ins and, of the machine's, the folder with its state."""
+        """The files that uninstalling keeps: drop-ins and, for the machine's service, its state folder."""
         folder = self.path.parent
         paths = [folder / f"{NAME}.d", folder.with_name(folder.name + ".control") / f"{NAME}.d"]
-        if self.system:  # systemd makes the folder in private, and a link to it
+        if self.system:  # systemd creates the folder in private/, and a link to it
             paths += [unit.STATE.parent / "private" / unit.STATE.name, unit.STATE]
         return [path for path in paths if os.path.lexists(path)]
 
     def lingers(self) -> bool:
-        """Whether the services of its user run without a login."""
+        """Whether the services of its user run while the user is logged out."""
         return (LINGER / self.account.name).exists()
 
     def status(self) -> int:
-        """Print what systemd knows of it; systemctl's exit code."""
+        """Print its state. Returns the exit code of systemctl."""
         return self._run("--no-pager", "--lines=5", "status", NAME).returncode
 
     def systemctl(self, *arguments: str) -> str:
-        """Run systemctl and return what it prints. Raises KwsdError, with what it said, where it fails."""
+        """Run systemctl and return its output. Raises KwsdError with its error message if it fails."""
         done = self._run(*arguments, capture_output=True)
         if done.returncode:
             said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
             if not self.system and os.environ.get("SUDO_USER"):
-                said += "; root has no session: without sudo, or with --system"
+                said += "; root has no session: try without sudo, or with --system"
             raise KwsdError(f"systemctl {self.scope} {' '.join(arguments)}: {said}")
         return done.stdout
 
@@ -143,19 +143,20 @@ class Service:
                 line, capture_output=capture_output, text=True, errors="backslashreplace", check=False
             )
         except FileNotFoundError as error:
-            raise KwsdError("there is no systemctl here: kwsd service needs systemd") from error
+            raise KwsdError("systemctl is not installed: kwsd service needs systemd") from error
         except OSError as error:
             raise KwsdError(f"cannot run systemctl: {error.strerror}") from error
 
     def _search_path(self) -> str:
-        """The $PATH that systemd gives to what it starts."""
+        """The $PATH that systemd sets for services."""
         for line in self.systemctl("show-environment").splitlines():
             name, _, value = line.partition("=")
-            if name == "PATH":  # as a shell would read it: $'...' where a character needs that
+            if name == "PATH":  # printed for a shell: as $'...' if a character needs it
                 return re.sub(r"\\(.)", r"\1", value[2:-1]) if value.startswith("$'") else value
-        return PLAIN_PATH
+        return DEFAULT_PATH
 
     def _check_readable(self, path: Path) -> None:
+        """Raise UsageError if the service could not read this file."""
         for one in (path, path.resolve()):
             try:
                 closed = self.account.barrier(one, stat.S_IROTH)
@@ -168,27 +169,27 @@ class Service:
                     if ours
                     else "move it, to /opt for example"
                 )
-                raise UsageError(
-                    f"the service's user cannot read {path}: {closed} is closed to {self.account.name}; {fix}"
-                )
+                user = self.account.name
+                raise UsageError(f"the service cannot read {path} as {user}: {closed} denies it; {fix}")
         if not self.run_as and unit.is_in(path, unit.PRIVATE):
             raise UsageError(
                 f"the service has a /tmp of its own and cannot see {path}: move it, to /opt for example"
             )
 
     def _hidden(self, unit_text: str) -> tuple[Path, ...]:
+        """The folders that the unit hides from the service."""
         if not self.system or self.run_as:
             return ()
         return unit.PRIVATE + (unit.HOMES if "ProtectHome=yes" in unit_text.split("\n") else ())
 
     def is_installed(self) -> bool:
-        """Whether its unit file is there."""
-        return os.path.exists(self.path)  # noqa: PTH110 - no error in a folder that may not be entered
+        """Whether its unit file exists."""
+        return os.path.exists(self.path)  # noqa: PTH110 - Path.exists raises PermissionError
 
     def check_ours(self, command: str, changed: bool = False) -> None:
-        """Raises UsageError where the unit file is not one that this command may replace or remove.
+        """Raise UsageError if this command must not replace or remove the unit file.
 
-        changed: whether it may where somebody has changed the file since kwsd wrote it.
+        changed: whether it may do so even if somebody has changed the file since kwsd wrote it.
         """
         if sys.platform != "linux":
             raise UsageError(NEEDS_LINUX)
@@ -202,7 +203,7 @@ class Service:
             if target:
                 raise UsageError(f"{path} is a symbolic link to {target}: remove it, then try again")
             status = path.stat()
-            if not stat.S_ISREG(status.st_mode) or status.st_size > UNIT_LIMIT:
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_UNIT_BYTES:
                 raise UsageError(f"{path} is not a unit file: move it away, then try again")
             text = path.read_text("utf-8", errors="replace")
         except FileNotFoundError:
@@ -219,14 +220,14 @@ class Service:
 
 
 def remove(path: Path) -> Path | None:
-    """Remove a file, or a folder with all that is in it. A symbolic link's target stays and is returned."""
+    """Remove a file, or a folder with its content. The target of a symbolic link is kept, and returned."""
     try:
         if path.is_symlink():
             target = path.parent / path.readlink()
             path.unlink()
             return target if target.exists() else None
         if path.is_dir():
-            shutil.rmtree(path)  # removes links in it, and follows none
+            shutil.rmtree(path)  # removes links in it without following them
         else:
             path.unlink()
     except OSError as error:
@@ -235,13 +236,13 @@ def remove(path: Path) -> Path | None:
 
 
 def network_is_allowed(facts: dict[str, str]) -> bool:
-    """Whether hooks have a network, from what `systemctl show` says of a unit."""
-    families = facts.get("RestrictAddressFamilies", "~")  # ~: all but those that follow it
+    """Whether hooks have network access, according to the properties that `systemctl show` prints."""
+    families = facts.get("RestrictAddressFamilies", "~")  # ~: all but the families after it
     allowed = ("AF_INET" in families.removeprefix("~").split()) != families.startswith("~")
     return allowed and facts.get("PrivateNetwork") != "yes"
 
 
 def _program_files(command: Sequence[str]) -> list[Path]:
-    """What is read before kwsd runs: the command, the interpreter and kwsd itself."""
+    """The files that are needed to start kwsd: the command, the interpreter and kwsd itself."""
     interpreter = Path(sys.executable)
     return [Path(command[0]), interpreter, Path(__file__)]

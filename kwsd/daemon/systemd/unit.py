@@ -1,4 +1,4 @@
-"""The systemd unit files: filling in the templates of ``systemd/``."""
+"""Makes systemd unit files from the templates in ``systemd/``."""
 
 import hashlib
 import re
@@ -13,40 +13,40 @@ if TYPE_CHECKING:
     from kwsd.daemon.systemd.account import Account
 
 NAME = "kwsd.service"
-NEEDS_LINUX = "kwsd service needs Linux with systemd; elsewhere, let the system start kwsd listen at login"
+NEEDS_LINUX = "kwsd service needs Linux with systemd; on other systems, start kwsd listen at login"
 STATE = Path("/var/lib/kwsd")  # the hardened unit's StateDirectory
-HOMES = (Path("/home"), Path("/root"), Path("/run/user"))  # what ProtectHome hides
-PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # what PrivateTmp replaces by empty folders
+HOMES = (Path("/home"), Path("/root"), Path("/run/user"))  # folders that ProtectHome hides
+PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # folders that PrivateTmp replaces with empty ones
 
-HOOK_SOCKETS = "AF_UNIX AF_INET AF_INET6 AF_NETLINK"  # netlink: the resolver and ip look at the interfaces
+HOOK_SOCKETS = "AF_UNIX AF_INET AF_INET6 AF_NETLINK"  # netlink: for the resolver and for ip
 SIGNATURE = "# Written by kwsd service install. To change it use systemctl edit, not this file. Checksum: "
 
 _ESCAPES = {"\\": r"\\", '"': r"\"", "%": "%%", "$": "$$", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def quote(word: str) -> str:
-    """A word of a command line as ExecStart= takes it literally (systemd.service(5), "Command lines").
+    """Quote a word of a command line for ExecStart= (systemd.service(5), "Command lines").
 
-    Raises UsageError for a word that is not valid Unicode: a unit file is UTF-8.
+    Raises UsageError if the word cannot be written in UTF-8, the encoding of unit files.
     """
     try:
         word.encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"'{one_line(word)}' is not UTF-8, as a unit file must be: write it in UTF-8"
+            f"'{one_line(word)}' cannot be written to a unit file, which is UTF-8: rename it"
         ) from None
     escaped = "".join(_ESCAPES.get(letter, letter) for letter in word)
     return f'"{escaped}"' if not word or set(word) & set(" \t\n\r\"'\\;") else escaped
 
 
 def user_unit(command: Sequence[str], network: bool) -> str:
-    """The unit that runs `command` in the user's session. network: whether hooks have one."""
+    """The unit that runs `command` in the user's session. network: whether hooks have network access."""
     settings: dict[str, str | None] = {"RestrictAddressFamilies": HOOK_SOCKETS} if network else {}
     return _filled("kwsd.service", command, settings)
 
 
 def system_unit(command: Sequence[str], network: bool, needed: Iterable[Path]) -> str:
-    """The unit that runs `command` as an unprivileged user made for it, who reads the `needed` files."""
+    """The unit that runs `command` as an unprivileged user, who must be able to read the `needed` files."""
     settings: dict[str, str | None] = {}
     if network:
         settings = {"RestrictAddressFamilies": HOOK_SOCKETS, "PrivateNetwork": None, "IPAddressDeny": None}
@@ -64,23 +64,23 @@ def run_as_unit(command: Sequence[str], network: bool, account: "Account") -> st
 
 
 def sign(unit: str) -> str:
-    """The unit below a line from which `is_signed` sees whether anybody has changed it since."""
+    """The unit with a first line that holds its checksum, so that `is_signed` can detect a change."""
     return f"{SIGNATURE}{_checksum(unit)}\n{unit}"
 
 
 def is_signed(text: str) -> bool:
-    """Whether this is a unit as `sign` made it."""
+    """Whether this is an unchanged result of `sign`."""
     first, _, unit = text.partition("\n")
     return first == SIGNATURE + _checksum(unit)
 
 
 def is_written_by_kwsd(text: str) -> bool:
-    """Whether this is a unit of kwsd's, though perhaps an older or a changed one."""
+    """Whether kwsd wrote this unit, in this or an older version, even if it was changed since."""
     return any(line.startswith("#") and "kwsd service install" in line for line in text.splitlines())
 
 
 def is_in(path: Path, folders: Iterable[Path]) -> bool:
-    """Whether a path is in one of the folders, directly or through symbolic links."""
+    """Whether a path lies in one of the folders, directly or through symbolic links."""
     return any(one.is_relative_to(folder) for one in (path, path.resolve()) for folder in folders)
 
 
@@ -89,7 +89,7 @@ def _checksum(unit: str) -> str:
 
 
 def _filled(name: str, command: Sequence[str], settings: dict[str, str | None], uid: int = 0) -> str:
-    """The template with its command, and the values of these settings; without those that are None."""
+    """The template with this command and these settings. A setting with the value None is removed."""
     values = settings | {"ExecStart": " ".join(map(quote, command))}
     lines = []
     for line in re.sub(r"\bUID\b", str(uid), (shared("systemd") / name).read_text("utf-8")).splitlines():

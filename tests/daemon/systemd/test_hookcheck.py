@@ -107,7 +107,7 @@ def test_what_may_work_is_not_reported(hook: str, mine: Sandbox) -> None:
         ("'~/bin/lights'", "there is no {home}/~/bin/lights"),
         ("$HOME/bin/nosuch", "there is no {home}/bin/nosuch"),
         ("./lights", "there is no {home}/lights"),
-        ("~/bin", "{home}/bin is no program"),
+        ("~/bin", "{home}/bin is not a file"),
         ("true; nosuch", "'nosuch'"),
         ("true && nosuch", "'nosuch'"),
         ("true | nosuch", "'nosuch'"),
