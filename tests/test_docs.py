@@ -1,5 +1,6 @@
 """Every kwsd command line in the documentation is one that kwsd understands."""
 
+import json
 import re
 import runpy
 import shlex
@@ -9,6 +10,7 @@ import click
 import pytest
 
 from kwsd.cli.commands import cli
+from kwsd.runtime.modelfile import find_model, read_model
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -76,6 +78,19 @@ def test_the_page_of_commands_holds_their_help() -> None:
     assert written == runpy.run_path(str(ROOT / "tools" / "make_commands.py"))["page"](), (
         "run python tools/make_commands.py"
     )
+
+
+@pytest.mark.parametrize("model", ["happy", "happy-small", "alexa", "jarvis", "computer"])
+def test_the_results_are_those_recorded(model: str) -> None:
+    [row] = re.findall(rf"^\| `{model}` \|.*", (ROOT / "docs" / "results.md").read_text(), re.MULTILINE)
+    threshold = read_model(find_model(model)).settings.threshold
+    for condition in ("clean", "10db", "sky"):
+        curve = json.loads((ROOT / "results" / "streams" / f"{model}-{condition}.json").read_text())["curve"]
+        [point] = [point for point in curve if point["threshold"] == pytest.approx(threshold)]
+        missed, low, high = (100 * share for share in (point["frr"], *point["frr_95"]))
+        assert f"{missed:.1f} % ({low:.1f} to {high:.1f})" in row
+        if (model, condition) != ("computer", "sky"):  # the dialogue says "computer"
+            assert f"{point['fa_per_hour']:.1f} (".replace("0.0 (", "0 (") in row
 
 
 def test_what_a_workflow_names_is_there() -> None:
