@@ -71,7 +71,7 @@ def command(
 
 
 def speak(keyword: str, out: Path, counts: dict[str, int], kokoro: Path | None, jobs: int, seed: int) -> None:
-    """Make the clips behind a progress bar, and print what was made and what could not be."""
+    """Make the clips with a progress bar, and print how many were made and which failed."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from kwsd.training.synthesis.generate import synthesize

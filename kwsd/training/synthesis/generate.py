@@ -1,4 +1,4 @@
-"""Speaks a keyword, near misses of it and sentences without it: clips of 16 kHz in FLAC, and their manifest.
+"""Speaks a keyword, near misses of it and sentences without it: FLAC files of 16 kHz, and their manifest.
 
 Clips are made in several processes. Each file appears whole or not at all, and a clip that exists is kept,
 so that an interrupted run goes on where it stopped.
@@ -54,7 +54,7 @@ def synthesize(
 
     counts: number of clips of each of kwsd.training.synthesis.plan.KINDS. kokoro: see `find_voices`.
     jobs: number of processes. on_missing_engine: called with a line for each engine that is not installed.
-    on_clip: see `generate`, which also has the errors; UsageError too if the keyword cannot be pronounced.
+    on_clip: see `generate`. Raises UsageError if the keyword cannot be pronounced, and as `generate` does.
     """
     pronounced = Keyword(keyword)
     voices, missing = find_voices(kokoro)

@@ -34,6 +34,7 @@ def _similar(phoneme: str, random: np.random.Generator) -> str:
 
 
 def _substituted(word: Word, random: np.random.Generator) -> Word:
+    """The word with one or two sounds replaced by similar ones."""
     changed = list(word)
     for place in random.permutation(len(word))[: random.integers(1, 3)]:
         changed[place] = _similar(word[place], random)
@@ -59,6 +60,7 @@ def _syllable(random: np.random.Generator) -> Word:
 
 
 def _cut(word: Word, random: np.random.Generator) -> int:
+    """A place to cut the word in two."""
     return int(random.integers(1, max(2, len(word))))
 
 
@@ -70,11 +72,11 @@ def _end(word: Word, random: np.random.Generator) -> Word:
     return word[_cut(word, random) :]
 
 
-def _other_end(word: Word, random: np.random.Generator) -> Word:
+def _with_other_end(word: Word, random: np.random.Generator) -> Word:
     return word[: _cut(word, random)] + _syllable(random)
 
 
-def _other_beginning(word: Word, random: np.random.Generator) -> Word:
+def _with_other_beginning(word: Word, random: np.random.Generator) -> Word:
     return _syllable(random) + word[_cut(word, random) :]
 
 
@@ -86,7 +88,7 @@ def _rhyme(word: Word, random: np.random.Generator) -> Word:
     return split(_pick(_ONSETS, random)) + word[stressed:]
 
 
-# Each entry is drawn with the same odds
+# All entries are equally likely, so substitution, which is listed twice, is the most common change
 _CHANGES: tuple[Callable[[Word, np.random.Generator], Word], ...] = (
     _substituted,
     _substituted,
@@ -94,8 +96,8 @@ _CHANGES: tuple[Callable[[Word, np.random.Generator], Word], ...] = (
     _inserted,
     _beginning,
     _end,
-    _other_end,
-    _other_beginning,
+    _with_other_end,
+    _with_other_beginning,
     _rhyme,
 )
 

@@ -89,7 +89,8 @@ class Plan:
         odds = np.array(list(shares.values()))
         engine = str(random.choice(list(shares), p=odds / odds.sum()))
         voice = self.voices[engine][int(random.integers(len(self.voices[engine])))]
-        line = getattr(self, f"_{kind}")(voice, random)
+        lines = {"keyword": self._keyword, "near_misses": self._near_miss, "sentences": self._sentence}
+        line = lines[kind](voice, random)
         speed = round(float(random.uniform(MIN_SPEED, MAX_SPEED)), 2)
         distance = round(self.keyword.distance(line.phonemes), 2)
         take = int(random.integers(1000))
@@ -99,7 +100,7 @@ class Plan:
         ending = ENDINGS[random.integers(len(ENDINGS))]
         return Line(self.keyword.text + ending, self.keyword.pronunciations[voice.accent] + ending)
 
-    def _near_misses(self, voice: Voice, random: np.random.Generator) -> Line:
+    def _near_miss(self, voice: Voice, random: np.random.Generator) -> Line:
         ending = ENDINGS[random.integers(len(ENDINGS))]
         if self.near_words and (voice.needs_text or random.random() < REAL_WORD_SHARE):
             near = self._near_word(random)
@@ -107,11 +108,12 @@ class Plan:
         return Line("", near_miss(self.keyword, voice.accent, random) + ending)
 
     def _near_word(self, random: np.random.Generator) -> str:
+        """A real word that sounds like the keyword; more similar ones are likelier."""
         place = int(len(self.near_words) * random.random() ** 2)
         return self.near_words[place]
 
-    def _sentences(self, voice: Voice, random: np.random.Generator) -> Line:
-        while True:
+    def _sentence(self, voice: Voice, random: np.random.Generator) -> Line:
+        while True:  # until a sentence does not contain the keyword
             text = sentence(self.near_words, random)
             spoken = {accent: espeak().phonemes(text, accent) for accent in (voice.accent, AMERICAN, BRITISH)}
             written = self.keyword.text.lower() in text.lower()

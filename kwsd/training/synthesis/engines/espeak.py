@@ -51,22 +51,23 @@ class Espeak:
             )
         self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._pieces: list[bytes] = []
-        self._callback = _Callback(self._take)  # an attribute, because the library keeps only a pointer to it
+        self._callback = _Callback(self._on_samples)  # kept alive: the library has a pointer to it
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def _take(self, samples: Any, count: int, _events: Any) -> int:
+    def _on_samples(self, samples: Any, count: int, _events: Any) -> int:
+        """The library's callback: keep a piece of speech. Returns 0 to continue."""
         if samples and count:
             self._pieces.append(ctypes.string_at(samples, 2 * count))
         return 0
 
-    def _voice(self, name: str) -> None:
+    def _set_voice(self, name: str) -> None:
         if self._library.espeak_SetVoiceByName(name.encode()) != 0:
             raise UsageError(f"espeak-ng has no voice '{name}'; reinstall espeakng-loader")
 
     def phonemes(self, text: str, accent: str) -> str:
         """IPA of a text in one of ACCENTS, with its punctuation."""
-        self._voice(accent)
-        pieces = _CLAUSE.split(text)
+        self._set_voice(accent)
+        pieces = _CLAUSE.split(text)  # the library drops punctuation, so it gets one clause at a time
         for place in range(0, len(pieces), 2):
             rest, spoken = ctypes.c_char_p(pieces[place].encode()), []
             while rest.value:
@@ -78,7 +79,7 @@ class Espeak:
 
     def say(self, text: str, voice: str, speed: float, pitch: int) -> Floats:
         """Speech at RATE_HZ, (n,). text may contain ``[[mnemonics]]``. pitch: 0 to 100, normally 50."""
-        self._voice(voice)
+        self._set_voice(voice)
         self._library.espeak_SetParameter(_SPEED, round(_WORDS_PER_MINUTE * speed), 0)
         self._library.espeak_SetParameter(_PITCH, pitch, 0)
         self._pieces.clear()

@@ -20,10 +20,10 @@ from kwsd.training.synthesis.engines.espeak import AMERICAN, BRITISH
 from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, to_16k
 
 RATE_HZ = 24_000
-# Numbers of mixes of an English style with another, by the first letters of the other's name: its language
+# How many mixes of an English style with another to make, by the first letter of the other: its language
 MIXES = {"ab": 80, "efhijpz": 40}
 _STYLE_SHAPE = (-1, 256)  # one row for every number of phonemes
-_MELODIES = 12  # the rows for up to this many more phonemes give a short line other melodies
+_MELODIES = 12  # a line can use the row of a line that is up to 11 phonemes longer: it has another melody
 
 
 class Kokoro:
@@ -59,7 +59,7 @@ def alphabet() -> dict[str, int]:
 
 
 def _model(folder: Path) -> Path | bytes:
-    """The ONNX file in a folder, or the content of the installed packages. Raises UsageError if both lack."""
+    """The ONNX file in a folder, or the bytes in the installed packages. Raises UsageError without both."""
     files = sorted(folder.glob("*.onnx"))
     if files:
         return files[0]
@@ -119,7 +119,7 @@ def kokoro_voices(folder: Path | None) -> list[KokoroVoice]:
         raise UsageError(
             f"{folder / 'voices'}: no voice styles (*.bin); give the unpacked npm package kokoro-js 1.2.1"
         )
-    _model(folder)
+    _model(folder)  # raises if it cannot be found
     random = np.random.default_rng(0)
     chosen = [(name,) for name in names]
     for languages, count in MIXES.items():
