@@ -14,7 +14,8 @@ from kwsd.pcm import SAMPLE_RATE
 from kwsd.resources import shared
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR
 from kwsd.runtime.model import Architecture, Array, Model, Settings, check_keyword
-from kwsd.runtime.torchfile import MAX_BYTES, Tensor, read_torch
+from kwsd.runtime.torchfile import MAX_BYTES, read_torch
+from kwsd.runtime.torchpickle import Tensor
 from kwsd.runtime.verifier import MAX_HEADS, shapes
 
 FORMAT_VERSION = 2  # version 1 says `gate` for candidate_threshold; its oldest files have neither
@@ -96,7 +97,7 @@ def _model(record: object, path: Path) -> Model:
     needed = architecture.shapes()
     if entries.keys() != needed.keys():
         odd = sorted(shown(name) for name in entries.keys() ^ needed.keys())
-        raise ModelError(f"weights missing or in excess: {', '.join(odd[:4])}{', ...' * (len(odd) > 4)}")
+        raise ModelError(f"missing or unexpected weights: {', '.join(odd[:4])}{', ...' * (len(odd) > 4)}")
     return Model(
         keyword=keyword,
         architecture=architecture,
@@ -131,7 +132,7 @@ def _verifier(entries: dict[Any, Any]) -> dict[str, Array]:
 
 def _part(record: dict[Any, Any], name: str, kind: type) -> Any:
     if type(record.get(name)) is not kind:
-        raise ModelError(f"its {name} is missing or no {kind.__name__}")
+        raise ModelError(f"its entry {name!r} is missing or is not a {kind.__name__}")
     return record[name]
 
 

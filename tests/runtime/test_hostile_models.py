@@ -23,7 +23,8 @@ from kwsd.errors import SHOWN, ModelError, UsageError, one_line, shown
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import Architecture, Model, Settings
 from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END, find_model, read_model
-from kwsd.runtime.torchfile import MAX_BYTES, MAX_DEPTH, MAX_VALUES, Tensor, read_torch
+from kwsd.runtime.torchfile import MAX_BYTES, MAX_DEPTH, read_torch
+from kwsd.runtime.torchpickle import MAX_VALUES, Tensor
 from kwsd.runtime.verifier import MAX_HEADS, shapes
 
 SECONDS = 1.0  # of CPU, to read any file
@@ -337,9 +338,9 @@ def test_a_shipped_model_with_opcodes_dropped_doubled_and_moved(
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
-        (("sample_rate",), doubled(60, "tuple"), "a container is in two places"),
-        (("settings", "step"), doubled(60, "list"), "a container is in two places"),
-        (("architecture", "hidden"), doubled(60, "dict"), "a container is in two places"),
+        (("sample_rate",), doubled(60, "tuple"), "holds the same list, tuple or dict twice"),
+        (("settings", "step"), doubled(60, "list"), "holds the same list, tuple or dict twice"),
+        (("architecture", "hidden"), doubled(60, "dict"), "holds the same list, tuple or dict twice"),
         (("sample_rate",), nested(b")", b"\x85", 300_000), "more than 10,000 values"),
         (("sample_rate",), nested(b")", b"\x85", 9_000), "values nested more than 8 deep"),
         (("sample_rate",), "\x1b[2J\n" * 90_000, "made for audio at '\\x1b[2J\\n\\x1b[2J\\n"),

@@ -373,7 +373,7 @@ class Calls:
 def test_a_pickle_that_calls_is_refused_and_not_run(
     small: dict[str, Any], file: Path, payload: Any, name: str
 ) -> None:
-    reason = f"asks for {name!r}, as no model does; perhaps hostile: delete it"
+    reason = f"refers to {name!r}, which no kwsd model does; it may be malicious: delete it"
     assert refused(file, with_pickle(pickle.dumps(payload, protocol=2))) == reason
     small["facts"] = {"note": payload}
     assert refused(file, saved(small)) == reason
@@ -382,7 +382,7 @@ def test_a_pickle_that_calls_is_refused_and_not_run(
 @pytest.mark.parametrize("protocol", [0, 1, 3, 4, 5])
 def test_other_pickle_protocols_are_refused(file: Path, protocol: int) -> None:
     payload = pickle.dumps([Calls(os.system, "true"), "text", 1.5, b"bytes", {1, 2}], protocol)
-    assert re.search("pickle opcode|asks for 'posix system'", refused(file, with_pickle(payload)))
+    assert re.search("pickle opcode|refers to 'posix system'", refused(file, with_pickle(payload)))
 
 
 def remember(index: int) -> bytes:
@@ -436,7 +436,7 @@ def test_facts_without_end_are_refused(small: dict[str, Any], file: Path, bomb: 
     entries = entries_of(saved(small | {"facts": {"bomb": 12345678}}))
     name = next(name for name in entries if name.endswith("data.pkl"))
     entries[name] = entries[name].replace(b"J" + struct.pack("<i", 12345678), bomb)
-    assert refused(file, zipped(entries)) == "a container is in two places; not a kwsd model"
+    assert refused(file, zipped(entries)) == "holds the same list, tuple or dict twice; not a kwsd model"
 
 
 def test_a_tensor_that_reaches_beyond_its_storage_is_refused(small: dict[str, Any], file: Path) -> None:
@@ -452,7 +452,7 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_refused(small: dict[str, An
 
 def test_a_tensor_made_large_by_strides_is_refused_unmade(small: dict[str, Any], file: Path) -> None:
     small["weights"]["output.bias"] = torch.zeros(1).expand(2**40)
-    assert refused(file, saved(small)) == "a tensor of more numbers than its storage holds; not a kwsd model"
+    assert refused(file, saved(small)) == "a tensor has more numbers than its storage; not a kwsd model"
 
 
 def test_a_zip_bomb_is_refused_unpacked(small: dict[str, Any], file: Path) -> None:
@@ -561,8 +561,8 @@ def test_a_big_endian_file_is_refused(small: dict[str, Any], file: Path) -> None
         ({"front_end": None}, "made for another front end"),
         ({"keyword": ""}, "the keyword is not 1 to 100 printable characters"),
         ({"keyword": "a\x1b[2J"}, "the keyword is not 1 to 100 printable characters"),
-        ({"keyword": 5}, "its keyword is missing or no str"),
-        ({"weights": 5}, "its weights is missing or no dict"),
+        ({"keyword": 5}, "its entry 'keyword' is missing or is not a str"),
+        ({"weights": 5}, "its entry 'weights' is missing or is not a dict"),
         ({"facts": {"array": torch.zeros(1)}}, "its facts hold something other than plain values"),
         ({"settings": {}}, "its settings are not those of a kwsd model"),
         ({"architecture": {}}, "its architecture is not that of a kwsd model"),
@@ -622,9 +622,9 @@ def test_weights_must_be_those_of_the_architecture(small: dict[str, Any], file: 
     assert reason(conv_bias=torch.zeros(2)) == "weight conv.bias has shape (2,); the architecture needs (1,)"
     assert reason(conv_bias=torch.zeros(1, dtype=torch.int32)) == "weight conv.bias is not a tensor of floats"
     assert reason(conv_bias=[0.0]) == "weight conv.bias is not a tensor of floats"
-    assert reason(more_bias=torch.zeros(1)) == "weights missing or in excess: 'more.bias'"
+    assert reason(more_bias=torch.zeros(1)) == "missing or unexpected weights: 'more.bias'"
     del weights["energy.bias"]
-    assert reason() == "weights missing or in excess: 'energy.bias'"
+    assert reason() == "missing or unexpected weights: 'energy.bias'"
 
 
 # The path

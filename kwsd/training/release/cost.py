@@ -9,7 +9,8 @@ from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS
 from kwsd.runtime.model import Architecture, Model
 from kwsd.runtime.modelfile import read_model
-from kwsd.runtime.torchfile import Tensor, read_torch
+from kwsd.runtime.torchfile import read_torch
+from kwsd.runtime.torchpickle import Tensor
 from kwsd.training.nn.macs import front_end_macs_per_frame, macs_per_second, macs_per_step, verification_macs
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END
-from kwsd.runtime.torchfile import Tensor, read_torch
+from kwsd.runtime.torchfile import read_torch
+from kwsd.runtime.torchpickle import Tensor
 from kwsd.training.release.torchfile import write_torch
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kwsd.files import replace_file
-from kwsd.runtime.torchfile import REBUILD_TENSOR, STORAGES
+from kwsd.runtime.torchpickle import REBUILD_TENSOR, STORAGES
 
 _PROTOCOL = 2  # of the pickle, as torch.save has it
 _FILE_VERSION = b"3"  # of torch's zip format
