@@ -1,4 +1,4 @@
-"""Softmax attention over the last steps, at a cost per step that does not grow with the window."""
+"""Softmax attention over the last steps. The cost of a step does not depend on the window."""
 
 from itertools import accumulate
 
@@ -6,10 +6,12 @@ from itertools import accumulate
 class SlidingAttention:
     """The weighted mean of the last `window` values, in float64.
 
-    Nothing is ever subtracted: a running sum from which the oldest step is taken away drifts, and loses
-    a small weight that shared it with a large one. Steps fall into blocks of `window`. The block being filled
-    has a running sum; when it is full, its sums from every step to its end are built once, and each later
-    step uses the next of them for what is left of that block in the window (the two-stack queue).
+    Its sums are those of a queue made of two stacks. Steps fall into blocks of `window`. The current block
+    has a running sum. When a block is full, its suffix sums (from every step to its end) are computed once;
+    each later step uses the next of them, for the part of that block which is still in the window.
+
+    So nothing is ever subtracted. A running sum from which the oldest step is subtracted would drift, and
+    would lose a small weight that was in it together with a large one.
     """
 
     def __init__(self, window: int) -> None:
@@ -19,14 +21,14 @@ class SlidingAttention:
     def reset(self) -> None:
         """Forget all steps."""
         self.seen = 0
-        self._weights: list[float] = []  # of the block being filled
+        self._weights: list[float] = []  # of the current block
         self._moments: list[float] = []  # weight x value
         self._weight = self._moment = 0.0
-        self._older_weights = [0.0] * (self.window + 1)  # of the block before, from each step to its end
+        self._older_weights = [0.0] * (self.window + 1)  # suffix sums of the previous block
         self._older_moments = [0.0] * (self.window + 1)
 
     def push(self, weight: float, value: float) -> float:
-        """Take a step of this positive weight; give the weighted mean over the last `window` steps."""
+        """The weighted mean of the last `window` steps, this one included. weight: positive."""
         if len(self._weights) == self.window:
             self._older_weights = list(accumulate(reversed(self._weights), initial=0.0))
             self._older_moments = list(accumulate(reversed(self._moments), initial=0.0))

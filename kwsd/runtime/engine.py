@@ -1,13 +1,14 @@
-"""The streaming engine: mel frames in, one posterior every `step` frames, at a cost flat in the window.
+"""The streaming engine: frames in, one posterior every `step` frames.
 
-Each step is one convolution column, one step of each GRU layer and one energy. numpy's overhead per call is
-most of the cost, so calls are saved by algebra done once, when the engine is built:
+Each step computes one column of the convolution, one step of each GRU layer, and one energy for the
+attention. Its cost does not depend on the window. Most of it is numpy's overhead per call, so the weights are
+rearranged once, when the engine is made, to need few calls:
 
-- all inputs lie in one vector, ``[column, 1, h0, 1, h1]``: each layer reads a slice of it, and a bias is the
-  weight of the 1;
-- sigmoid(a) = (1 + tanh(a / 2)) / 2, with the halves folded into the weights;
-- the output layer commutes with the attention's mean, so the attention averages one number, the margin
-  between the two logits, instead of a vector.
+- All inputs lie in one vector, ``[column, 1, h0, 1, h1]``. Each layer reads a slice of it, and a bias is the
+  weight of a 1.
+- sigmoid(a) = (1 + tanh(a / 2)) / 2, with the halves folded into the weights.
+- The output layer is linear, so it can be applied before the attention's weighted mean. The attention then
+  averages one number, half the difference of the two logits, instead of a vector.
 """
 
 import math
@@ -20,14 +21,14 @@ from kwsd.runtime.attention import SlidingAttention
 from kwsd.runtime.frontend import N_MELS, Frames
 from kwsd.runtime.model import Array, Model
 
-MIN_EXPONENT = -700.0  # exp of it is still a normal float64: a window's weights never sum to 0
+MIN_EXPONENT = -700.0  # exp of it is still a normal float64, so the weights of a window never sum to 0
 
 
 class GRULayer:
-    """One GRU layer over `inputs`, a vector [x, 1, h] that holds its own state h, updated in place."""
+    """One GRU layer. `inputs` is a vector [x, 1, h], in which the layer updates its own state h in place."""
 
     def __init__(self, block: Array, inputs: Array, hidden: Array) -> None:
-        """block: what each gate takes of the inputs, (4 hidden, inputs), as `_gru_block` makes it."""
+        """block: the weights that `_gru_block` makes, shape (4 hidden, inputs). hidden: the view of h."""
         self._block = np.asfortranarray(block)
         self._inputs = inputs
         self._hidden = hidden
@@ -52,10 +53,10 @@ class GRULayer:
 
 
 class Engine:
-    """Runs a model over a stream of frames.
+    """Runs the first stage of a model over a stream of frames.
 
-    A step completes with the first kt frames (the convolution's receptive field) and then every `step`
-    frames. The attention sees the last `window` steps; before there are as many, all of them.
+    The first step is complete after kt frames, the time kernel of the convolution, and each further step
+    after `step` more. The attention sees the last `window` steps, or all of them while there are fewer.
     """
 
     def __init__(self, model: Model, window: int, step: int) -> None:
@@ -104,7 +105,7 @@ class Engine:
         self.reset()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copied and pickled as a new engine: copies of its arrays would no longer be views of each other."""
+        """Copy and pickle as a new engine, because copied arrays would no longer be views of each other."""
         return type(self), (self._model, self.window, self.step)
 
     def reset(self) -> None:
@@ -121,11 +122,11 @@ class Engine:
 
     @property
     def due(self) -> int:
-        """Frames that the next step still needs, at least 1."""
+        """Number of frames until the next step, at least 1."""
         return self._receptive - self._filled
 
     def advance(self, frames: Frames) -> npt.NDArray[np.float64]:
-        """Take frames, shape (n, N_MELS); give the posteriors of the steps they complete, shape (steps,)."""
+        """The posteriors, shape (steps,), of the steps that the next frames, shape (n, N_MELS), complete."""
         posteriors = []
         while len(frames):
             due = self.due
@@ -136,10 +137,10 @@ class Engine:
         return np.array(posteriors)
 
     def take(self, frames: Frames) -> float | None:
-        """Take at most `due` frames, shape (n, N_MELS); give the posterior if a step completes."""
+        """The posterior of the step that the next frames complete, else None. frames: at most `due`."""
         start = self._filled
         self._filled += len(frames)
-        if start < 0:  # a step longer than the receptive field passes over the frames between
+        if start < 0:  # a step longer than the kernel skips frames
             frames, start = frames[-start:], 0
         self._frames[start : start + len(frames)] = frames
         if self._filled < self._receptive:
@@ -151,7 +152,7 @@ class Engine:
         return posterior
 
     def _step(self) -> float:
-        """The posterior after one more step on the frames held."""
+        """The posterior of one more step, on the frames in `self._frames`."""
         np.copyto(self._patch_copy, self._patches)
         self._kernels.dot(self._patch_columns, out=self._column)
         for layer in self._layers:
@@ -171,7 +172,7 @@ def _float32(array: npt.NDArray[np.float64]) -> Array:
 def _gru_block(
     weights: dict[str, npt.NDArray[np.float64]], layer: str, bias: npt.NDArray[np.float64]
 ) -> Array:
-    """The block of GRULayer over [x, 1, h]; `bias` is added to that of the input."""
+    """The weights of a GRULayer over [x, 1, h]. bias: added to the bias of the inputs, shape (3 hidden,)."""
     inputs, hidden = weights[f"gru.weight_ih_{layer}"], weights[f"gru.weight_hh_{layer}"]
     of_input = np.column_stack((inputs, weights[f"gru.bias_ih_{layer}"] + bias, np.zeros_like(hidden)))
     of_hidden = np.column_stack((np.zeros_like(inputs), weights[f"gru.bias_hh_{layer}"], hidden))

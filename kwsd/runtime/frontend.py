@@ -1,4 +1,4 @@
-"""The log-mel front end: samples in, frames out, one every 10 ms.
+"""The log-mel front end: samples in, frames out, one frame every 10 ms.
 
 16 kHz, n_fft = window = 400 (periodic Hann), hop 160, not centred, power spectrum, 40 HTK mel bands from
 0 to 8 kHz without normalization, natural log of the clamped power. The same as
@@ -10,14 +10,12 @@ import numpy.typing as npt
 
 from kwsd.pcm import SAMPLE_RATE, Samples
 
-N_FFT = 400
-HOP = 160
-N_MELS = 40
-POWER_FLOOR = (
-    1e-6  # above the power of 16-bit rounding noise (about 1e-8), so digital silence is no special case
-)
+N_FFT = 400  # 25 ms, in samples
+HOP = 160  # 10 ms, in samples: from the beginning of a frame to that of the next
+N_MELS = 40  # bands of a frame
+POWER_FLOOR = 1e-6  # above 16-bit rounding noise (1e-8), so that digital silence is like any other
 
-Frames = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.float32]  # log-mel, shape (frames, N_MELS)
 
 
 def mel_filterbank() -> npt.NDArray[np.float64]:
@@ -31,7 +29,7 @@ def mel_filterbank() -> npt.NDArray[np.float64]:
 
 
 class FrontEnd:
-    """Turns a stream of samples into log-mel frames, holding back what the next frame still needs."""
+    """Turns a stream of samples into frames. It keeps the samples that the next frame needs."""
 
     def __init__(self) -> None:
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
@@ -45,11 +43,11 @@ class FrontEnd:
 
     @property
     def held(self) -> int:
-        """Samples held back."""
+        """Number of samples kept for the next frame."""
         return len(self._held)
 
     def push(self, samples: Samples) -> Frames:
-        """Take samples, full scale 1, shape (n,); give the frames they complete, shape (frames, N_MELS)."""
+        """The frames that the next samples complete. samples: shape (n,), full scale 1."""
         held = np.concatenate((self._held, samples))
         count = max(0, (len(held) - N_FFT) // HOP + 1)
         self._held = held[count * HOP :]

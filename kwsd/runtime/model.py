@@ -1,4 +1,4 @@
-"""What a model is: its architecture, its weights and the settings it is best run with."""
+"""A model: its architecture, its weights, and the settings with which it works best."""
 
 import math
 import unicodedata
@@ -15,13 +15,13 @@ from kwsd.runtime.frontend import N_MELS
 
 Array = npt.NDArray[np.float32]
 
-MAX_PARAMETERS = 1_000_000  # 14 times the baseline: the memory of a small device is safe from any model file
+MAX_PARAMETERS = 1_000_000  # 14 times the baseline: no model file takes all memory of a small device
 LOWEST_THRESHOLD = 0.001  # of all settings that are posteriors
-BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols that are drawn as nothing (Hangul, Braille)
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols without ink (Hangul, Braille)
 
 
 def check_keyword(keyword: str) -> None:
-    """Raises UsageError for a keyword that is blank, too long, or holds what no terminal shows."""
+    """Raise UsageError for a keyword that is blank, too long, or has characters that no terminal shows."""
     if not keyword.isprintable() or not 1 <= len(keyword) <= 100 or any(c in BLANK for c in keyword):
         raise UsageError("the keyword is not 1 to 100 printable characters")
     if not any(unicodedata.category(c)[0] in "LNPS" for c in keyword):  # spaces and marks alone
@@ -29,7 +29,7 @@ def check_keyword(keyword: str) -> None:
 
 
 def check_number(name: str, value: object, low: float, high: float, kind: type = Integral) -> None:
-    """Raise UsageError for a value that is no number of this kind from low to high; NaN is never in range."""
+    """Raise UsageError unless the value is a number of this kind from low to high. NaN never is."""
     if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:  # type: ignore[operator]
         what = "a whole number" if kind is Integral else "a number"
         raise UsageError(f"{name} must be {what} from {low:,} to {high:,}, not {shown(value)}")
@@ -37,9 +37,10 @@ def check_number(name: str, value: object, low: float, high: float, kind: type =
 
 @dataclass(frozen=True)
 class Architecture:
-    """The attention CRNN of Shan et al. 2018 (arXiv 1803.10916), by its sizes.
+    """The sizes of an attention CRNN (Shan et al. 2018, arXiv 1803.10916).
 
-    kernel and stride are (frequency, time), in mel bands and frames. Raises UsageError if out of range.
+    kernel and stride are those of the convolution: (frequency, time), in mel bands and frames. hidden is the
+    number of units of each GRU layer. Raises UsageError for a size that is out of range.
     """
 
     channels: int
@@ -152,7 +153,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model, with weights in numpy float32 (dequantized where the file is quantized)."""
+    """A trained model. Its weights are float32, even if they are quantized in the file."""
 
     keyword: str
     architecture: Architecture
@@ -160,9 +161,9 @@ class Model:
     settings: Settings = field(default_factory=Settings)
     facts: dict[str, Any] = field(default_factory=dict)  # data, split, seed, metrics, date, command
     path: Path | None = None
-    verifier: dict[str, Array] | None = None  # weights of kwsd.runtime.verifier, where there is one
+    verifier: dict[str, Array] | None = None  # weights of `Verifier`, if the model has a second stage
 
     @property
     def name(self) -> str:
-        """Its file's name, or its keyword where it is of no file."""
+        """The name of its file, or its keyword if it was not read from a file."""
         return self.path.name if self.path else self.keyword

@@ -1,4 +1,4 @@
-"""Reading the ``.pt`` model file, without torch: every part checked before it is used."""
+"""Finds and reads ``.pt`` model files, without torch. Every part is checked before it is used."""
 
 import math
 import os
@@ -19,15 +19,15 @@ from kwsd.runtime.torchpickle import Tensor
 from kwsd.runtime.verifier import MAX_HEADS, shapes
 
 FORMAT_VERSION = 2  # version 1 says `gate` for candidate_threshold; its oldest files have neither
-LARGEST_WEIGHT = 1e6  # far above any trained one; every product in the engine stays finite
+LARGEST_WEIGHT = 1e6  # far above that of any trained model; every product in the engine stays finite
 FRONT_END = {"n_fft": N_FFT, "hop": HOP, "n_mels": N_MELS, "floor": POWER_FLOOR}
 
 
 def find_model(name: str) -> Path:
-    """The file of this path, or the shipped model of this name. Raises ModelError where there is neither."""
+    """The file of the shipped model of this name, or else of this path. Raises ModelError if absent."""
     path = Path(name)
     shipped = {path.stem: path for path in sorted(shared("models").glob("*.pt"))}
-    if name in shipped and not os.path.isfile(name):  # noqa: PTH113 - Path's raises where it may not look
+    if name in shipped and not os.path.isfile(name):  # noqa: PTH113 - Path's may raise
         return shipped[name]
     try:
         path.stat()
@@ -38,7 +38,7 @@ def find_model(name: str) -> Path:
 
         similar = [*map(one_line, beside), *difflib.get_close_matches(path.stem, shipped, n=1)]
         hint = f"did you mean {similar[0]}? " if similar else ""
-        is_path = path.name != name or path.suffix == ".pt"  # else a name, that none of ours has
+        is_path = path.name != name or path.suffix == ".pt"  # else the name of a model that is not shipped
         raise ModelError(
             f"{one_line(name)}: {reason}; {hint}shipped models: {', '.join(shipped) or 'none'}",
             transient=is_path and isinstance(error, OSError) and is_transient(error),
@@ -47,7 +47,7 @@ def find_model(name: str) -> Path:
 
 
 def read_model(path: str | Path) -> Model:
-    """Read a model file. Raises ModelError, one line naming the file, for any that can't be used."""
+    """Read a model file. Raises ModelError, one line that names the file, if it cannot be used."""
     path = Path(path)
     try:
         return _model(read_torch(_read(path)), path)
@@ -56,7 +56,7 @@ def read_model(path: str | Path) -> Model:
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a regular file of at most MAX_BYTES; no other kind is waited for, or read at all."""
+    """The bytes of a regular file of at most MAX_BYTES. Raises ModelError, without waiting, for any other."""
     try:
         return read_file(path, MAX_BYTES)
     except IsADirectoryError:
@@ -74,7 +74,7 @@ def _read(path: Path) -> bytes:
 
 
 def _model(record: object, path: Path) -> Model:
-    """The model that a file's record describes."""
+    """The model that the content of a file describes."""
     if type(record) is not dict or "kwsd" not in record:
         raise ModelError("a torch file, but not a kwsd model; give one that kwsd train wrote")
     version = record["kwsd"]
@@ -146,7 +146,7 @@ def _architecture(sizes: dict[Any, Any]) -> Architecture:
 
 
 def _weight(name: str, entry: object, shape: tuple[int, ...]) -> Array:
-    """The float32 array that an entry holds: floats, or int8 or packed int4 with a scale for each row."""
+    """The float32 array of an entry. It holds floats, or int8 or packed int4 with a scale for each row."""
     match entry:
         case {"values": Tensor() as values, "scales": Tensor() as scales, **rest} if not rest:
             rows = _floats(f"{name} scales", scales, shape[:1])
@@ -161,14 +161,14 @@ def _floats(name: str, entry: object, shape: tuple[int, ...]) -> Array:
 
 
 def _checked(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The array, if all its numbers are such as training makes."""
+    """The same array. Raises ModelError if a number in it is NaN or beyond LARGEST_WEIGHT."""
     if not -LARGEST_WEIGHT <= float(array.min()) <= float(array.max()) <= LARGEST_WEIGHT:  # false for NaN
         raise ModelError(f"weight {name} holds a NaN or a number beyond {LARGEST_WEIGHT:g}")
     return array
 
 
 def _integers(name: str, values: Tensor, shape: tuple[int, ...]) -> Array:
-    """Whole numbers as float32: int8, or int4 two to a byte, the first in the low half."""
+    """Integers as float32. They are int8, or int4 with two in each byte, the first in the low half."""
     if values.dtype == np.int8:
         return _array(name, values, shape).astype(np.float32)
     if values.dtype != np.uint8:
@@ -180,14 +180,14 @@ def _integers(name: str, values: Tensor, shape: tuple[int, ...]) -> Array:
 
 
 def _array(name: str, tensor: Tensor, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """The tensor's items, where it has the shape that the architecture needs; a view of its storage."""
+    """The items of a tensor, as a view of its storage. Raises ModelError if its shape is not this one."""
     if tensor.shape != shape:
         raise ModelError(f"weight {name} has shape {tensor.shape}; the architecture needs {shape}")
     return tensor.array()
 
 
 def _plain(value: object) -> Any:
-    """A copy of nested plain values (`read_torch` bounds their number and depth), with lists for tuples."""
+    """A copy of nested plain values, with lists for tuples. `read_torch` bounds their number and depth."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

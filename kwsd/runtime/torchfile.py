@@ -68,7 +68,7 @@ def read_torch(data: bytes) -> object:
 
 
 class _ZipBytes(io.BytesIO):
-    """The bytes of a zip. Only a directory of very many entries makes zipfile read much at a time: refused."""
+    """The bytes of a zip. A large read is refused: only a directory of very many entries causes one."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)

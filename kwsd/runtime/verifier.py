@@ -1,8 +1,8 @@
-"""The second stage: a larger network that is asked only when the first has a candidate, before kwsd acts.
+"""The network of the second stage, which scores the candidates of the first.
 
-Google's speech embedding (Lin et al. 2020, arXiv 2002.01322) of the last second and a half, and on it heads
-that know the keyword. It costs a hundred times what a step of the first stage does, so it hears only what
-that takes for the word. In speech that no model was trained on, it is what keeps kwsd quiet.
+It is Google's speech embedding (Lin et al. 2020, arXiv 2002.01322) of the last 1.6 seconds, with small heads
+that were trained for the keyword. A score costs a hundred times as much as a step of the first stage, so
+only candidates get one. They are what makes false alarms rare in speech of a kind that was not trained on.
 """
 
 import math
@@ -14,21 +14,20 @@ from kwsd.pcm import FULL_SCALE, Samples
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Array
 
-EMBEDDING = 96  # numbers
-CONTEXT = 10  # embeddings that a head answers from, one each 80 ms
-SCORES = 2  # of the heads, at the last two embeddings: one verification goes on where the one before ended
-FRAMES, STRIDE = 76, 8  # mel frames that an embedding sees, and from one to the next
-N_FFT, N_MELS = 512, 32
-WINDOW = 400  # samples
-SPAN_SAMPLES = (
-    FRAMES + STRIDE * (CONTEXT + SCORES - 2) - 1
-) * HOP + N_FFT  # samples that a verification hears
+EMBEDDING = 96  # numbers in an embedding
+CONTEXT = 10  # embeddings that a head sees, one every 80 ms
+SCORES = 2  # that a head gives, at the last two embeddings; the larger one counts
+FRAMES, STRIDE = 76, 8  # mel frames that an embedding sees, and from one embedding to the next
+N_FFT, N_MELS = 512, 32  # of the embedding's own front end; its hop is that of kwsd's
+WINDOW = 400  # samples of a frame; the rest of N_FFT is zeros
+SPAN_FRAMES = FRAMES + STRIDE * (CONTEXT + SCORES - 2)
+SPAN_SAMPLES = (SPAN_FRAMES - 1) * HOP + N_FFT  # 1.6 s of audio, that a score is made from
 HIDDEN = 64  # units of a head
 MAX_HEADS = 32
-LEVEL = 0.05  # of the loudest sample, full scale 1: however loud a word is said, it is heard like this
+LEVEL = 0.05  # that the loudest sample is scaled to (full scale 1), so that loudness does not matter
 
-# Convolutions of three taps: their output channels, along frequency ("f") or time ("t"). After each group the
-# largest of so many neighbours in time and frequency is kept. The first sees three bands and three frames.
+# Groups of convolutions with three taps: output channels, the axis of each convolution ("f": frequency,
+# "t": time), and the max pooling (time, frequency) at the end. The first convolution takes three bands.
 GROUPS: tuple[tuple[int, str, tuple[int, int]], ...] = (
     (24, "tft", (2, 2)),
     (48, "ftft", (1, 2)),
@@ -36,11 +35,11 @@ GROUPS: tuple[tuple[int, str, tuple[int, int]], ...] = (
     (96, "ftft", (1, 2)),
     (96, "ftft", (2, 2)),
 )
-_LAST = sum(len(directions) for _, directions, _ in GROUPS)  # along time, linear: the embedding
+_LAST = sum(len(directions) for _, directions, _ in GROUPS)  # number of the last, linear one, along time
 
 
 def shapes(heads: int) -> dict[str, tuple[int, ...]]:
-    """The arrays of a verifier, by name. Convolutions: (taps, in, out)."""
+    """Name and shape of every array of a verifier. Convolutions have the shape (taps, inputs, outputs)."""
     arrays: dict[str, tuple[int, ...]] = {"mel": (N_FFT // 2 + 1, N_MELS)}
     inputs, layer = 3, 0
     for outputs, directions, _ in GROUPS:
@@ -61,21 +60,24 @@ def shapes(heads: int) -> dict[str, tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class Verifier:
-    """weights: float32 arrays as `shapes` names them."""
+    """The speech embedding and its heads. weights: float32 arrays, with the names and shapes of `shapes`."""
 
     weights: dict[str, Array]
 
     def log_odds(self, audio: Samples) -> float:
-        """How sure it is that the keyword has just been said, of the last SPAN_SAMPLES samples.
+        """The log-odds that the keyword has just been said. audio: the last SPAN_SAMPLES samples.
 
-        -inf where the weights are such that a product overflows: no trained ones are.
+        -inf if a product overflows, which the weights of a trained model do not cause.
         """
         with np.errstate(all="ignore"):
             odds = float(self.odds(self.embeddings(self.mels(levelled(audio)))).max())
         return odds if math.isfinite(odds) else -math.inf
 
     def mels(self, audio: Samples) -> Array:
-        """Log-mel frames (n, N_MELS) of samples, as the embedding was trained on: decibels, a floor of 80."""
+        """Log-mel frames (n, N_MELS) of samples, as the embedding was trained on.
+
+        They are decibels / 10 + 2, with a floor 80 dB below the loudest band.
+        """
         window = np.zeros(N_FFT, np.float32)
         start = (N_FFT - WINDOW) // 2
         window[start : start + WINDOW] = np.hanning(WINDOW + 1)[:-1]
@@ -86,7 +88,7 @@ class Verifier:
         return mels
 
     def embeddings(self, mels: Array) -> Array:
-        """Of frames (n, N_MELS), the embeddings (count, EMBEDDING) that they suffice for."""
+        """The embeddings (count, EMBEDDING) that the frames (n, N_MELS) are enough for."""
         padded = np.pad(mels, ((0, 0), (1, 1)))
         x = np.stack([padded[:, band : band + N_MELS] for band in range(3)], axis=2)  # time, band, channel
         layer = 0
@@ -101,7 +103,7 @@ class Verifier:
         return _over_time(x, self.weights[f"conv{_LAST}.weight"])[:, 0]
 
     def odds(self, embeddings: Array) -> Array:
-        """The heads' mean log-odds (scores,) at each embedding that has CONTEXT - 1 before it."""
+        """The mean log-odds of the heads, shape (scores,): one for each CONTEXT consecutive embeddings."""
         w = self.weights
         each = np.maximum(embeddings @ w["each.weight"] + w["each.bias"], 0)  # head, time, unit
         seen = np.lib.stride_tricks.sliding_window_view(each, CONTEXT, axis=1)  # head, score, unit, time
@@ -112,14 +114,14 @@ class Verifier:
 
 
 def levelled(audio: Samples) -> Samples:
-    """The audio (..., samples) with its loudest sample at LEVEL."""
+    """The audio (..., samples), scaled so that its loudest sample is at LEVEL."""
     loudest = np.abs(audio).max(axis=-1, keepdims=True)
     level: Samples = audio * (np.float32(LEVEL) / np.maximum(loudest, np.float32(1e-6)))
     return level
 
 
 def _over_time(x: Array, weight: Array) -> Array:
-    """Three taps along the first axis, nothing beyond its ends. x: (n, m, in), result (n - 2, m, out)."""
+    """Convolution along the first axis, unpadded. x: (n, m, inputs); result: (n - 2, m, outputs)."""
     n, m, channels = x.shape
     flat, rows = np.ascontiguousarray(x).reshape(n * m, channels), (n - 2) * m
     out = flat[:rows] @ weight[0]
@@ -130,12 +132,12 @@ def _over_time(x: Array, weight: Array) -> Array:
 
 
 def _over_bands(x: Array, weight: Array) -> Array:
-    """Three taps along the second axis, silence beyond its ends."""
+    """Convolution along the second axis, padded with zeros: (n, m, inputs) to (n, m, outputs)."""
     return _over_time(np.pad(x.swapaxes(0, 1), ((1, 1), (0, 0), (0, 0))), weight).swapaxes(0, 1)
 
 
 def _pooled(x: Array, time: int, bands: int) -> Array:
-    """The largest of each `time` by `bands` neighbours."""
+    """Max pooling of `time` by `bands` neighbours, without overlap."""
     n, m = x.shape[0] // time, x.shape[1] // bands
     whole = x[: n * time, : m * bands].reshape(n, time, m, bands, -1)
     pooled: Array = whole.max(axis=(1, 3))

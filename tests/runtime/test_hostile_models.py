@@ -427,7 +427,7 @@ def test_the_number_of_heads_is_bounded(path: Path) -> None:
         path,
         file_of(replaced(record, ("verifier", "output.bias"), broadcast), entries | {"data/99": bytes(4)}),
     )
-    assert said == "a tensor of more numbers than its storage holds; not a kwsd model"
+    assert said == "a tensor has more numbers than its storage; not a kwsd model"
 
 
 def test_the_largest_model_is_read_in_little_memory(path: Path) -> None:
