@@ -1,1 +1,1 @@
-"""Where samples come from: the ring buffer, microphone, file and pipe sources, resampling."""
+"""Audio sources: microphones, files and pipes, with a ring buffer and resampling."""

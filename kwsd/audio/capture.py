@@ -1,4 +1,4 @@
-"""What an open microphone is, whatever library records it: frames go into a ring, 16 kHz mono comes out."""
+"""The base of all open microphones: takes frames from an audio library and gives 16 kHz mono."""
 
 from collections.abc import Iterator
 from typing import Any, Self
@@ -11,22 +11,25 @@ from kwsd.audio.ring import RingBuffer
 from kwsd.errors import AudioError
 from kwsd.pcm import Samples, to_float32
 
-CAPACITY = 4.0  # seconds in the ring
-SILENT = 1.0  # seconds without audio after which the microphone is gone
-FIRST = 5.0  # the same before its first audio: a headset takes its time
-LOOK = 0.25  # seconds between two looks; several, as a process that was frozen finds the time gone by
+RING_SECONDS = 4.0  # of audio in the ring buffer
+LOSS_TIMEOUT = 1.0  # seconds without audio after which the microphone counts as lost
+START_TIMEOUT = 5.0  # the same before the first audio: a headset may need a few seconds to start
+# seconds of each wait for audio; a timeout is counted in several waits, so that it does not expire merely
+# because the process was frozen
+WAIT_SECONDS = 0.25
 
 
 class Capture:
-    """An open microphone. The library's thread calls `_write` and `_lose`; its reader iterates."""
+    """An open microphone. The thread of the audio library calls `_write` and `_lose`; the reader iterates."""
 
     waiting = ""
     muted = ""
 
     def __init__(self, name: str, system: str, rate: int, channels: int, channel: int | None) -> None:
-        """`system` records it. `rate` (Hz) and `channels` are those of the frames that will be written.
+        """name, system: of the microphone and of the audio system, to show to the user.
 
-        `channel`: the one to hear, counted from 1; None: their mean. Raises UsageError for one it lacks.
+        rate (Hz), channels: of the frames that `_write` will get. channel: the channel to read, counted from
+        1; None is the mean of all. Raises UsageError if there is no such channel.
         """
         self.name = name
         plural = "" if channels == 1 else "s"
@@ -35,8 +38,9 @@ class Capture:
         self._channels = channels
         self._mixer = Mixer(name, channels, rate, channel)
         self._resampler = Resampler(rate)
-        self._ring = RingBuffer(round(CAPACITY * rate), channels)
-        self._losses, self._lost = 0, 0.0  # times, and seconds; moved by the library's thread alone
+        self._ring = RingBuffer(round(RING_SECONDS * rate), channels)
+        self._losses = 0  # reported by the audio library; only its thread changes this and the next
+        self._lost_seconds = 0.0
         self._stopped = False
 
     @property
@@ -45,7 +49,7 @@ class Capture:
 
     @property
     def dropped(self) -> float:
-        return self._lost + self._ring.dropped / self._rate
+        return self._lost_seconds + self._ring.dropped / self._rate
 
     @property
     def backlog(self) -> float:
@@ -59,12 +63,12 @@ class Capture:
         self.close()
 
     def __iter__(self) -> Iterator[Samples]:
-        silent, limit = 0.0, FIRST
-        while silent < limit and not self._ring.closed:
-            frames = self._ring.read(LOOK)
-            silent += LOOK
+        waited, timeout = 0.0, START_TIMEOUT
+        while waited < timeout and not self._ring.closed:
+            frames = self._ring.read(WAIT_SECONDS)
+            waited += WAIT_SECONDS
             if len(frames):
-                silent, limit = 0.0, SILENT
+                waited, timeout = 0.0, LOSS_TIMEOUT
                 yield self._resampler.push(self._mixer.push(to_float32(frames)))
         if not self._stopped:
             raise AudioError(f"no more audio from the microphone {self.name!r}: was it unplugged?")
@@ -74,18 +78,19 @@ class Capture:
         self._ring.close()
 
     def close(self) -> None:
-        """Release the device, within seconds whatever the audio system does. Nothing is read any more."""
+        """Release the device. Returns within seconds even if the audio system hangs."""
         self._release()
-        del self._resampler  # soxr complains of those that are left when the process ends
+        del self._resampler  # soxr prints a warning about resamplers that exist when the process exits
 
     def _release(self) -> None:
+        """Stop recording and close the device."""
         raise NotImplementedError
 
     def _write(self, data: Any) -> None:
-        """Take interleaved int16 frames, as bytes."""
+        """Add frames of interleaved int16, given as a buffer of bytes."""
         self._ring.write(np.frombuffer(data, np.int16).reshape(-1, self._channels))
 
     def _lose(self, seconds: float = 0.0) -> None:
-        """Count a loss of audio, and the seconds of it where they are known."""
+        """Count a loss of audio, and its length in seconds if that is known."""
         self._losses += 1
-        self._lost += seconds
+        self._lost_seconds += seconds

@@ -1,4 +1,4 @@
-"""Audio from a file: of any format, rate and channel count that libsndfile or ffmpeg reads."""
+"""Audio from a file, in any format, sample rate and channel count that libsndfile or ffmpeg can read."""
 
 import logging
 import stat
@@ -17,27 +17,28 @@ from kwsd.audio.source import Chunk, Recorded
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import Samples, finite
 
-TOO_LOUD = 16.0  # times full scale: floats that were not scaled like audio, from -1 to 1
-SHARE_TOO_LOUD = 0.01  # of the samples, above which it is no mere glitch
-HEAD = 1 << 14  # bytes that tell what a file is
-RAW = (".raw", ".pcm", ".s16", ".s16le", ".sw", ".sln")
+MAX_SAMPLE = 16.0  # times full scale; above it, floats were probably not scaled to -1 ... 1
+MAX_SHARE_TOO_LOUD = 0.01  # of the samples; up to that it may be a glitch
+HEAD_BYTES = 1 << 14  # that are enough to recognize the kind of a file
+RAW_SUFFIXES = (".raw", ".pcm", ".s16", ".s16le", ".sw", ".sln")
 FORMATS = "WAV, FLAC, Ogg, MP3, AIFF and, where ffmpeg is installed, most others"
-NOTHING: Samples = np.zeros(0, np.float32)
+NO_SAMPLES: Samples = np.zeros(0, np.float32)
 
 log = logging.getLogger(__name__)
 
-NO_NUMBERS = "are no numbers"  # in the remark on NaN and infinities
+NOT_NUMBERS = "are not numbers"  # in the remark on NaN and infinities
 
 
 class FileSource(Recorded):
-    """A file's channels made one, resampled, at whatever speed it is read."""
+    """An audio file as 16 kHz mono. It is read as fast as its reader wants."""
 
     def __init__(
         self, path: str | Path, channel: int | None = None, warn: Callable[[str], None] = log.warning
     ) -> None:
-        """channel: the one to hear, counted from 1; None: the mean of all. warn: called with each remark.
+        """channel: the channel to read, counted from 1; None is the mean of all.
 
-        Raises UsageError where there is no such file or channel, AudioError where it is no audio.
+        warn: called with each remark on the content of the file. Raises UsageError if there is no such file
+        or channel, AudioError if the file contains no audio that can be read.
         """
         self.name = str(path)
         self._channel, self._warn = channel, warn
@@ -57,32 +58,34 @@ class FileSource(Recorded):
         self._reader.close()
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Raises AudioError, after the audio that is there, where the file is empty, cut short or damaged."""
+        """Raises AudioError after the readable audio if the file is empty, truncated or damaged."""
         resampler = Resampler(self._reader.rate)
-        count = odd = loud = 0  # samples
+        count = not_finite = loud = 0  # samples
         failure = None
         try:
             for rate, frames in self._reader:
                 if self._stopped:
                     return
-                if rate != resampler.rate:  # files of several rates were joined
-                    yield Chunk(resampler.push(NOTHING, last=True))
+                if rate != resampler.rate:  # files with different rates were joined
+                    yield Chunk(resampler.push(NO_SAMPLES, last=True))
                     resampler = Resampler(rate)
                 if frames.shape[1] != self._mixer.channels:
                     self._mixer = self._mix(frames.shape[1], rate)
-                odd += int(np.count_nonzero(~np.isfinite(frames)))
+                not_finite += int(np.count_nonzero(~np.isfinite(frames)))
                 count += frames.size
                 frames = finite(frames)
-                loud += int(np.count_nonzero(frames > TOO_LOUD))
+                loud += int(np.count_nonzero(frames > MAX_SAMPLE))
                 yield Chunk(resampler.push(self._mixer.push(frames)))
         except AudioError as error:
             failure = error
-        yield Chunk(resampler.push(NOTHING, last=True))
+        yield Chunk(resampler.push(NO_SAMPLES, last=True))
         self._mixer.finish()
-        if odd:
-            self._warn(f"{odd} samples of {self.name!r} {NO_NUMBERS}: heard as silence")
-        if loud > SHARE_TOO_LOUD * count:
-            self._warn(f"{loud} samples of {self.name!r} are far beyond full scale: floats go from -1 to 1")
+        if not_finite:
+            self._warn(f"{not_finite} samples of {self.name!r} {NOT_NUMBERS}: replaced with silence")
+        if loud > MAX_SHARE_TOO_LOUD * count:
+            self._warn(
+                f"{loud} samples of {self.name!r} are far above full scale: floats must be between -1 and 1"
+            )
         if failure:
             raise failure
 
@@ -90,7 +93,7 @@ class FileSource(Recorded):
         self._stopped = True
 
     def _open(self, path: Path) -> SndfileReader | FFmpegReader:
-        """Whatever reads the file. Raises AudioError where nothing does."""
+        """The reader that can read the file. Raises AudioError if none can."""
         no_audio = f"{self.name!r} holds no audio: record it again"
         try:
             reader = SndfileReader(path, self.name, self._warn)
@@ -103,11 +106,10 @@ class FileSource(Recorded):
         except UnknownFormatError as error:
             unread = f"cannot read {self.name!r} as audio: {error}"
         with path.open("rb") as file:
-            kind = kind_of(file.read(HEAD))
+            kind = kind_of(file.read(HEAD_BYTES))
         program = ffmpeg()
-        if program and (
-            kind or unread is not no_audio
-        ):  # a WAV without audio, which has no kind, is understood
+        is_empty_wav = unread is no_audio and kind is None  # libsndfile has understood it
+        if program and not is_empty_wav:
             try:
                 return FFmpegReader(program, path, self.name, kind)
             except AudioError:
@@ -116,28 +118,28 @@ class FileSource(Recorded):
         if unread is no_audio:
             raise AudioError(no_audio)
         if kind:
-            raise AudioError(f"{self.name!r} is {kind}, which takes ffmpeg to read: {INSTALL}")
-        if path.suffix.lower() in RAW:
-            raise AudioError(f"{unread}; raw audio goes to kwsd listen --input - < FILE")
+            raise AudioError(f"reading {self.name!r} ({kind}) needs ffmpeg: {INSTALL}")
+        if path.suffix.lower() in RAW_SUFFIXES:
+            raise AudioError(f"{unread}; for raw audio use kwsd listen --input - < FILE")
         raise AudioError(f"{unread}; kwsd reads {FORMATS}")
 
     def _mix(self, channels: int, rate: int) -> Mixer:
         return Mixer(self.name, channels, rate, self._channel, self._warn)
 
     def _check_file(self, path: Path) -> None:
-        """Whether there is a file to read."""
+        """Raise UsageError if there is no regular file that can be read."""
         try:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode):
                 what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe: try --input -"
-                raise UsageError(f"there is no file {self.name!r} to listen to: it is {what}")
+                raise UsageError(f"cannot listen to {self.name!r}: it is {what}")
             with path.open("rb"):
                 pass
         except FileNotFoundError as error:
-            raise UsageError(f"there is no file {self.name!r} to listen to") from error
+            raise UsageError(f"there is no file {self.name!r}") from error
         except PermissionError as error:
             raise UsageError(f"no permission to read {self.name!r}; change its mode or owner") from error
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
             raise UsageError(f"cannot open {self.name!r}: {error}") from error
         if not status.st_size:
             raise AudioError(f"{self.name!r} is empty: record it again")

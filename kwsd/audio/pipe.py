@@ -1,4 +1,4 @@
-"""Audio from standard input: raw 16 kHz mono int16 little-endian, as ``arecord -t raw`` gives it."""
+"""Audio from standard input: raw 16 kHz mono int16 little-endian, such as from ``arecord -t raw``."""
 
 import itertools
 import logging
@@ -22,30 +22,31 @@ from kwsd.pcm import SAMPLE_RATE, to_float32
 LINUX = "arecord -t raw -f S16_LE -r 16000 -c 1"
 OTHERS = "ffmpeg -i FILE -f s16le -ar 16000 -ac 1 -"
 COMMAND = f"{LINUX if sys.platform == 'linux' else OTHERS} | kwsd listen --input -"
-BLOCK = 1 << 14  # bytes read at a time: half a second
-WATCHED = 3 * SAMPLE_RATE  # samples that show what format they are of
-LOUD = 3000  # standard deviation that samples have, at least, which are read in a wrong format
-NOISE, VOICE = 1.0, 0.7  # roughness above which it may be noise, and below which it is none
-FULL_SCALES = {"f": 8.0, "i": 2**31}  # largest magnitudes of samples: floats are of [-1, 1], or little more
+BLOCK_BYTES = 1 << 14  # read at a time: half a second
+CHECKED_SAMPLES = 3 * SAMPLE_RATE  # from which the sample format is recognized
+MIN_WRONG_DEVIATION = 3000  # standard deviation (int16) that samples read in a wrong format have at least
+MIN_NOISE_ROUGHNESS = 1.0  # of samples that were probably read in a wrong format
+MAX_VOICE_ROUGHNESS = 0.7  # of samples that were read in their own format
+MAX_MAGNITUDE = {"f": 8.0, "i": 2**31}  # of float samples, which may exceed full scale, and of int samples
 
 log = logging.getLogger(__name__)
 
 
 class PipeSource(Recorded):
-    """Standard input. A WAV header, which arecord writes unless told not to, is checked and skipped."""
+    """Standard input. A WAV header, which arecord writes by default, is checked and skipped."""
 
     name = "standard input"
 
     def __init__(self, descriptor: int = 0) -> None:
-        """Raises UsageError where standard input is closed or a terminal."""
+        """descriptor: the file descriptor to read. Raises UsageError if it is closed or a terminal."""
         self._descriptor = descriptor
-        if descriptor == 0 and sys.stdin is None:  # whatever is open there now is no audio
+        if descriptor == 0 and sys.stdin is None:  # something else may have that descriptor
             raise UsageError(f"standard input is closed; give it audio: {COMMAND}")
         if os.isatty(descriptor):
             raise UsageError(f"standard input is a terminal; give it audio: {COMMAND}")
         self._stopped, self._stop = os.pipe()
         self._stopping = False
-        self._ended = False  # by its writer, before anybody said `stop`
+        self._ended = False  # by its writer, not by `stop`
 
     def __enter__(self) -> Self:
         return self
@@ -55,11 +56,11 @@ class PipeSource(Recorded):
         os.close(self._stop)
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Raises UsageError for a header that tells of other audio, AudioError where nothing comes."""
+        """Raises UsageError if a header announces a different format, AudioError if there is no audio."""
         held = b""
         begun = False
         heard = 0
-        watch = FormatWatch()
+        check = FormatCheck()
         for data in itertools.chain(self._blocks(), (None,)):
             held += data or b""
             if not begun:
@@ -71,7 +72,7 @@ class PipeSource(Recorded):
             whole = len(held) // 2 * 2
             if whole:
                 samples = np.frombuffer(held[:whole], "<i2")
-                watch.push(samples)
+                check.push(samples)
                 yield Chunk(to_float32(samples))
             heard += whole
             held = held[whole:]
@@ -85,10 +86,10 @@ class PipeSource(Recorded):
         os.write(self._stop, b".")
 
     def _blocks(self) -> Iterator[bytes]:
-        """What comes in, until its end or `stop`: the wait is for either, so a silent pipe stops at once."""
+        """The input in blocks until it ends. `stop` also interrupts the wait for a block."""
         while self._wait():
             try:
-                data = os.read(self._descriptor, BLOCK)
+                data = os.read(self._descriptor, BLOCK_BYTES)
             except OSError as error:
                 raise AudioError(f"cannot read standard input: {error.strerror}; {COMMAND}") from error
             if not data:
@@ -97,7 +98,7 @@ class PipeSource(Recorded):
             yield data
 
     def _wait(self) -> bool:
-        """Wait for audio or its end; False after `stop`. On Windows reading waits, for audio alone."""
+        """Wait for input. Returns False after `stop`. On Windows `stop` takes effect with the next input."""
         if sys.platform == "win32":
             return not self._stopping
         poll = select.poll()
@@ -107,10 +108,10 @@ class PipeSource(Recorded):
 
 
 def header_size(head: bytes, ended: bool = False) -> int | None:
-    """Bytes of WAV header at this head of a stream: 0 for raw audio, None if it is too short to tell.
+    """Bytes of the WAV header at the head of a stream; 0 for raw audio, None if the head is too short.
 
-    ended: there is no more. Raises UsageError where the WAV is not 16 kHz mono int16, or it is a file of
-    another kind.
+    ended: the stream has no more bytes. Raises UsageError if it is a WAV of another format than 16 kHz mono
+    int16, or another kind of audio file.
     """
     if kind_of(head):
         raise UsageError("standard input is an audio file, not raw audio: kwsd listen --input FILE")
@@ -131,57 +132,57 @@ def header_size(head: bytes, ended: bool = False) -> int | None:
     return None if not ended else len(head) if head.startswith(b"RIFF") else 0
 
 
-class FormatWatch:
-    """Warns once where raw audio sounds like samples of another format, which no header says."""
+class FormatCheck:
+    """Warns once if raw audio, which has no header, sounds like samples in another format."""
 
     def __init__(self) -> None:
         self._parts: list[npt.NDArray[np.int16]] = []
-        self._length = 0
+        self._length = 0  # samples in them
 
     def push(self, samples: npt.NDArray[np.int16]) -> None:
-        """Take samples, shape (n,)."""
-        if self._length >= WATCHED or not samples.any():
+        """Add samples, shape (n,), and check them once there are enough."""
+        if self._length >= CHECKED_SAMPLES or not samples.any():
             return
         self._parts.append(samples)
         self._length += len(samples)
-        if self._length >= WATCHED:
+        if self._length >= CHECKED_SAMPLES:
             if found := other_format(np.concatenate(self._parts)):
                 log.warning("standard input sounds like %s; kwsd takes 16 kHz mono int16: %s", found, COMMAND)
             self._parts = []
 
 
 def other_format(samples: npt.NDArray[np.int16]) -> str | None:
-    """What int16 samples, shape (n,), are rather than one channel of audio; None where they may be that.
+    """The format that int16 samples, shape (n,), probably have instead; None if they may be mono int16.
 
-    Audio that is read in a wrong format is noise, of which each sample differs from the one before.
+    Audio read in a wrong format sounds like noise: consecutive samples are unrelated.
     """
-    if samples.std() > LOUD and roughness(samples) > NOISE:
+    if samples.std() > MIN_WRONG_DEVIATION and roughness(samples) > MIN_NOISE_ROUGHNESS:
         pairs = samples[: len(samples) // 2 * 2]
         for what, other in (
             ("32-bit floats", pairs.view("<f4")),
             ("32-bit samples", pairs.view("<i4")),
             ("big-endian samples", samples.view(">i2")),
         ):
-            if roughness(other) < VOICE:
+            if roughness(other) < MAX_VOICE_ROUGHNESS:
                 return what
     return "two channels" if is_stereo(samples) else None
 
 
 def roughness(samples: npt.NDArray[Any]) -> float:
-    """Power of the steps from sample to sample over that of the samples, shape (n,): 2 for white noise."""
+    """Power of the differences between consecutive samples over that of the samples; 2 for white noise."""
     with np.errstate(invalid="ignore"):
         values = samples.astype(np.float64)
-    if not np.isfinite(values).all() or np.abs(values).max() > FULL_SCALES[samples.dtype.kind]:
+    if not np.isfinite(values).all() or np.abs(values).max() > MAX_MAGNITUDE[samples.dtype.kind]:
         return math.inf
     power = np.square(values - values.mean()).mean()
     return float(np.square(np.diff(values)).mean() / power) if power else math.inf
 
 
 def is_stereo(samples: npt.NDArray[np.int16]) -> bool:
-    """Whether samples, shape (n,), are rather two channels in turn than one.
+    """Whether samples, shape (n,), are probably two interleaved channels.
 
-    In one channel the steps from even to odd samples are as large as those from odd to even, and smaller than
-    those to the next but one.
+    In one channel, the differences from even to odd samples are as large as those from odd to even ones, and
+    smaller than those between every other sample.
     """
     left, right = samples[: len(samples) // 2 * 2].astype(np.float64).reshape(-1, 2).T
     within, across = np.square(right - left).mean(), np.square(left[1:] - right[:-1]).mean()

@@ -1,4 +1,4 @@
-"""Keeps what C libraries print on standard error from the user."""
+"""Suppresses what C libraries print on standard error."""
 
 import ctypes
 import functools
@@ -9,39 +9,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _lock = threading.Lock()
-_silencers = 0  # how many there are at the moment
-_kept: int | None = None  # the C stream that is put back after the last of them
+_active = 0  # how many context managers are active
+_original: int | None = None  # the C stream that the last of them restores
 
 
 @contextmanager
 def libraries_silenced() -> Iterator[None]:
-    """What C code prints with `fprintf(stderr, ...)` meanwhile is lost.
+    """Suppress what C code prints with `fprintf(stderr, ...)`.
 
-    The file descriptor stays as it is, so neither log lines nor programs started meanwhile are affected. Does
-    nothing where the C library is not glibc, whose `stderr` is a variable.
+    The file descriptor does not change, so log lines and child processes are not affected. It does nothing
+    unless the C library is glibc, where `stderr` is a variable.
     """
     null = _null()
     if null is None:
         yield
         return
     stream = ctypes.c_void_p.in_dll(ctypes.pythonapi, "stderr")
-    global _silencers, _kept
-    with _lock:  # not held meanwhile: a library may hang
-        if not _silencers:
-            _kept, stream.value = stream.value, null
-        _silencers += 1
+    global _active, _original
+    with _lock:  # not held during the yield, because a library may hang
+        if not _active:
+            _original, stream.value = stream.value, null
+        _active += 1
     try:
         yield
     finally:
         with _lock:
-            _silencers -= 1
-            if not _silencers:
-                stream.value = _kept
+            _active -= 1
+            if not _active:
+                stream.value = _original
 
 
 @functools.cache
 def _null() -> int | None:
-    """A C stream that goes nowhere; None without glibc."""
+    """A C stream that discards its input; None without glibc."""
     if sys.platform != "linux":
         return None
     try:

@@ -1,4 +1,4 @@
-"""Mono at any rate, made 16 kHz as it streams."""
+"""Resamples a stream of mono audio to 16 kHz."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from kwsd.pcm import SAMPLE_RATE, Samples
 
 
 class Resampler:
-    """Takes mono float32 at `rate` (Hz), gives float32 at 16 kHz. At 16 kHz it gives what it takes."""
+    """Resamples mono float32 from `rate` (Hz) to 16 kHz. Audio at 16 kHz is returned unchanged."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
@@ -17,14 +17,14 @@ class Resampler:
             self._stream = _stream(rate)
 
     def push(self, samples: Samples, last: bool = False) -> Samples:
-        """Take samples, shape (n,), and give what they complete; `last` gives the rest too."""
+        """Add input, shape (n,), and return the output that it completes; with `last`, also the rest."""
         if self._stream is None:
             return samples
         return np.asarray(self._stream.resample_chunk(samples, last=last), np.float32)
 
 
 def _stream(rate: int) -> Any:
-    """A stream of soxr's or, where that is not installed, one that is as good but slower."""
+    """A resampler of soxr or, if that is not installed, our own, which is as good but slower."""
     try:
         import soxr
     except ImportError:

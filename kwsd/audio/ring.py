@@ -1,7 +1,8 @@
-"""A preallocated ring buffer between one writing and one reading thread, without a lock around the audio.
+"""A preallocated ring buffer for one writer thread and one reader thread, without locking.
 
-The writer only ever moves its own two counters and the reader its own one, so neither waits for the other.
-When the ring is full the oldest audio is lost: the reader finds that it has been lapped, skips, and counts.
+The writer changes only its two counters and the reader only its own, so neither waits for the other. If the
+buffer is full, the writer overwrites the oldest audio. The reader then notices that it was overtaken, skips
+the lost audio and counts it.
 """
 
 import threading
@@ -17,19 +18,19 @@ class RingBuffer:
 
     def __init__(self, capacity: int, channels: int = 1) -> None:
         self.capacity = capacity
-        self.overruns = 0  # times the writer lapped the reader; moved by the reader alone, as is the next
-        self.dropped = 0  # frames lost so
+        self.overruns = 0  # how many times the writer overtook the reader; only the reader changes this
+        self.dropped = 0  # frames lost in overruns; only the reader changes this
         self._buffer: Int16 = np.zeros((capacity, channels), np.int16)
-        self._claimed = 0  # frames whose room the writer has begun to fill, since the start
-        self._written = 0  # frames that are there to be read, since the start
-        self._read = 0  # frames the reader has had or skipped, since the start
+        self._claimed = 0  # frames that the writer has started to write, since the start
+        self._written = 0  # frames completely written, since the start
+        self._read = 0  # frames read or skipped, since the start
         self._closed = False
-        self._sleep = threading.Lock()  # held while there is nothing to wake up for
+        self._sleep = threading.Lock()  # locked while there is nothing to read; unlocking it wakes the reader
         self._sleep.acquire()
 
     @property
     def waiting(self) -> int:
-        """Frames written and not yet read."""
+        """Frames that are written but not read yet."""
         return min(self._written - self._read, self.capacity)
 
     @property
@@ -37,9 +38,9 @@ class RingBuffer:
         return self._closed
 
     def write(self, frames: Int16) -> None:
-        """Put `frames`, shape (n, channels), over the oldest. Never waits and allocates no audio."""
+        """Write frames, shape (n, channels). Never waits, and allocates no memory for audio."""
         end = self._written + len(frames)
-        self._claimed = end  # before the first sample is overwritten, so that a reader copying it will know
+        self._claimed = end  # set before a sample is overwritten, so that a reader who copies it can notice
         kept = frames[-self.capacity :]
         start = (end - len(kept)) % self.capacity
         head = min(len(kept), self.capacity - start)
@@ -49,9 +50,9 @@ class RingBuffer:
         self._wake()
 
     def read(self, timeout: float | None = None) -> Int16:
-        """All that is waiting, shape (n, channels); none after `timeout` seconds or once closed."""
+        """Wait for frames and return all, shape (n, channels); none after `timeout` seconds or if closed."""
         while True:
-            closed = self._closed  # looked at first: what was written before the close is still given
+            closed = self._closed  # checked first, so that frames written before the close are still returned
             end = self._written
             start = max(self._read, end - self.capacity)
             if start == end:
@@ -59,7 +60,7 @@ class RingBuffer:
                     return self._buffer[:0]
                 continue
             frames = self._copy(start, end)
-            # what the writer reached during the copy is torn
+            # frames that the writer reached during the copy may be corrupt
             intact = min(end, max(start, self._claimed - self.capacity))
             if intact > self._read:
                 self.overruns += 1
@@ -69,11 +70,12 @@ class RingBuffer:
                 return frames[intact - start :]
 
     def close(self) -> None:
-        """Let the reader have what is left, then nothing. Safe in a signal handler."""
+        """End the stream: the reader gets the remaining frames. May be called from a signal handler."""
         self._closed = True
         self._wake()
 
     def _copy(self, start: int, end: int) -> Int16:
+        """The frames with these numbers, which may wrap around the end of the buffer."""
         head = start % self.capacity
         tail = head + end - start - self.capacity
         if tail <= 0:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kwsd.audio.capture import CAPACITY, FIRST, Capture
+from kwsd.audio.capture import RING_SECONDS, START_TIMEOUT, Capture
 from kwsd.errors import AudioError, UsageError
 
 
@@ -60,10 +60,10 @@ def test_what_the_library_and_the_ring_lose_is_counted() -> None:
     source._lose(0.5)
     deliver(source, block)
     assert (source.overruns, source.dropped) == (1, 0.5)
-    for _ in range(round(CAPACITY)):
+    for _ in range(round(RING_SECONDS)):
         deliver(source, block)
-    assert source.backlog == CAPACITY
-    assert len(next(iter(source))) == CAPACITY * 16_000
+    assert source.backlog == RING_SECONDS
+    assert len(next(iter(source))) == RING_SECONDS * 16_000
     assert (source.overruns, source.dropped) == (2, 2.5)
     assert source.backlog == 0
 
@@ -83,7 +83,7 @@ def test_one_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
     waited = waits(source, monkeypatch)
     with pytest.raises(AudioError, match="no more audio"):
         list(source)
-    assert sum(waited) == FIRST
+    assert sum(waited) == START_TIMEOUT
 
 
 def test_once_it_was_heard_a_second_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_channels_that_cancel_are_reported_once(gain: float) -> None:
     voice = np.concatenate((syllables(1), syllables(2)))
     _, warnings = mixed(voice, np.float32(-gain) * voice)
     assert warnings == [
-        "the channels of 'it' cancel each other (one is inverted), and the mean is heard: "
+        "the channels of 'it' cancel each other (one is inverted), and kwsd listens to their mean: "
         "choose one with --channel"
     ]
 
@@ -66,7 +66,7 @@ def test_a_word_is_enough_to_see_that_channels_cancel() -> None:
 @pytest.mark.parametrize("other", [noise(-20), noise(-30), syllables(2), 3 * syllables(3)])
 def test_channels_that_carry_different_sounds_are_reported(other: Samples) -> None:
     (warning,) = mixed(syllables(1), other)[1]
-    assert "channels 1 and 2 of 'it' carry different sounds, and the mean is heard" in warning
+    assert "channels 1 and 2 of 'it' carry different sounds, and kwsd listens to their mean" in warning
     assert mixed(syllables(1), other, channel=1)[1] == []
 
 

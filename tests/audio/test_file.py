@@ -60,6 +60,6 @@ def test_a_file_that_breaks_off_is_an_error(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_a_usage_error(tmp_path: Path) -> None:
-    for path in (tmp_path / "nosuch.wav", tmp_path):
-        with pytest.raises(UsageError, match="there is no file"):
+    for path, says in ((tmp_path / "nosuch.wav", "there is no file"), (tmp_path, "it is a folder")):
+        with pytest.raises(UsageError, match=says):
             FileSource(path)

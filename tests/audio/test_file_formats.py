@@ -276,7 +276,7 @@ def test_a_flac_is_heard_beyond_the_length_that_it_gives(tmp_path: Path, claimed
 def test_floats_that_are_not_scaled_like_audio_are_said(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "it.wav", tones() * 1000, SAMPLE_RATE, subtype="FLOAT")
     (said,) = hear(tmp_path / "it.wav")[1]
-    assert said.endswith("it.wav' are far beyond full scale: floats go from -1 to 1")
+    assert said.endswith("it.wav' are far above full scale: floats must be between -1 and 1")
 
 
 def test_files_of_several_rates_and_channel_counts_are_joined(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_raw_audio_is_told_where_to_go(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(DATA)
     _, (said,) = hear(tmp_path / name)
     assert f"{name}' as audio: Format not recognised" in said
-    assert "raw audio goes to kwsd listen --input - <" in said
+    assert "for raw audio use kwsd listen --input - <" in said
     (tmp_path / name).write_bytes(encoded(tones(), "FLAC"))
     assert hear(tmp_path / name)[1] == []
 
@@ -333,7 +333,7 @@ def test_a_channel_is_chosen(tmp_path: Path) -> None:
     tone = tones()
     soundfile.write(path, np.stack((tone, -tone), axis=1), SAMPLE_RATE)
     (said,) = hear(path)[1]
-    assert "cancel each other (one is inverted), and the mean is heard: choose one with" in said
+    assert "cancel each other (one is inverted), and kwsd listens to their mean: choose one with" in said
     samples, said_of_one = hear(path, channel=2)
     np.testing.assert_allclose(samples, -tone, atol=2**-15)
     assert said_of_one == []
@@ -417,7 +417,7 @@ def test_without_ffmpeg_a_line_says_to_install_it(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "it.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(500))
     _, (said,) = hear(tmp_path / "it.m4a")
-    assert said.endswith("it.m4a' is MP4 or M4A, which takes ffmpeg to read: sudo apt install ffmpeg")
+    assert said.endswith("it.m4a' (MP4 or M4A) needs ffmpeg: sudo apt install ffmpeg")
 
 
 @pytest.mark.parametrize(("end", "code"), [("kill -9 $$", -9), ("exit 3", 3), ("exit 0", 0)])

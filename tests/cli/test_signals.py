@@ -251,7 +251,7 @@ def test_the_journal_is_told_priorities(tmp_path: Path) -> None:
             journal.seek(0)
             return journal.read().splitlines()
 
-    assert logged(b"", "none.wav") == ["<3>kwsd: there is no file 'none.wav' to listen to"]
+    assert logged(b"", "none.wav") == ["<3>kwsd: there is no file 'none.wav'"]
     said = logged(SILENCE + WORD + SILENCE, "-", "--on-trigger", "exit 3")
     assert said[0] == "kwsd: listening for 'loud' on standard input"
     assert said[1].startswith("<4>kwsd: hook 'exit 3': exit code 3")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kwsd.audio.file import NO_NUMBERS
+from kwsd.audio.file import NOT_NUMBERS
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.data.speech_commands import read_audio, stream_audio
@@ -85,7 +85,7 @@ class Reader:
 
     def _is_usable(self, path: Path, remarks: list[str], length: int, loud: bool) -> bool:
         """Leave it out, or remember what is odd about it. length: samples. loud: one of them is not 0."""
-        damaged = [remark for remark in remarks if NO_NUMBERS in remark]
+        damaged = [remark for remark in remarks if NOT_NUMBERS in remark]
         if damaged:
             self.left_out[path] = damaged[0].partition(":")[0]
         elif not length:

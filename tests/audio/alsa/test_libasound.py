@@ -256,7 +256,7 @@ def test_a_device_that_goes_is_lost_and_comes_back_as_it_was(fake_cards: FakeCar
 def test_a_device_that_gives_no_audio_costs_nothing_and_is_lost(
     fake_cards: FakeCards, tone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kwsd.audio.capture.FIRST", 1.0)
+    monkeypatch.setattr("kwsd.audio.capture.START_TIMEOUT", 1.0)
     fake_cards.add("card", tone)
     fake_cards.set("card", "stall")
     with opened("card", latency=0.1) as microphone:
