@@ -1,14 +1,14 @@
-"""``kwsd distill``: a small model that learns from large ones, and the search for the best way to."""
+"""``kwsd distill``: a small model that learns from large ones, and the search for the best way to do it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from kwsd.cli.checked import CheckedCommand, Picture, Text, TrainedOutput
+from kwsd.cli.extras import needs_torch
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import (
+from kwsd.cli.options import (
     DATA,
     EPOCHS,
     HARD,
@@ -19,19 +19,11 @@ from kwsd.cli.workshop import (
     SEED,
     SPEECH,
     WINDOW,
-    check_recordings,
-    check_room,
-    load_crnn,
-    needs_torch,
-    on_interrupt,
-    train_and_ship,
-    trial_progress,
+    command_line,
 )
+from kwsd.cli.progress import drawn
 from kwsd.errors import UsageError
 from kwsd.runtime.model import STUDENT, Architecture
-
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
 
 PAIR = (click.IntRange(1, 40), click.IntRange(1, 1_000))  # mel bands, frames
 SIZE = click.IntRange(1, 1_000)
@@ -124,77 +116,37 @@ def command(
 ) -> None:
     """The student learns from its teachers' posteriors and attention, and from the labels."""
     needs_torch()
-    from kwsd.training.augment.pool import ScenePool, StillPool
-    from kwsd.training.augment.training_set import Recordings
-    from kwsd.training.fit.distillation import teacher_annotator
     from kwsd.training.fit.losses import DistillationLoss
     from kwsd.training.fit.recipe import Recipe
-    from kwsd.training.fit.search import ALPHAS, TEMPERATURES, evaluator, finished, open_study, run_trial
-    from kwsd.training.fit.trainer import Trainer, read_checkpoint
-    from kwsd.training.release.runs import add_run
-    from kwsd.training.report.plots import grid_plot, search_plot
+    from kwsd.training.release.release import Output
+    from kwsd.training.workflows.distill import Search, distill
+    from kwsd.training.workflows.distill import search as search_for
+    from kwsd.training.workflows.run import Sources
 
-    if not grid and out is None:
+    check_options(click.get_current_context(), grid)
+    architecture = Architecture(channels, kernel, stride, hidden)
+    recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
+    sources = Sources(noise, speech, hard)
+    with drawn() as progress:
+        if grid:
+            plan = Search(storage, trials, search, record, plot)
+            search_for(teacher, data, recipe, plan, sources, progress)
+        else:
+            assert out is not None
+            output = Output(out, record, resume, command_line())
+            loss = DistillationLoss(temperature, alpha, attention)
+            distill(teacher, data, recipe, output, loss, sources, progress)
+
+
+def check_options(context: click.Context, grid: bool) -> None:
+    """Raise UsageError for options that do not go together."""
+    given = context.params
+    if not grid and given["out"] is None:
         raise UsageError("give --out for the model to write, or --grid to search")
-    if search and not grid:
+    if given["search"] and not grid:
         raise UsageError("--search goes with --grid")
-    if plot and not grid:
+    if given["plot"] and not grid:
         raise UsageError("--plot goes with --grid")
-    context = click.get_current_context()
     for name in ("out", "resume", "temperature", "alpha", "attention") if grid else ("trials", "storage"):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"--{name} does not go with --grid" if grid else f"--{name} goes with --grid")
-    architecture = Architecture(channels, kernel, stride, hidden)
-    recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
-    loss = DistillationLoss(temperature, alpha, attention)
-    if out:
-        check_room(out, architecture)
-        if resume:
-            read_checkpoint(out.with_suffix(".ckpt"), recipe)
-    loaded = [load_crnn(name) for name in teacher]
-    crnns, first = [crnn for crnn, _ in loaded], loaded[0][1]
-    if any((m.keyword, m.architecture) != (first.keyword, first.architecture) for _, m in loaded):
-        raise UsageError("the teachers differ in keyword or architecture; give models of one kind")
-    if grid:
-        kind = "search" if search else "grid"
-        study = open_study(storage, f"{first.keyword}-{kind}", search)
-    recordings = Recordings.read(data, first.keyword, noise, speech, hard)
-    check_recordings(recordings)
-    annotator = teacher_annotator(crnns, first.settings.window)
-    if not grid:
-        assert out is not None
-        pool = ScenePool(recordings.scenes(recipe.augmentation), seed, annotator)
-        checkpoint = out.with_suffix(".ckpt")
-        trainer = Trainer(recipe, pool, recordings.validation(), checkpoint, loss)
-        details = {
-            "temperature": temperature,
-            "alpha": alpha,
-            "attention": attention,
-            "teachers": len(teacher),
-        }
-        train_and_ship(trainer, recordings, out, "distill", details, record, resume, heir_of=first)
-        return
-    pool = StillPool(recordings.scenes(recipe.augmentation), seed, annotator)
-    evaluate = evaluator(recordings, pool, recipe)
-    trials = trials if search else min(trials, len(TEMPERATURES) * len(ALPHAS))
-    with (
-        trial_progress(trials) as on_trial,
-        on_interrupt(lambda: f"stopped; {storage} has the trials done: the same command goes on from there"),
-    ):
-
-        def report(_: object, trial: "FrozenTrial") -> None:
-            on_trial(len(finished(study)), f"{trial.params}: {trial.values}")
-            if record:
-                facts = {"kind": kind, "seed": seed, "epochs": epochs, "teachers": len(teacher)}
-                add_run(record, facts | {"params": trial.params, "values": trial.values})
-
-        while len(finished(study)) < trials:
-            study.optimize(
-                lambda trial: run_trial(trial, architecture, window, evaluate), n_trials=1, callbacks=[report]
-            )
-    if plot:
-        done = finished(study)
-        if search:
-            search_plot([(trial.values[0], trial.values[1]) for trial in done], plot)
-        else:
-            grid_plot([(t.params["temperature"], t.params["alpha"], t.values[0]) for t in done], plot)

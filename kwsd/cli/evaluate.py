@@ -8,9 +8,11 @@ import numpy as np
 
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, Picture
+from kwsd.cli.extras import needs_torch
 from kwsd.cli.number import Number
+from kwsd.cli.options import MODEL, STEP, WINDOW
+from kwsd.cli.progress import console, warn_of_recordings
 from kwsd.cli.renamed import current_name
-from kwsd.cli.workshop import MODEL, STEP, WINDOW, console, load_crnn, needs_torch, tell_left_out
 from kwsd.errors import UsageError
 
 
@@ -114,18 +116,20 @@ def _clips(
 
     needs_torch()
     from kwsd.training.augment.training_set import Recordings
-    from kwsd.training.evaluate.metrics import misranked
+    from kwsd.training.evaluate.metrics import clip_metrics, misranked
+    from kwsd.training.fit.clip_scores import split_scores
     from kwsd.training.fit.recipe import check_window
-    from kwsd.training.release.ship import clip_metrics, interval, split_scores
+    from kwsd.training.release.card import interval
+    from kwsd.training.workflows.run import read_crnn
 
-    crnn, read = load_crnn(model)
+    crnn, read = read_crnn(model)
     window, step = window or read.settings.window, step or read.settings.step
     check_window(window, step)
     recordings = Recordings.read(data, read.keyword, (), ())
     try:
         recordings.check(split)
     finally:
-        tell_left_out(recordings.reader)
+        warn_of_recordings(recordings.reader)
     scores = split_scores(crnn, recordings, split, window, step)
     metrics = clip_metrics(*scores)
     if worst:

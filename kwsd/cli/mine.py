@@ -7,7 +7,8 @@ import click
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import MODEL, console, filling, tell, tell_left_out
+from kwsd.cli.options import MODEL
+from kwsd.cli.progress import console, filling, tell, warn_of_recordings
 from kwsd.errors import UsageError
 
 
@@ -57,5 +58,5 @@ def command(
     loaded = read_model(find_model(model))
     with filling(out):
         mine(loaded, shown, out, threshold, lambda _, count: found.append(count), around, reader)
-    tell_left_out(reader)
+    warn_of_recordings(reader)
     tell(f"{sum(found)} false alarms in {len(found)} files, in {out}")

@@ -1,13 +1,14 @@
 """``kwsd quantize``: a model's weights in fewer bits, after training or with training that knows of it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
+from rich.table import Table
 
 from kwsd.cli.checked import CheckedCommand, TrainedOutput
-from kwsd.cli.workshop import (
+from kwsd.cli.extras import needs_torch
+from kwsd.cli.options import (
     DATA,
     EPOCHS,
     HARD,
@@ -17,22 +18,10 @@ from kwsd.cli.workshop import (
     RESUME,
     SEED,
     SPEECH,
-    check_recordings,
-    check_room,
-    console,
-    load_crnn,
-    needs_torch,
-    ship_and_record,
-    train_and_ship,
+    command_line,
 )
+from kwsd.cli.progress import console, drawn
 from kwsd.errors import UsageError
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from kwsd.runtime.model import Model
-    from kwsd.training.augment.training_set import Recordings
-    from kwsd.training.nn.crnn import CRNN
 
 
 @click.command(name="quantize", cls=CheckedCommand)
@@ -74,82 +63,50 @@ def command(
 ) -> None:
     """Matrices get 8 or 4 bits and a scale for each row, or everything float16."""
     needs_torch()
-    from kwsd.training.augment.pool import ScenePool
-    from kwsd.training.augment.training_set import Recordings
-    from kwsd.training.fit.distillation import teacher_annotator
-    from kwsd.training.fit.losses import DistillationLoss
-    from kwsd.training.fit.recipe import Recipe
-    from kwsd.training.fit.trainer import Trainer, read_checkpoint
-    from kwsd.training.nn.quantize import quantized
-    from kwsd.training.release.ship import HANDED_DOWN
+    from kwsd.training.release.release import Output
+    from kwsd.training.workflows.compress import compare_quantizations, quantize, quantize_in_training
+    from kwsd.training.workflows.run import Sources
 
-    if out is None and not compare:
+    check_options(click.get_current_context(), compare, qat)
+    sources = Sources(noise, speech, hard)
+    with drawn() as progress:
+        if compare:
+            console.print(table_of(compare_quantizations(model, data, record, sources, progress)))
+            return
+        assert out is not None
+        output = Output(out, record, resume, command_line())
+        if not qat:
+            quantize(model, data, int(bits), output, sources, progress)
+            return
+        quantize_in_training(
+            model,
+            teacher,
+            data,
+            int(bits),
+            output,
+            epochs=epochs,
+            seed=seed,
+            sources=sources,
+            progress=progress,
+        )
+
+
+def check_options(context: click.Context, compare: bool, qat: bool) -> None:
+    """Raise UsageError for options that do not go together."""
+    if context.params["out"] is None and not compare:
         raise UsageError("give --out for the model to write, or --compare")
-    context = click.get_current_context()
     for name, value, wanted in (
         *((name, not qat, "goes with --qat") for name in ("teacher", "epochs", "resume", "seed")),
         *((name, compare, "does not go with --compare") for name in ("out", "bits", "qat")),
     ):
         if value and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"--{name} {wanted}")
-    crnn, read = load_crnn(model)
-    window = read.settings.window
-    recipe = Recipe(crnn.architecture, window=window, epochs=epochs, seed=seed, learning_rate=1e-3)
-    if out:
-        check_room(out, crnn.architecture)
-        if resume:
-            read_checkpoint(out.with_suffix(".ckpt"), recipe)
-    recordings = Recordings.read(data, read.keyword, noise, speech, hard)
-    check_recordings(recordings)
-    if compare:
-        console.print(comparison(crnn, read, recordings, record))
-        return
-    assert out is not None
-    network = quantized(crnn, int(bits))
-    details = {"bits": int(bits), "from": Path(model).name}
-    if not qat:
-        settings = None
-        if read.verifier:  # clips tell nothing of its threshold
-            settings, details["verifier"] = read.settings, HANDED_DOWN
-        ship_and_record(
-            network, window, recordings, out, "quantize", details, record, None, settings, read.verifier
-        )
-        return
-    annotator, objective = None, None
-    if teacher:
-        loaded = [load_crnn(name) for name in teacher]
-        annotator = teacher_annotator([crnn for crnn, _ in loaded], loaded[0][1].settings.window)
-        objective = DistillationLoss()
-        details["teachers"] = len(teacher)
-    pool = ScenePool(recordings.scenes(recipe.augmentation), seed, annotator)
-    validation = recordings.validation()
-    trainer = Trainer(recipe, pool, validation, out.with_suffix(".ckpt"), objective, network)
-    train_and_ship(trainer, recordings, out, "qat", details, record, resume, heir_of=read)
 
 
-def comparison(crnn: "CRNN", read: "Model", recordings: "Recordings", record: Path | None) -> "Table":
-    """1 - AUROC on both judged splits of the model as it is and post-training quantized in every way."""
-    from rich.table import Table
-
-    from kwsd.training.evaluate.metrics import one_minus_auroc
-    from kwsd.training.nn.quantize import quantized
-    from kwsd.training.nn.torch_dynamic import TorchDynamic
-    from kwsd.training.release.runs import add_run
-    from kwsd.training.release.ship import JUDGED, split_scores
-
-    ways = {
-        "float32": crnn,
-        "torch dynamic int8": TorchDynamic(crnn),
-        "float16": quantized(crnn, 16),
-        "int8, a scale per row": quantized(crnn, 8),
-        "int4, a scale per row": quantized(crnn, 4),
-    }
-    window, step = read.settings.window, read.settings.step
-    table = Table("1 - AUROC", *JUDGED)
-    for name, network in ways.items():
-        found = {s: one_minus_auroc(*split_scores(network, recordings, s, window, step)) for s in JUDGED}
-        table.add_row(name, *(f"{value:.2e}" for value in found.values()))
-        if record:
-            model = read.path.stem if read.path else read.keyword
-            add_run(record, {"kind": "compare", "model": model, "way": name, "one_minus_auroc": found})
+def table_of(found: dict[str, dict[str, float]]) -> Table:
+    """1 - AUROC of each way to quantize, by split."""
+    splits = next(iter(found.values()))
+    table = Table("1 - AUROC", *splits)
+    for way, quality in found.items():
+        table.add_row(way, *(f"{value:.2e}" for value in quality.values()))
     return table

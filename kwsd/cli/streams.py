@@ -8,7 +8,7 @@ import click
 
 from kwsd.cli.checked import Folder
 from kwsd.cli.number import Number
-from kwsd.cli.workshop import console, tell_left_out
+from kwsd.cli.progress import console, warn_of_recordings
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def read(
 
     reader = Reader()
     streams = read_streams(positives, negatives, split, conditions(noise, snr, rir, split, reader), reader)
-    tell_left_out(reader)
+    warn_of_recordings(reader)
     for kind, found in zip(("--positives", "--negatives"), streams, strict=True):
         if not found:
             raise UsageError(f"{kind}: no recordings there" + (f" in the {split} split" if split else ""))

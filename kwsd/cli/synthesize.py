@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text
-from kwsd.cli.workshop import console, filling, tell
+from kwsd.cli.progress import drawn
 
 COUNT = click.IntRange(0, 1_000_000)
 KOKORO = click.option(
@@ -66,29 +66,8 @@ def command(
     seed: int,
 ) -> None:
     """Writes FLAC files to OUT/keyword, OUT/near_misses and OUT/sentences."""
+    from kwsd.training.workflows.synthesize import speak
+
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
-    speak(keyword, out, counts, kokoro, jobs, seed)
-
-
-def speak(keyword: str, out: Path, counts: dict[str, int], kokoro: Path | None, jobs: int, seed: int) -> None:
-    """Make the clips with a progress bar, and print how many were made and which failed."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from kwsd.training.synthesis.generate import synthesize
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with filling(out), Progress(*columns, console=console) as bar:
-        task = bar.add_task(keyword, total=None, visible=False)
-        outcome = synthesize(
-            keyword,
-            out,
-            counts,
-            kokoro,
-            jobs,
-            seed,
-            on_missing_engine=lambda line: tell(line, "yellow"),
-            on_clip=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
-        )
-    for failure in outcome.failures:
-        tell(f"not made: {failure}", "yellow")
-    tell(f"{out}: {outcome.made} clips made, {outcome.kept} already there")
+    with drawn() as progress:
+        speak(keyword, out, counts, kokoro, jobs, seed, progress)

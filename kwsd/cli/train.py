@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from kwsd.cli.checked import CheckedCommand, CheckedPath, Folder, Text
-from kwsd.cli.workshop import (
+from kwsd.cli.extras import needs_teacher, needs_torch
+from kwsd.cli.options import (
     EPOCHS,
-    FA_PER_HOUR,
     HARD,
     NOISE,
     RECORD,
@@ -16,16 +16,9 @@ from kwsd.cli.workshop import (
     SPEECH,
     TRAINED,
     UNSEEN,
-    check_recordings,
-    check_room,
-    choosing,
-    download_with_progress,
-    needs_teacher,
-    needs_torch,
-    train_and_ship,
-    trainer_with_teacher,
+    command_line,
 )
-from kwsd.errors import UsageError
+from kwsd.cli.progress import drawn
 
 
 @click.command(name="train", cls=CheckedCommand)
@@ -72,39 +65,25 @@ def command(
 ) -> None:
     """Beside OUT lies a card (OUT with .md) that says what it is and how good."""
     needs_torch()
-    if unseen and not (embedding and verifier):
-        raise UsageError("--unseen is for the threshold of a verified model: give --embedding, too")
     if embedding:
         needs_teacher()
-        if verifier and not speech:
-            raise UsageError(
-                "a verified model's threshold is chosen on running speech: give --speech or --no-verifier"
-            )
-    from kwsd.runtime.model import BASELINE, STUDENT, check_keyword
-    from kwsd.training.augment.pool import ScenePool
-    from kwsd.training.augment.training_set import Recordings
+    from kwsd.runtime.model import BASELINE, STUDENT
+    from kwsd.training.data.download import download as download_archive
     from kwsd.training.fit.recipe import Recipe, Teaching
-    from kwsd.training.fit.trainer import Trainer, read_checkpoint
+    from kwsd.training.release.release import Output
+    from kwsd.training.workflows.from_recordings import check_training, train
+    from kwsd.training.workflows.run import Sources
 
-    check_keyword(keyword)
     teaching = None
     if embedding:
         teaching = Teaching() if verifier else Teaching.without_second_stage()
     recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed, teaching=teaching)
-    if resume:
-        read_checkpoint(out.with_suffix(".ckpt"), recipe)
-    check_room(out, recipe.architecture, embedding)
-    if download and not data.exists():
-        download_with_progress(data)
-    Folder().check(data)
-    recordings = Recordings.read(data, keyword, noise, speech, hard)
-    check_recordings(recordings)
-    if embedding:
-        trainer = trainer_with_teacher(recordings, recipe, out)
-    else:
-        pool = ScenePool(recordings.scenes(recipe.augmentation), seed)
-        trainer = Trainer(recipe, pool, recordings.validation(), out.with_suffix(".ckpt"))
-    choose = None
-    if teaching and teaching.second_stage:
-        choose = choosing(recordings, unseen, teaching.snr, FA_PER_HOUR, jobs=1)
-    train_and_ship(trainer, recordings, out, "train", None, record, resume, choose)
+    output = Output(out, record, resume, command_line())
+    sources = Sources(noise, speech, hard, unseen)
+    check_training(keyword, recipe, output, sources)
+    with drawn() as progress:
+        if download and not data.exists():
+            with progress.stage("speech_commands_v0.01.tar.gz"):
+                download_archive(data, progress.count)
+        Folder().check(data)
+        train(keyword, data, recipe, output, sources, progress)

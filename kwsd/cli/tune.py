@@ -6,7 +6,8 @@ import click
 
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Output
-from kwsd.cli.workshop import FALSE_ALARMS, MODEL, tell
+from kwsd.cli.options import FALSE_ALARMS, MODEL
+from kwsd.cli.progress import tell
 from kwsd.errors import KwsdError
 
 

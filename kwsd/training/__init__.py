@@ -1,1 +1,1 @@
-"""The workshop (torch): the CRNN, data, augmentation, training, compression, metrics, plots."""
+"""Makes and judges models: data, augmentation, training, compression, metrics, reports."""

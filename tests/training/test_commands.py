@@ -1,4 +1,4 @@
-"""The workshop's commands from end to end, on a toy tree."""
+"""The training commands from end to end, on a toy tree."""
 
 import json
 import re
@@ -20,10 +20,10 @@ from kwsd.runtime.detector import Detector
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.speech_commands import read_audio, read_tree
+from kwsd.training.fit.clip_scores import split_scores
 from kwsd.training.nn.convert import to_torch
 from kwsd.training.nn.embedding import SpeechEmbedding
 from kwsd.training.release.runs import read_runs
-from kwsd.training.release.ship import split_scores
 
 FEW = {"first_chunks": 1, "kept_chunks": 2, "chunk": 256}
 SHAPE = ("--channels", 4, "--kernel", 10, 16, "--stride", 10, 10, "--hidden", 12)
@@ -141,7 +141,7 @@ def test_train_learns_from_the_embedding_and_hands_it_down(
     kwsd("quantize", "--model", out, "--data", tree, "--out", packed)
     for file in (small, packed):
         heir = read_model(file)
-        assert "threshold was handed down" in file.with_suffix(".md").read_text()
+        assert "threshold was inherited" in file.with_suffix(".md").read_text()
         assert heir.verifier is not None
         assert all(np.array_equal(heir.verifier[name], array) for name, array in verified.verifier.items())
         assert (heir.settings.threshold, heir.settings.candidate_threshold) == (

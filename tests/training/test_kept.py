@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from harness import wait_for
 from small_recipes import make_recipes_small
 
-from kwsd.cli import main, workshop
+from kwsd.cli import main
 from kwsd.cli.commands import cli
+from kwsd.cli.options import command_line
 from kwsd.cli.standard_output import StandardOutput
-from kwsd.cli.workshop import check_room, command_line
 from kwsd.errors import KwsdError, UsageError
 from kwsd.runtime.model import STUDENT, Architecture
 from kwsd.runtime.modelfile import read_model
@@ -27,6 +27,7 @@ from kwsd.training.augment.pool import ScenePool
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.fit.recipe import Recipe
 from kwsd.training.fit.trainer import Epoch, Trainer
+from kwsd.training.workflows import run
 
 FEW = {"first_chunks": 1, "kept_chunks": 2, "chunk": 32}
 SMALL = Architecture(channels=2, kernel=(10, 16), stride=(10, 10), hidden=6)
@@ -94,7 +95,7 @@ def test_a_model_that_cannot_be_written_is_in_its_checkpoint(
 
     out = tmp_path / "m.pt"
     with monkeypatch.context() as patch:
-        patch.setattr("kwsd.training.release.ship.save_model", refuse)
+        patch.setattr("kwsd.training.release.release.save_model", refuse)
         code, lines = ended(capsys, *train(tree, out, "--epochs", "2"))
     assert code == 1
     left = f"{out.with_suffix('.ckpt')} has every epoch: repeat with --resume"
@@ -120,7 +121,7 @@ def test_where_nothing_can_be_written_the_model_is_elsewhere(
 
     monkeypatch.setattr(training, "replace_file", full)
     monkeypatch.setattr(torchfile, "replace_file", full)
-    monkeypatch.setattr(workshop.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(run.tempfile, "gettempdir", lambda: str(tmp_path))
     (tmp_path / "out").mkdir()
     code, lines = ended(capsys, *train(tree, tmp_path / "out" / "m.pt", "--epochs", "1"))
     assert code == 1
@@ -290,12 +291,12 @@ def test_weights_are_equal_to_the_bit_after_a_kill_and_resume(
 def test_a_disk_without_room_is_said_first(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = workshop.shutil.disk_usage(tmp_path)._replace(free=40_000)
-    monkeypatch.setattr(workshop.shutil, "disk_usage", lambda _: usage)
+    usage = run.shutil.disk_usage(tmp_path)._replace(free=40_000)
+    monkeypatch.setattr(run.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(
         KwsdError, match=r"has 40 kB of disk left; the model and its checkpoint need 295 kB"
     ) as error:
-        check_room(tmp_path / "m.pt", STUDENT)
+        run.check_disk_space(tmp_path / "m.pt", STUDENT)
     assert error.value.exit_code == 1
     with pytest.raises(KwsdError, match="need"):
         CliRunner().invoke(cli, train(tree, tmp_path / "m.pt"), catch_exceptions=False)

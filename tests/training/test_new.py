@@ -2,13 +2,13 @@
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from small_recipes import make_recipes_small
 
 from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
@@ -19,6 +19,9 @@ from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.speech_commands import read_audio
 from kwsd.training.evaluate.streams import run_streams
+from kwsd.training.fit.recipe import Recipe, Teaching
+from kwsd.training.release.release import Output
+from kwsd.training.workflows.from_text import Speech, train_from_text
 
 for needed in ("espeakng_loader", "livekit.wakeword", "onnx"):
     pytest.importorskip(needed)
@@ -26,15 +29,18 @@ for needed in ("espeakng_loader", "livekit.wakeword", "onnx"):
 KEYWORD = "hey computer"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _small() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        few = {"first_chunks": 1, "kept_chunks": 2, "chunk": 256}
-        labels = {"posterior_weight": 0.3, "embedding_weight": 0.1, "label_weight": 1.0}  # learned sooner
-        make_recipes_small(patch, few, labels | {"head_batches": 100, "heads": 1})
-        patch.setattr("kwsd.runtime.model.BASELINE", STUDENT)
-        patch.setattr("kwsd.training.synthesis.engines.flite.shutil.which", lambda _: None)  # no flite
-        yield
+def small_recipe(**values: Any) -> Recipe:
+    """A student, and few examples; labels, from which it learns soonest, weigh more."""
+    augmentation = replace(Augmentation.for_synthetic_voices(), first_chunks=1, kept_chunks=2, chunk=256)
+    teaching = Teaching(
+        tune_embedding=False,
+        heads=1,
+        head_batches=100,
+        posterior_weight=0.3,
+        embedding_weight=0.1,
+        label_weight=1.0,
+    )
+    return Recipe(STUDENT, augmentation=augmentation, teaching=teaching, **values)
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +48,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The model, and the folder of what was spoken for it."""
     folder = tmp_path_factory.mktemp("new")
     out, work = folder / "hey.pt", folder / "speech"
-    counts = ["--count", "100", "--near-misses", "250", "--sentences", "20", "--epochs", "11", "--jobs", "1"]
-    arguments = ["new", KEYWORD, "--out", str(out), "--work", str(work), *counts, "--fa-per-hour", "1000"]
-    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
+    speech = Speech(work, keyword=100, near_misses=250, sentences=20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kwsd.training.synthesis.engines.flite.shutil.which", lambda _: None)  # no flite
+        train_from_text(KEYWORD, speech, small_recipe(epochs=11), Output(out), fa_per_hour=1000)
     return out, work
 
 
@@ -98,7 +104,7 @@ def test_without_praat_it_trains_on_fewer_voices_and_says_so(
     def nobody(*_: object) -> None:
         raise UsageError("nobody speaks")
 
-    monkeypatch.setattr("kwsd.cli.new.speak", nobody)
+    monkeypatch.setattr("kwsd.training.workflows.from_text.speak", nobody)
     result = CliRunner().invoke(cli, ["new", KEYWORD, "--out", str(tmp_path / "a.pt")])
     assert result.output.splitlines() == ["praat-parselmouth is not installed: trained on fewer voices"]
     assert "nobody speaks" in str(result.exception)

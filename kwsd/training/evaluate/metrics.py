@@ -1,5 +1,7 @@
 """How good scores are: the area under the FA/FR curve and its relatives. numpy only, O(N log N)."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -68,3 +70,17 @@ def bootstrap_interval(
         values[i] = misranked[random.integers(len(positives), size=len(positives))].mean() / len(ordered)
     low_end, high_end = np.quantile(values, [0.025, 0.975])
     return float(low_end), float(high_end)
+
+
+def clip_metrics(keyword: Scores, others: Scores) -> dict[str, Any]:
+    """The metrics that a card and ``kwsd evaluate`` give of clip scores."""
+    low, high = bootstrap_interval(keyword, others)
+    return {
+        "clips": [len(keyword), len(others)],
+        "one_minus_auroc": one_minus_auroc(keyword, others),
+        "one_minus_auroc_95": [low, high],
+        "au_fa_fr": au_fa_fr(keyword, others),
+        "au_fa_fr_speech_commands": au_fa_fr(keyword, others, SPEECH_COMMANDS_BALANCE),
+        "frr_at_fa_1_percent": frr_at_fa(keyword, others, 0.01),
+        "frr_at_fa_0.1_percent": frr_at_fa(keyword, others, 0.001),
+    }

@@ -12,6 +12,7 @@ from torch import Tensor
 from kwsd.pcm import to_float32
 from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES
 from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
+from kwsd.training.augment.training_set import Recordings
 from kwsd.training.fit.recipe import check_window
 from kwsd.training.nn.crnn import CRNN
 
@@ -53,3 +54,15 @@ def clip_scores(
             logits = crnn(part, window, step)[:, window:].double()
             scores.append((logits[..., 1] - logits[..., 0]).amax(dim=1))
     return torch.cat(scores).numpy().round(4)
+
+
+def split_scores(
+    crnn: CRNN, recordings: Recordings, split: str, window: int, step: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Log-odds of the split's clips with and without the keyword."""
+    kernel = crnn.architecture.kernel[1]
+    keyword, others = (
+        clip_scores(crnn, clip_frames(audio, kernel, window, step), window, step)
+        for audio in recordings.clips(split)
+    )
+    return keyword, others

@@ -1,4 +1,4 @@
-"""Figures of the workshop, drawn with matplotlib to files."""
+"""Figures of the report, drawn with matplotlib to files."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -8,9 +8,9 @@ import pytest
 
 from kwsd.errors import UsageError
 from kwsd.runtime.modelfile import read_model
+from kwsd.training.release.card import card
 from kwsd.training.release.notes import notes_beside
 from kwsd.training.release.runs import read_runs
-from kwsd.training.release.ship import card
 from kwsd.training.report.report import with_notes, write_report
 
 ROOT = Path(__file__).parents[3]

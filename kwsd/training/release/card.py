@@ -1,94 +1,11 @@
-"""Finishing a trained network: its threshold, its metrics on held-out speakers, the file and its card."""
+"""Model cards: what a model is, what it is for, how good it is and how it was made, from recorded facts."""
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kwsd.files import replace_file
-from kwsd.runtime.model import Array, Settings
-from kwsd.training.augment.training_set import Recordings
-from kwsd.training.evaluate.metrics import (
-    SPEECH_COMMANDS_BALANCE,
-    Scores,
-    au_fa_fr,
-    bootstrap_interval,
-    det_curve,
-    frr_at_fa,
-    one_minus_auroc,
-)
-from kwsd.training.fit.clip_scores import clip_frames, clip_scores
-from kwsd.training.nn.convert import from_torch
-from kwsd.training.nn.crnn import CRNN
-from kwsd.training.nn.quantize import Quantized
 from kwsd.training.release.cost import cost, verifier_cost
-from kwsd.training.release.modelfile import save_model
 from kwsd.training.release.notes import notes_beside
-
-JUDGED = ("validation", "dev-test")
-HANDED_DOWN = "handed down"  # a verifier and its threshold, by the model that one was made from
-
-
-def split_scores(
-    crnn: CRNN, recordings: Recordings, split: str, window: int, step: int
-) -> tuple[Scores, Scores]:
-    """Log-odds of the split's clips with and without the keyword."""
-    kernel = crnn.architecture.kernel[1]
-    keyword, others = (
-        clip_scores(crnn, clip_frames(audio, kernel, window, step), window, step)
-        for audio in recordings.clips(split)
-    )
-    return keyword, others
-
-
-def clip_metrics(keyword: Scores, others: Scores) -> dict[str, Any]:
-    """The metrics that a card and ``kwsd evaluate`` give of clip scores."""
-    low, high = bootstrap_interval(keyword, others)
-    return {
-        "clips": [len(keyword), len(others)],
-        "one_minus_auroc": one_minus_auroc(keyword, others),
-        "one_minus_auroc_95": [low, high],
-        "au_fa_fr": au_fa_fr(keyword, others),
-        "au_fa_fr_speech_commands": au_fa_fr(keyword, others, SPEECH_COMMANDS_BALANCE),
-        "frr_at_fa_1_percent": frr_at_fa(keyword, others, 0.01),
-        "frr_at_fa_0.1_percent": frr_at_fa(keyword, others, 0.001),
-    }
-
-
-def threshold_from(keyword: Scores, others: Scores) -> float:
-    """Posterior that no more than one in a thousand other words reaches, within 0.5 and 0.95."""
-    false_alarms, _ = det_curve(keyword, others)
-    thresholds = np.unique(np.concatenate((keyword, others, [np.inf])))
-    log_odds = thresholds[np.flatnonzero(false_alarms <= 0.001)[0]]
-    return round(float(np.clip(1 / (1 + np.exp(-log_odds)), 0.5, 0.95)), 3)
-
-
-def ship(
-    crnn: CRNN,
-    window: int,
-    recordings: Recordings,
-    facts: dict[str, Any],
-    out: Path,
-    settings: Settings | None = None,
-    verifier: dict[str, Array] | None = None,
-) -> dict[str, Any]:
-    """Write the model and, beside it, its card. Returns its metrics by split.
-
-    settings: how it is run; without, at its stride and `window`, its threshold from validation clips.
-    verifier: what its candidates are verified by.
-    """
-    chosen = settings or Settings(window=window, step=crnn.architecture.stride[1])
-    scores = {s: split_scores(crnn, recordings, s, chosen.window, chosen.step) for s in JUDGED}
-    metrics = {split: clip_metrics(*pair) for split, pair in scores.items()}
-    if not settings:
-        chosen = replace(chosen, threshold=threshold_from(*scores["validation"]))
-    entries = crnn.packed() if isinstance(crnn, Quantized) else None
-    kept = facts | {"one_minus_auroc": {split: m["one_minus_auroc"] for split, m in metrics.items()}}
-    save_model(from_torch(crnn, recordings.keyword, chosen, kept, verifier), out, entries)
-    replace_file(out.with_suffix(".md"), card(out, metrics, facts))
-    return metrics
 
 
 def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
@@ -120,7 +37,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     chose = "the epoch and the threshold."
     asked = verifier_cost(model)
     if asked and not {"scenes", "teaching"} & recipe.keys():  # it was not trained with this verifier
-        chose = "the epoch; the threshold was handed down with the verifier."
+        chose = "the epoch; the threshold was inherited with the verifier."
     verified = []
     if asked:
         tuned = "tuning_batches" in recipe or recipe.get("teaching", {}).get("tune_embedding")

@@ -1,4 +1,4 @@
-"""What the workshop's commands say where its libraries are absent or do not fit together."""
+"""What the training commands say where their libraries are absent or do not fit together."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kwsd.cli import main
-from kwsd.cli.workshop import needs_torch
+from kwsd.cli.extras import needs_torch
 from kwsd.errors import UsageError
 
 pytest.importorskip("torch")
@@ -64,7 +64,7 @@ def test_a_torchaudio_that_does_not_load_is_one_line_that_says_what_fits(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_of_the_workshop_says_so(
+def test_every_command_that_needs_torch_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     install(BROKEN["another CUDA"], tmp_path, monkeypatch)

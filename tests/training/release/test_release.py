@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kwsd.training.release.ship import threshold_from
+from kwsd.training.release.release import threshold_from
 
 
 def log_odds(posterior: float) -> float:

@@ -1,0 +1,52 @@
+"""Options that several of the training commands have, and the command line as cards keep it."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from kwsd.cli.checked import Folder, Lines, ModelName, ModelOutput, TrainedOutput
+from kwsd.cli.number import Number
+
+MODEL = ModelName()
+EPOCHS = click.IntRange(1, 100_000)
+WINDOW = click.IntRange(1, 100_000)  # as kwsd.runtime.model.Settings
+STEP = click.IntRange(1, 1_000)
+FALSE_ALARMS = Number(0, 3_600)  # per hour
+DATA = click.option(
+    "--data", type=Folder(), required=True, help="Speech Commands tree, as the archive unpacks."
+)
+NOISE = click.option(
+    "--noise", type=Folder(), multiple=True, help="Folder of noise, besides the tree's own. Repeatable."
+)
+SPEECH = click.option(
+    "--speech", type=Folder(), multiple=True, help="Folder of speech without the keyword. Repeatable."
+)
+UNSEEN = click.option(
+    "--unseen",
+    type=Folder(),
+    multiple=True,
+    help="Folder of speech of a source that --speech lacks. The threshold is chosen on it, too. Repeatable.",
+)
+HARD = click.option(
+    "--hard", type=Folder(), multiple=True, help="Folder of clips that `kwsd mine` found. Repeatable."
+)
+OUT = click.option("--out", type=ModelOutput(), required=True, help="Model file to write.")
+TRAINED = click.option("--out", type=TrainedOutput(), required=True, help="Model file to write.")
+SEED = click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed."
+)
+RESUME = click.option(
+    "--resume", is_flag=True, help="Go on from the checkpoint that an interrupted run left beside OUT."
+)
+RECORD = click.option("--record", type=Lines(), help="File of JSON lines to add the run to.")
+
+
+def command_line() -> str:
+    """The command as it was typed, with paths without their folders, which tell of the user's home."""
+    words = []
+    for word in sys.argv[1:]:
+        option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+        words.append(f"{option}{equals}{Path(value).name or value}")
+    return shlex.join(["kwsd", *words])

@@ -1,0 +1,92 @@
+"""Training with a teacher: heads on Google's speech embedding, which stay as the model's second stage."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kwsd.runtime.model import Model, Settings
+from kwsd.training.augment.pool import ScenePool, StillPool
+from kwsd.training.augment.scenes import SceneMaker
+from kwsd.training.augment.training_set import Recordings
+from kwsd.training.evaluate.streams import run_streams
+from kwsd.training.evaluate.tuning import settings_to_try, tune
+from kwsd.training.fit.losses import HeadDistillationLoss
+from kwsd.training.fit.recipe import Recipe
+from kwsd.training.fit.teacher import (
+    Head,
+    embedding_annotator,
+    fine_tuned_heads,
+    frozen_features_annotator,
+    train_heads,
+)
+from kwsd.training.fit.trainer import Trainer
+from kwsd.training.nn.embedding import SpeechEmbedding
+from kwsd.training.workflows.progress import Progress
+
+FA_PER_HOUR = 0.5  # false alarms, for which the threshold is chosen
+
+
+def trainer_with_teacher(
+    recordings: Recordings, recipe: Recipe, checkpoint: Path, progress: Progress
+) -> Trainer:
+    """Train heads by the recipe's `teaching`, and return the trainer of a CRNN that learns from them."""
+    teaching = recipe.teaching
+    assert teaching is not None
+    embedding, scenes = SpeechEmbedding(), recordings.scenes(recipe.augmentation)
+    if teaching.tune_embedding:
+        heads = _fine_tuned_heads(embedding, scenes, recipe, progress)
+    pool = ScenePool(scenes, recipe.seed, embedding_annotator(embedding), teaching.first_chunks)
+    with progress.stage("making training examples"):
+        pool.move(0)
+    if not teaching.tune_embedding:
+        with progress.stage("training the teacher"):
+            heads = train_heads(pool, recipe, teaching)
+    objective = HeadDistillationLoss([*heads], embedding, recipe.architecture.hidden, teaching)
+    return Trainer(recipe, pool, recordings.validation(), checkpoint, objective)
+
+
+def _fine_tuned_heads(
+    embedding: SpeechEmbedding, scenes: SceneMaker, recipe: Recipe, progress: Progress
+) -> list[Head]:
+    """Heads that were trained with the embedding.
+
+    The examples are not the CRNN's: a teacher is too sure about those that it has learned from.
+    """
+    teaching = recipe.teaching
+    assert teaching is not None
+    annotator = frozen_features_annotator(embedding)
+    pool = StillPool(
+        scenes, recipe.seed + 1, annotator, teaching.tuning_chunks
+    )  # a gigabyte, freed at the end
+    with progress.stage("making training examples for the teacher"):
+        pool.move(0)
+    with progress.stage("training the teacher"):
+        return fine_tuned_heads(embedding, pool, recipe, teaching)
+
+
+def settings_chooser(
+    recordings: Recordings,
+    unseen: tuple[Path, ...],
+    snr: float,
+    progress: Progress,
+    fa_per_hour: float = FA_PER_HOUR,
+    jobs: int = 1,
+) -> Callable[[Model], Settings]:
+    """Chooses a verified model's settings on streams of the validation split and on unseen speech.
+
+    snr: dB of the speech over the noise in which it hears all of them once more. fa_per_hour: false alarms
+    that are acceptable.
+    """
+
+    def choose(model: Model) -> Settings:
+        with progress.stage("choosing the settings"):
+            streams = run_streams(recordings, "validation", snr, unseen)
+            choices = settings_to_try(model, recordings.synthetic)
+            settings, point = tune(model, *streams, choices, fa_per_hour, jobs)
+        progress.note(
+            f"threshold {settings.threshold:g}, candidate threshold {settings.candidate_threshold:g}, "
+            f"patience {settings.patience}, window {settings.window}, step {settings.step}: "
+            f"misses {point.frr:.1%} of validation voices at {point.fa_per_hour:.2f} FA/h"
+        )
+        return settings
+
+    return choose

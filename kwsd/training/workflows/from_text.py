@@ -1,0 +1,124 @@
+"""``kwsd new``: a model for a keyword that nobody recorded, from its text alone.
+
+The keyword is spoken in many voices, and a model is trained on that. It is trained twice: what the first
+model takes for the keyword in the speech are hard negatives for the second.
+"""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kwsd.runtime.model import check_keyword
+from kwsd.runtime.modelfile import read_model
+from kwsd.training.augment import voice
+from kwsd.training.augment.training_set import Recordings
+from kwsd.training.data.speech_commands import files_of
+from kwsd.training.evaluate.mining import mine
+from kwsd.training.evaluate.streams import run_conditions
+from kwsd.training.fit.recipe import Recipe
+from kwsd.training.fit.trainer import read_checkpoint
+from kwsd.training.release.release import Output
+from kwsd.training.workflows.embedding_teacher import (
+    FA_PER_HOUR,
+    settings_chooser,
+    trainer_with_teacher,
+)
+from kwsd.training.workflows.progress import SILENT, Progress, filling
+from kwsd.training.workflows.run import Sources, check_disk_space, check_recordings, train_and_release
+from kwsd.training.workflows.synthesize import speak
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What is synthesized. folder: where it is written, and kept. kokoro: folder of Kokoro's voice styles."""
+
+    folder: Path
+    keyword: int = 900  # clips
+    near_misses: int = 500
+    sentences: int = 60
+    kokoro: Path | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Clips of each kind."""
+        return {
+            "keyword": self.keyword,
+            "near_misses": self.near_misses,
+            "sentences": self.sentences,
+        }
+
+
+def train_from_text(
+    keyword: str,
+    speech: Speech,
+    recipe: Recipe,
+    output: Output,
+    *,
+    data: Path | None = None,
+    sources: Sources = Sources(),  # noqa: B008 - it is frozen
+    fa_per_hour: float = FA_PER_HOUR,
+    jobs: int = 1,
+    progress: Progress = SILENT,
+) -> Path:
+    """Speak the keyword, train a model for it twice and choose its threshold. Returns the model's path.
+
+    recipe: with Augmentation.for_synthetic_voices() and Teaching.for_synthetic_voices(). data: a Speech
+    Commands tree, for other words. fa_per_hour: false alarms that are acceptable. jobs: processes.
+    """
+    teaching = recipe.teaching
+    assert teaching is not None
+    if not voice.available():
+        progress.note("praat-parselmouth is not installed: trained on fewer voices")
+    first = replace(output, model=speech.folder / "first.pt", record=None)
+    _check(keyword, recipe, output, first)
+    speak(keyword, speech.folder, speech.counts, speech.kokoro, jobs, recipe.seed, progress)
+
+    def read(hard: tuple[Path, ...]) -> Recordings:
+        found = Recordings.spoken(
+            speech.folder,
+            keyword,
+            data,
+            sources.noise,
+            sources.speech,
+            hard,
+            recipe.augmentation.nearest_phonemes,
+        )
+        check_recordings(found, progress)
+        return found
+
+    recordings, mined = read(sources.hard), speech.folder / "mined"
+    if not (output.resume and first.model.exists()):
+        trainer = trainer_with_teacher(recordings, recipe, first.checkpoint, progress)
+        train_and_release(trainer, recordings, _resumable(first), progress, kind="new")
+        shutil.rmtree(mined, ignore_errors=True)  # what another model was wrong about
+    _mine(first.model, recordings, mined, recipe, progress)
+    recordings = read((*sources.hard, mined))
+    trainer = trainer_with_teacher(recordings, recipe, output.checkpoint, progress)
+    choose = settings_chooser(recordings, sources.unseen, teaching.snr, progress, fa_per_hour, jobs)
+    return train_and_release(
+        trainer, recordings, _resumable(output), progress, kind="new", choose_settings=choose
+    )
+
+
+def _check(keyword: str, recipe: Recipe, output: Output, first: Output) -> None:
+    """Check all that can be checked before anything is spoken, which takes a while."""
+    check_keyword(keyword)
+    check_disk_space(output.model, recipe.architecture, with_teacher=True)
+    for each in (first, output):
+        if each.resume and each.checkpoint.exists():
+            read_checkpoint(each.checkpoint, recipe)
+
+
+def _resumable(output: Output) -> Output:
+    """The output, to be resumed only where an interrupted run has left a checkpoint."""
+    return replace(output, resume=output.resume and output.checkpoint.exists())
+
+
+def _mine(model: Path, recordings: Recordings, out: Path, recipe: Recipe, progress: Progress) -> None:
+    """Write what the model takes for the keyword in the training side of the speech to `out`."""
+    teaching = recipe.teaching
+    assert teaching is not None
+    files = [path for folder in recordings.speech for path in files_of(folder, "training")]
+    with filling(out, progress), progress.stage("mining what the first model takes for the keyword"):
+        for conditions in run_conditions(recordings, "training", teaching.snr):
+            mine(read_model(model), files, out, teaching.mined_from, lambda *_: None, conditions)

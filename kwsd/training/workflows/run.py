@@ -1,0 +1,207 @@
+"""What the workflows share: reading recordings, checks before long work, and training to a released model."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kwsd.errors import KwsdError, UsageError
+from kwsd.runtime.model import Architecture, Model, Settings
+from kwsd.runtime.modelfile import find_model, read_model
+from kwsd.training.augment.training_set import Recordings
+from kwsd.training.fit.losses import HeadDistillationLoss
+from kwsd.training.fit.recipe import Recipe
+from kwsd.training.fit.teacher import verifier_of
+from kwsd.training.fit.trainer import Epoch, Trainer, read_checkpoint
+from kwsd.training.nn.convert import to_torch
+from kwsd.training.nn.crnn import CRNN
+from kwsd.training.release.card import interval
+from kwsd.training.release.modelfile import save_model
+from kwsd.training.release.release import INHERITED, FinishedRun, Output, release
+from kwsd.training.workflows.progress import Progress, on_interrupt, warn_of_recordings
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Folders of recordings besides the clips: noise, speech without the keyword, and hard negatives.
+
+    unseen: speech from a source that `speech` lacks. The threshold of a verified model is chosen on it as
+    well.
+    """
+
+    noise: tuple[Path, ...] = ()
+    speech: tuple[Path, ...] = ()
+    hard: tuple[Path, ...] = ()
+    unseen: tuple[Path, ...] = ()
+
+
+def read_recordings(data: Path, keyword: str, sources: Sources, progress: Progress) -> Recordings:
+    """Read a Speech Commands tree and the sources. Raises UsageError where there are too few clips."""
+    recordings = Recordings.read(data, keyword, sources.noise, sources.speech, sources.hard)
+    check_recordings(recordings, progress)
+    return recordings
+
+
+def check_recordings(recordings: Recordings, progress: Progress) -> None:
+    """Read all clips that training will use, and name those left out. Raises UsageError for too few."""
+    try:
+        with progress.stage("reading the recordings"):
+            recordings.check("training", "validation", "dev-test")
+    finally:
+        warn_of_recordings(recordings.reader, progress)
+
+
+def read_crnn(name: str) -> tuple[CRNN, Model]:
+    """A model file, or a shipped model by its name: as a network, and as the runtime reads it."""
+    model = read_model(find_model(name))
+    return to_torch(model), model
+
+
+def read_teachers(names: tuple[str, ...]) -> tuple[list[CRNN], Model]:
+    """Models to learn from, and the first as the runtime reads it. Raises UsageError where they differ."""
+    networks, models = zip(*map(read_crnn, names), strict=True)
+    first = models[0]
+    if any((m.keyword, m.architecture) != (first.keyword, first.architecture) for m in models):
+        raise UsageError("the teachers differ in keyword or architecture; give models of one kind")
+    return list(networks), first
+
+
+def check_output(output: Output, recipe: Recipe) -> None:
+    """Check what a run writes before it starts.
+
+    Raises UsageError where it is to be resumed and the checkpoint is not of this recipe, KwsdError where the
+    disk has no room for the model and its checkpoint.
+    """
+    if output.resume:
+        read_checkpoint(output.checkpoint, recipe)
+    check_disk_space(output.model, recipe.architecture, with_teacher=recipe.teaching is not None)
+
+
+def check_disk_space(out: Path, architecture: Architecture, with_teacher: bool = False) -> None:
+    """Raise KwsdError where the disk of `out` has no room for the model and its checkpoint.
+
+    with_teacher: the checkpoint also holds heads and the speech embedding.
+    """
+    # the model twice, while it is replaced; in the checkpoint three sets of weights and Adam's moments
+    needed = (2 + 5) * 4 * architecture.parameters + 100_000 + 6_000_000 * with_teacher
+    usage = shutil.disk_usage(out.absolute().parent)
+    if usage.total and usage.free < needed:  # some file systems report a size of 0
+        raise KwsdError(
+            f"{out.absolute().parent} has {usage.free // 1000:,} kB of disk left; "
+            f"the model and its checkpoint need {needed // 1000:,} kB"
+        )
+
+
+def train_and_release(
+    trainer: Trainer,
+    recordings: Recordings,
+    output: Output,
+    progress: Progress,
+    *,
+    kind: str,
+    details: dict[str, Any] | None = None,
+    choose_settings: Callable[[Model], Settings] | None = None,
+    inherit_from: Model | None = None,
+) -> Path:
+    """Train to the end, then write the model with its card and record the run. Returns the model's path.
+
+    details: what the recipe does not say (teachers, temperature, bits). choose_settings: keeps the trainer's
+    heads as the second stage and chooses the settings of the whole. inherit_from: a model whose second stage,
+    with its settings, is kept. Before anything else is tried, the trained weights are on the disk, in the
+    checkpoint or in the model.
+    """
+    warn_of_recordings(recordings.reader, progress)  # noise and speech, which have been read by now
+    if output.resume:
+        trainer.resume(output.checkpoint)
+    elif trainer.checkpoint and trainer.checkpoint.exists():
+        progress.note(
+            f"{trainer.checkpoint}, of an interrupted run, will be replaced; --resume would go on from it"
+        )
+    started = time.monotonic()
+    with on_interrupt(progress, lambda: what_is_left(trainer)):
+        fit(trainer, progress)
+        run = FinishedRun(
+            trainer.best_crnn(),
+            recordings,
+            kind,
+            trainer.recipe.window,
+            trainer.recipe.facts() | (details or {}),
+            history=trainer.history,
+            seconds=round(time.monotonic() - started, 1),
+        )
+        if choose_settings:
+            assert isinstance(trainer.objective, HeadDistillationLoss)
+            verifier = verifier_of(trainer.objective.heads, trainer.objective.embedding)
+            run = replace(run, verifier=verifier)
+        elif inherit_from and inherit_from.verifier:
+            run = with_inherited_verifier(run, inherit_from)
+        saved = bool(trainer.checkpoint) and trainer.saved == trainer.epoch
+        if not saved:
+            save_somewhere(run.model(), output.model)
+        try:
+            if choose_settings:
+                run = replace(run, settings=choose_settings(run.model()))
+            release_and_tell(run, output, progress)
+        except KwsdError as error:
+            left = f"{output.checkpoint} has every epoch: repeat with --resume"
+            raise KwsdError(f"{error} ({left if saved else f'{output.model} has the weights'})") from error
+    if trainer.checkpoint:
+        trainer.checkpoint.unlink(missing_ok=True)
+    return output.model
+
+
+def fit(trainer: Trainer, progress: Progress) -> None:
+    """Train to the last epoch. A checkpoint that cannot be written is noted once."""
+    noted: set[str] = set()
+
+    def report(epoch: Epoch) -> None:
+        progress.epoch(epoch)
+        if epoch.not_saved and epoch.not_saved not in noted:
+            noted.add(epoch.not_saved)
+            progress.note(f"{epoch.not_saved}; training goes on")
+
+    recipe = trainer.recipe
+    total, done = recipe.epochs * recipe.batches, trainer.epoch * recipe.batches
+    with progress.stage("training", total, done):
+        trainer.run(report, progress.batch)
+
+
+def with_inherited_verifier(run: FinishedRun, parent: Model) -> FinishedRun:
+    """The run with the second stage of the model that it was made from, and its settings."""
+    window, step = run.window, run.crnn.architecture.stride[1]
+    settings = replace(parent.settings, window=window, step=step)
+    recipe = run.recipe | {"verifier": INHERITED}
+    return replace(run, settings=settings, verifier=parent.verifier, recipe=recipe)
+
+
+def release_and_tell(run: FinishedRun, output: Output, progress: Progress) -> None:
+    """Write the model with its card, record the run and say how good the model is."""
+    for split, found in release(run, output).items():
+        quality = f"1 - AUROC {found['one_minus_auroc']:.2e} ({interval(found)})"
+        progress.note(f"{output.model}: {split} {quality}")
+
+
+def save_somewhere(model: Model, out: Path) -> None:
+    """Write a model to `out` or, where that fails, to the folder of temporary files.
+
+    Raises KwsdError where `out` cannot be written, with the name of the file that has the model.
+    """
+    try:
+        save_model(model, out)
+    except KwsdError as error:
+        spare = Path(tempfile.gettempdir()) / out.name
+        save_model(model, spare)
+        raise KwsdError(f"{error}; the trained model is in {spare}") from error
+
+
+def what_is_left(trainer: Trainer) -> str:
+    """What an interrupted run leaves, and how to go on."""
+    if not trainer.saved:
+        return "stopped; nothing is left of this run"
+    return (
+        f"stopped; {trainer.checkpoint} has {trainer.saved} of {trainer.recipe.epochs} epochs: "
+        "the same command with --resume goes on from there"
+    )

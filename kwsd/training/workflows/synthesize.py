@@ -1,0 +1,32 @@
+"""``kwsd synthesize``: a keyword, near misses and sentences without it, spoken in many voices."""
+
+from pathlib import Path
+
+from kwsd.training.synthesis.generate import synthesize
+from kwsd.training.workflows.progress import SILENT, Progress, filling
+
+
+def speak(
+    keyword: str,
+    out: Path,
+    counts: dict[str, int],
+    kokoro: Path | None,
+    jobs: int,
+    seed: int,
+    progress: Progress = SILENT,
+) -> None:
+    """Make the clips as kwsd.training.synthesis.generate.synthesize does, and say what was made."""
+    with filling(out, progress), progress.stage(f"speaking {keyword!r}"):
+        outcome = synthesize(
+            keyword,
+            out,
+            counts,
+            kokoro,
+            jobs,
+            seed,
+            on_missing_engine=progress.note,
+            on_clip=progress.count,
+        )
+    for failure in outcome.failures:
+        progress.note(f"not made: {failure}")
+    progress.note(f"{out}: {outcome.made} clips made, {outcome.kept} already there")
