@@ -1,4 +1,4 @@
-"""``python -m kwsd`` is the command ``kwsd``."""
+"""Runs the command ``kwsd`` as ``python -m kwsd``."""
 
 from kwsd.cli import main
 

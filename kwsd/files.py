@@ -1,7 +1,7 @@
-"""Whole files: read within bounds, whatever a path names; replaced atomically.
+"""Reads files of bounded size and replaces files atomically.
 
-To replace one, the new content is written beside the old file and renamed over it: whatever happens meanwhile
-(a full disk, Ctrl-C, a power cut), the path names the old file or the new one.
+To replace a file, the new content is written to a temporary file in the same folder, which is then renamed.
+So the path always names the complete old or new file, even after a full disk, Ctrl-C or a power cut.
 """
 
 import errno
@@ -17,24 +17,24 @@ from kwsd.errors import KwsdError, UsageError
 
 
 def read_file(path: Path, limit: int) -> bytes:
-    """The content of a regular file of at most `limit` bytes; never waits for a pipe or device.
+    """The content of a regular file of at most `limit` bytes. Never blocks on a pipe or a device.
 
-    Raises OSError, ValueError for a NUL in its name, UsageError (without the path) for what is no such file.
+    Raises OSError, ValueError if its name has a NUL, and UsageError (without the path) if it is not a regular
+    file or is too large.
     """
-    _check_regular(path.stat(), limit)  # before it is opened: that alone may do something to a device
-    # without waiting for whoever writes to a pipe or device, or into one of Linux's own files
+    _check_regular(path.stat(), limit)  # before it is opened, because opening a device may have effects
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        _check_regular(status, limit)  # it may have been replaced meanwhile
-        return file.read(status.st_size) or b""  # None: nothing without waiting
+        _check_regular(status, limit)  # again, because it may have been replaced since
+        return file.read(status.st_size) or b""  # None if reading would block, as of some files in /proc
 
 
 def check_replaceable(path: Path) -> None:
-    """Check, before long work, that `replacing` will be able to write `path`.
+    """Check before long work that `replacing` will be able to write `path`.
 
-    Raises UsageError where there is no folder to write it in, and where it names something other than a
-    regular file: a folder, a device, or a symbolic link, which is never followed.
+    Raises UsageError if its folder is missing or not writable, or if the path is a folder, a device or a
+    symbolic link; links are never followed.
     """
     try:
         mode = path.lstat().st_mode
@@ -69,10 +69,10 @@ def _check_regular(status: os.stat_result, limit: int) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A binary file to write the new content of `path` to; it takes the place of `path` at the end.
+    """Open a temporary binary file that replaces `path` at the end of the block.
 
-    An existing file's mode and owner are kept. An exception leaves the old file as it was. Raises
-    KwsdError for an OSError, in the block as well, and UsageError as `check_replaceable` does.
+    It gets the mode and owner of an existing file. An exception in the block leaves the old file unchanged.
+    Raises KwsdError in place of any OSError, also of one in the block, and UsageError as `check_replaceable`.
     """
     check_replaceable(path)
     partial = path.with_name(f".kwsd-{os.urandom(8).hex()}.part")
@@ -97,7 +97,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def replace_file(path: Path, content: bytes | str) -> None:
-    """Give the file `path` this content, text as UTF-8. Raises as `replacing` does."""
+    """Replace the file `path` by one with this content, text as UTF-8. Raises as `replacing` does."""
     encoded = content.encode() if isinstance(content, str) else content
     with replacing(path) as file:
         file.write(encoded)
@@ -117,12 +117,12 @@ def _copy_access(old: Path, new: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the renaming itself to the disk, where the system can."""
-    if sys.platform == "win32":  # a folder cannot be opened there
+    """Flush a rename in the folder to the disk, if the system can."""
+    if sys.platform == "win32":  # Windows cannot open a folder
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # not every file system can
+        with suppress(OSError):  # not every file system supports it
             os.fsync(descriptor)
     finally:
         os.close(descriptor)

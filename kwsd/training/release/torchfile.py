@@ -99,7 +99,7 @@ def _count(value: object, lengths: dict[np.dtype[Any], int]) -> None:
 
 
 def _unshared(value: Any) -> Any:
-    """A copy in which no container is in two places: the reader refuses those."""
+    """A copy in which no container occurs twice, because the reader refuses shared containers."""
     if isinstance(value, dict):
         return {key: _unshared(item) for key, item in value.items()}
     if isinstance(value, list):

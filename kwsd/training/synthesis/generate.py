@@ -1,7 +1,7 @@
 """Speaks a keyword, near misses of it and sentences without it: FLAC files of 16 kHz, and their manifest.
 
 Clips are made in several processes. Each file appears whole or not at all, and a clip that exists is kept,
-so that an interrupted run goes on where it stopped.
+so that an interrupted run continues where it stopped.
 """
 
 import json

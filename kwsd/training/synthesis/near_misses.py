@@ -25,7 +25,7 @@ def _pick(choices: tuple[str, ...] | Word, random: np.random.Generator) -> str:
 
 
 def _similar(phoneme: str, random: np.random.Generator) -> str:
-    """Another vowel or another consonant with the same stress; similar ones are likelier."""
+    """Another vowel or another consonant with the same stress; similar ones are more likely."""
     sound = sounds(phoneme + "ə")[0]
     others = [other for other in (VOWELS if sound in VOWELS else CONSONANTS) if other != sound]
     odds = np.exp(-4 * np.array([substitution_cost(sound, other) for other in others]))

@@ -108,7 +108,7 @@ class Plan:
         return Line("", near_miss(self.keyword, voice.accent, random) + ending)
 
     def _near_word(self, random: np.random.Generator) -> str:
-        """A real word that sounds like the keyword; more similar ones are likelier."""
+        """A real word that sounds like the keyword; the more similar, the more likely."""
         place = int(len(self.near_words) * random.random() ** 2)
         return self.near_words[place]
 

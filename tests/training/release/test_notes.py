@@ -1,4 +1,4 @@
-"""Generated pages hold facts; what a person writes lies beside them and survives."""
+"""Generated pages contain facts only; hand-written notes are kept in files beside them and survive."""
 
 import re
 from pathlib import Path
