@@ -7,9 +7,12 @@ import click
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text
 from kwsd.cli.extras import needs_teacher, needs_torch
 from kwsd.cli.options import (
+    CLIPS,
     EPOCHS,
     FALSE_ALARMS,
     HARD,
+    JOBS,
+    KOKORO,
     NOISE,
     RESUME,
     SEED,
@@ -19,9 +22,8 @@ from kwsd.cli.options import (
     command_line,
 )
 from kwsd.cli.progress import drawn
-from kwsd.cli.synthesize import COUNT, JOBS, KOKORO
 
-AT_LEAST_ONE = click.IntRange(1, COUNT.max)
+AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
 
 
 @click.command(name="new", cls=CheckedCommand)

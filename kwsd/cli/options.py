@@ -1,5 +1,6 @@
 """Options that several of the training commands have, and the command line as cards keep it."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -41,6 +42,19 @@ RESUME = click.option(
     "--resume", is_flag=True, help="Go on from the checkpoint that an interrupted run left beside OUT."
 )
 RECORD = click.option("--record", type=Lines(), help="File of JSON lines to add the run to.")
+CLIPS = click.IntRange(0, 1_000_000)
+KOKORO = click.option(
+    "--kokoro",
+    type=Folder(),
+    help="Folder with Kokoro's voice styles in voices/*.bin and its ONNX model.",
+)
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=os.cpu_count() or 1,
+    show_default="one per core",
+    help="Processes.",
+)
 
 
 def command_line() -> str:

@@ -1,26 +1,12 @@
 """``kwsd synthesize``: speak a keyword, near misses of it and sentences without it, in many voices."""
 
-import os
 from pathlib import Path
 
 import click
 
-from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text
+from kwsd.cli.checked import CheckedCommand, NewFolder, Text
+from kwsd.cli.options import CLIPS, JOBS, KOKORO
 from kwsd.cli.progress import drawn
-
-COUNT = click.IntRange(0, 1_000_000)
-KOKORO = click.option(
-    "--kokoro",
-    type=Folder(),
-    help="Folder with Kokoro's voice styles in voices/*.bin and its ONNX model.",
-)
-JOBS = click.option(
-    "--jobs",
-    type=click.IntRange(1, 256),
-    default=os.cpu_count() or 1,
-    show_default="one per core",
-    help="Processes.",
-)
 
 
 @click.command(name="synthesize", cls=CheckedCommand)
@@ -31,17 +17,17 @@ JOBS = click.option(
     required=True,
     help="Folder to write to. Clips that it already has are kept.",
 )
-@click.option("--count", type=COUNT, default=2000, show_default=True, help="Clips of the keyword.")
+@click.option("--count", type=CLIPS, default=2000, show_default=True, help="Clips of the keyword.")
 @click.option(
     "--near-misses",
-    type=COUNT,
+    type=CLIPS,
     default=1500,
     show_default=True,
     help="Clips of words that sound like it.",
 )
 @click.option(
     "--sentences",
-    type=COUNT,
+    type=CLIPS,
     default=600,
     show_default=True,
     help="Clips of sentences without it.",
