@@ -1,16 +1,16 @@
-"""The errors a person is shown: one clear line that names the thing and the fix."""
+"""The errors that a user sees: one clear line that names the problem and the fix."""
 
 import errno
 from numbers import Integral
 
-SHOWN = 40  # characters of a foreign value in a message
+SHOWN = 40  # characters of a value in a message, at most
 
-# of a path that is wrong, however often it is tried: a folder in a file's place, a name too long, ...
-WRONG = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
+# errno values that stay the same however often a path is tried: it is a folder, its name is too long, ...
+PERMANENT = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 
 
 class KwsdError(Exception):
-    """A failure at run time (exit code 1). Its text is one line for a person to read."""
+    """A failure at run time (exit code 1). Its text is one line that a user can read."""
 
     @property
     def exit_code(self) -> int:
@@ -18,10 +18,10 @@ class KwsdError(Exception):
 
 
 class UsageError(KwsdError):
-    """What was asked for cannot be: a wrong option, file or device name (exit code 2).
+    """A wrong option, file or device name (exit code 2).
 
-    `transient`: the same may work later, as with a file on a disk that is not mounted yet (exit code 1).
-    systemd restarts a service that ends with 1, but not one that ends with 2.
+    transient: the same may work later, for example once a disk is mounted (exit code 1). systemd restarts
+    a service that exits with 1, but not one that exits with 2.
     """
 
     def __init__(self, text: str, transient: bool = False) -> None:
@@ -34,26 +34,26 @@ class UsageError(KwsdError):
 
 
 class ModelError(UsageError):
-    """A model file that cannot be used: absent, damaged, hostile, or made for something else."""
+    """A model file that cannot be used: missing, damaged, malicious, or not a kwsd model."""
 
 
 class AudioError(KwsdError):
-    """Audio that cannot be had: no library, no device, a device gone, a file that is no audio."""
+    """No audio: a missing library, no device, a disconnected device, or a file that is not audio."""
 
 
 class AbsentError(AudioError):
-    """A microphone that is not there at the moment."""
+    """A microphone that is not connected at the moment."""
 
 
 class BusyError(AudioError):
-    """A microphone that another program has."""
+    """A microphone that another program uses."""
 
 
 def shown(value: object) -> str:
     """A value from a file, a server or a device, for a message: one line of at most SHOWN characters.
 
-    Control characters are escaped. A long text is not read to its end, and of anything that holds other
-    values only the type is named: it may be huge, or hold itself.
+    Control characters are escaped, and a long text is cut. A container is shown as its type only, because it
+    may be huge or contain itself.
     """
     if isinstance(value, str | bytes):
         text = repr(value[:SHOWN])
@@ -69,7 +69,7 @@ def shown(value: object) -> str:
 
 
 def one_line(text: object) -> str:
-    """The whole text, a path for example, with control characters and what cannot be printed escaped."""
+    """The whole text, for example a path, with control and other unprintable characters escaped."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in str(text)
@@ -77,5 +77,5 @@ def one_line(text: object) -> str:
 
 
 def is_transient(error: OSError) -> bool:
-    """Whether what fails now may work later: not there, no permission, a full disk, no memory."""
-    return error.errno not in WRONG
+    """Whether the same may work later: a missing file, no permission, a full disk, no memory."""
+    return error.errno not in PERMANENT

@@ -50,7 +50,8 @@ class Step(NamedTuple):
 class TriggerRule:
     """Decides which steps of a stream make a trigger.
 
-    If the model has a second stage, its posterior must reach the threshold; else the debouncer must fire.
+    If the model has a second stage, the posterior of both stages must reach the threshold. Else the debouncer
+    decides.
     """
 
     def __init__(self, model: Model, settings: Settings) -> None:
@@ -63,14 +64,14 @@ class TriggerRule:
             self._debouncer.reset()
 
     def push(self, step: Step) -> bool:
-        """Whether this step makes a trigger. Steps come in order."""
+        """Whether this step, the next one of the stream, makes a trigger."""
         if self._debouncer:
             return self._debouncer.push(step.posterior, step.time, step.warm)
         return step.verified is not None and step.verified >= self._threshold
 
 
 class Spotter:
-    """Makes steps and triggers of frames. The front end and the audio history belong to the caller."""
+    """Spots one keyword in frames. Front end and audio history, which keywords share, are the caller's."""
 
     def __init__(self, model: Model, settings: Settings, history: AudioHistory | None) -> None:
         """history: the audio that the frames are made of; needed only if the model has a second stage."""
@@ -106,7 +107,7 @@ class Spotter:
     def steps(self, frames: Frames, position: int) -> Iterator[Step]:
         """The steps that these frames complete.
 
-        position: where the frames begin, in samples of the stream, counted at the end of each frame.
+        position: the end of the frame before them, in samples since the beginning of the stream.
         """
         engine = self._engine
         while len(frames):

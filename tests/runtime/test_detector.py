@@ -130,6 +130,15 @@ def test_a_gap_forgets_what_was_heard_and_not_the_time(loudness: Model, gap: flo
     assert after == pytest.approx([time + 0.8 + gap for time in times(fresh, sound)], abs=0.01)
 
 
+@pytest.mark.parametrize("heard", [0, 100, 5_001])
+def test_a_gap_moves_the_stream_time_by_its_length(loudness: Model, heard: int) -> None:
+    detector = Detector(loudness)
+    detector.feed(quiet(1)[:heard])
+    detector.gap(0.3)
+    first = next(detector.steps(quiet(1)))
+    assert first.time == (heard + 4_800 + N_FFT + HOP) / SAMPLE_RATE  # two frames are the receptive field
+
+
 def test_a_gap_is_as_a_new_stream_at_a_later_time(loudness: Model) -> None:
     detector, fresh = Detector(loudness), Detector(loudness)
     detector.feed(np.concatenate((quiet(0.5), loud(0.13))))
@@ -306,7 +315,7 @@ def test_a_copy_is_a_detector_of_its_own_at_stream_start(loudness: Model, kind: 
 
 
 @pytest.mark.parametrize("kind", COPIES)
-def test_a_copy_of_a_detector_with_a_verifier_asks_it(kind: str) -> None:
+def test_a_copy_of_a_detector_with_a_second_stage_has_one(kind: str) -> None:
     original = Detector.load("happy", candidate_threshold=0.4)
     samples = pytest.importorskip("soundfile").read(SAMPLE, dtype="float32")[0][: 9 * SAMPLE_RATE]
     triggers = original.feed(samples)

@@ -1,4 +1,4 @@
-"""The second stage: what it is asked, when, and what comes of its score."""
+"""The second stage: what it scores, when, and what follows."""
 
 import dataclasses
 import itertools
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.audio_history import BLOCK_SAMPLES, AudioHistory
+from kwsd.runtime.audio_history import AudioHistory
 from kwsd.runtime.debouncer import CandidateDebouncer, Debouncer
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.engine import Engine
@@ -52,7 +52,7 @@ def quiet(seconds: float) -> np.ndarray:
 SAID = np.concatenate((quiet(1), noise(0.5), quiet(1.5), noise(0.5, 1), quiet(1)))
 
 
-def asked(steps: list[Step]) -> list[float]:
+def verified_at(steps: list[Step]) -> list[float]:
     return [step.time for step in steps if step.verified is not None]
 
 
@@ -66,17 +66,17 @@ def test_what_it_is_sure_of_triggers_with_its_posterior(verified: Model) -> None
     assert all(0.999 < t.posterior < 1 for t in triggers)
 
 
-def test_what_it_refuses_never_triggers_and_it_is_asked_no_more(verified: Model) -> None:
+def test_what_it_refuses_never_triggers_and_is_verified_no_more(verified: Model) -> None:
     unsure = dataclasses.replace(verified, verifier=weights(bias=-40, scale=0.1))
     steps = list(Detector(unsure).steps(SAID))
     assert not any(step.trigger for step in steps)
     assert all(step.warm for step in steps[3:])  # nothing reset the engine
-    times = asked(steps)
+    times = verified_at(steps)
     assert len(times) == 6  # three times a candidate
     assert times[2] - times[0] == pytest.approx(times[5] - times[3]) == pytest.approx(0.4)
 
 
-def test_a_candidate_is_at_the_gate_or_far_above_it_and_released_at_half(verified: Model) -> None:
+def test_a_candidate_is_at_its_threshold_or_far_above_and_released_at_half(verified: Model) -> None:
     candidates = CandidateDebouncer(verified.settings.override(candidate_threshold=0.2))
     levels = [debouncer._settings for debouncer in candidates._debouncers]
     assert [(one.threshold, one.release) for one in levels] == [(0.2, 0.1), (0.6, 0.3)]
@@ -92,14 +92,15 @@ def test_any_candidate_threshold_can_be_set(verified: Model, level: float) -> No
     Detector(verified, verified.settings.override(candidate_threshold=level)).feed(quiet(1))
 
 
-def test_it_is_not_asked_without_a_candidate(verified: Model) -> None:
-    assert asked(list(Detector(verified).steps(quiet(5)))) == []
+def test_nothing_is_verified_without_a_candidate(verified: Model) -> None:
+    assert verified_at(list(Detector(verified).steps(quiet(5)))) == []
     assert (
-        asked(list(Detector(verified, verified.settings.override(candidate_threshold=1)).steps(SAID))) == []
+        verified_at(list(Detector(verified, verified.settings.override(candidate_threshold=1)).steps(SAID)))
+        == []
     )
 
 
-def test_noise_that_holds_the_posterior_at_the_gate_is_asked_about_once(
+def test_noise_that_holds_the_posterior_at_the_candidate_threshold_is_verified_once(
     verified: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unsure = dataclasses.replace(verified, verifier=weights(bias=-40, scale=0.1))
@@ -111,7 +112,7 @@ def test_noise_that_holds_the_posterior_at_the_gate_is_asked_about_once(
     steps = list(detector.steps(quiet(20)))
     times = [step.time for step in steps if step.posterior == word[0]]
     assert len(times) == 2
-    found = np.digitize(asked(steps), times)
+    found = np.digitize(verified_at(steps), times)
     assert np.bincount(found, minlength=3).tolist() == [
         3,
         3,
@@ -124,23 +125,23 @@ def test_it_hears_what_came_right_before(verified: Model, monkeypatch: pytest.Mo
     monkeypatch.setattr(Verifier, "log_odds", lambda _, audio: heard.append(audio) or 0.0)
     steps = list(Detector(verified).steps(SAID))
     before = np.concatenate((np.zeros(SPAN_SAMPLES, np.float32), SAID))
-    for time, audio in zip(asked(steps), heard, strict=True):
+    for time, audio in zip(verified_at(steps), heard, strict=True):
         end = SPAN_SAMPLES + round(time * SAMPLE_RATE)
         np.testing.assert_array_equal(audio, before[end - SPAN_SAMPLES : end])
 
 
 @settings(max_examples=20)
 @given(sizes=st.lists(st.integers(0, 20_000), min_size=1, max_size=5).filter(any), bias=st.floats(-2, 2))
-def test_any_chunking_gives_the_same_answers(loudness: Model, sizes: list[int], bias: float) -> None:
+def test_any_chunking_gives_the_same_scores(loudness: Model, sizes: list[int], bias: float) -> None:
     model = dataclasses.replace(loudness, verifier=weights(bias))
     expected = list(Detector(model).steps(SAID))
-    assert asked(expected)
+    assert verified_at(expected)
     detector, steps, start = Detector(model), [], 0
     while start < len(SAID):
         for size in sizes:
             steps += detector.steps(SAID[start : start + size])
             start += size
-    assert asked(steps) == asked(expected)
+    assert verified_at(steps) == verified_at(expected)
     np.testing.assert_allclose(
         [step.verified for step in steps if step.verified is not None],
         [step.verified for step in expected if step.verified is not None],
@@ -151,13 +152,13 @@ def test_any_chunking_gives_the_same_answers(loudness: Model, sizes: list[int], 
 def test_a_gap_ends_a_candidate(verified: Model) -> None:
     unsure = dataclasses.replace(verified, verifier=weights(bias=-40, scale=0.1))
     whole = list(Detector(unsure).steps(SAID))
-    cut = round(asked(whole)[0] * SAMPLE_RATE) + HOP  # it was asked once
+    cut = round(verified_at(whole)[0] * SAMPLE_RATE) + HOP  # one verification
     detector = Detector(unsure)
     steps = list(detector.steps(SAID[:cut]))
     detector.gap(0.1)
     after = list(detector.steps(quiet(0.6)))
-    assert len(asked(steps)) == 1
-    assert asked(after) == []
+    assert len(verified_at(steps)) == 1
+    assert verified_at(after) == []
 
 
 def test_a_threshold_is_reached_by_what_is_as_high(verified: Model) -> None:
@@ -175,48 +176,10 @@ def test_a_threshold_is_reached_by_what_is_as_high(verified: Model) -> None:
 def test_reset_forgets_what_the_verifier_would_have_heard(verified: Model) -> None:
     detector = Detector(verified)
     first = list(detector.steps(SAID))
-    assert len(asked(first)) >= 4
+    assert len(verified_at(first)) >= 4
     detector.feed(noise(0.4, 7))
     detector.reset()
     assert list(detector.steps(SAID)) == first
-
-
-@given(
-    sizes=st.lists(st.integers(0, 400), max_size=20), later=st.integers(0, 300), length=st.integers(1, 500)
-)
-def test_the_history_is_the_last_samples(sizes: list[int], later: int, length: int) -> None:
-    history, stream = AudioHistory(length), np.arange(1, sum(sizes) + 1, dtype=np.float32)
-    start = 0
-    for size in sizes:
-        history.push(stream[start : start + size])
-        start += size
-    later = min(later, len(stream))
-    wanted = np.concatenate((np.zeros(length, np.float32), stream))
-    end = len(wanted) - later
-    np.testing.assert_array_equal(history.before(len(stream) - later), wanted[end - length : end])
-
-
-@given(
-    sizes=st.lists(st.integers(1, BLOCK_SAMPLES), min_size=1, max_size=8),
-    length=st.sampled_from([1, 1000, 40_000]),
-)
-def test_the_history_reaches_as_far_back_as_may_be_asked_for(sizes: list[int], length: int) -> None:
-    history, stream = AudioHistory(length), np.arange(1, sum(sizes) + 1, dtype=np.float32)
-    wanted = np.concatenate((np.zeros(length, np.float32), stream))
-    start = 0
-    for size in sizes:
-        history.push(stream[start : start + size])
-        start += size
-        for later in (0, size - 1):
-            end = length + start - later
-            np.testing.assert_array_equal(history.before(start - later), wanted[end - length : end])
-
-
-def test_the_history_forgets_what_nobody_will_ask_for() -> None:
-    history = AudioHistory(1000)
-    for _ in range(100):
-        history.push(np.zeros(BLOCK_SAMPLES // 4, np.float32))
-    assert history._held <= 1000 + BLOCK_SAMPLES + BLOCK_SAMPLES // 4
 
 
 def test_what_it_makes_of_silence_and_of_the_loudest_sound_is_finite() -> None:
@@ -248,7 +211,7 @@ def test_how_loud_it_is_does_not_matter(gain: float) -> None:
     assert verifier.log_odds(audio * np.float32(gain)) == pytest.approx(verifier.log_odds(audio), abs=1e-3)
 
 
-def test_its_answer_is_weighed_with_the_surest_posterior_of_the_candidate(verified: Model) -> None:
+def test_its_score_is_averaged_with_the_highest_posterior_of_the_candidate(verified: Model) -> None:
     undecided = dataclasses.replace(verified, verifier=weights(scale=0))
     detector = Detector(undecided, undecided.settings.override(threshold=1))
     surest, seen = 0.0, 0
@@ -295,15 +258,15 @@ def test_both_stages_together_in_plain_numbers(posterior: float, second: float, 
     assert 0 < score < 1
 
 
-def test_it_is_asked_at_a_candidate_and_each_160_ms_until_400_ms_after() -> None:
+def test_a_candidate_is_verified_at_once_and_each_160_ms_until_400_ms_after() -> None:
     second_stage = SecondStage(Scores(*[0.0] * 10), AudioHistory(1))
-    asked_at = []
+    verified_at_places = []
     for place in range(0, 48_000, 160):
         if place in (16_000, 32_000):
             second_stage.begin(place)
         if second_stage.score(place, 0.5) is not None:
-            asked_at.append(place)
-    assert asked_at == [start + later for start in (16_000, 32_000) for later in (0, 2_560, 5_120)]
+            verified_at_places.append(place)
+    assert verified_at_places == [start + later for start in (16_000, 32_000) for later in (0, 2_560, 5_120)]
     second_stage.begin(48_000)
     assert second_stage.score(48_000, 0.5) is not None
     second_stage.end()
@@ -311,14 +274,14 @@ def test_it_is_asked_at_a_candidate_and_each_160_ms_until_400_ms_after() -> None
 
 
 def test_a_candidate_goes_on_where_another_begins_in_it() -> None:
-    """The surest posterior is kept, and the verifier is asked no sooner than it would have been."""
+    """The highest posterior is kept, and the next verification comes no sooner."""
     second_stage = SecondStage(Scores(0.0, 0.0, 0.0), AudioHistory(1))
     second_stage.begin(0)
     assert second_stage.score(0, 0.952574) == pytest.approx(0.731059, rel=1e-5)
     second_stage.begin(160)
     assert second_stage.score(160, 0.5) is None
     assert second_stage.score(2_560, 0.5) == pytest.approx(0.731059, rel=1e-5)
-    second_stage.begin(160_000)  # another word: what was sure before counts no more
+    second_stage.begin(160_000)  # another word: the posterior of the first counts no more
     assert second_stage.score(160_000, 0.5) == 0.5
 
 
@@ -404,7 +367,7 @@ def test_the_embedding_sees_76_frames_and_makes_one_each_8() -> None:
     assert SPAN_SAMPLES == (155 * 160) + 512  # samples: 156 frames make 11 embeddings, and those 2 answers
 
 
-def test_the_surest_of_two_answers_and_the_mean_of_the_heads_count() -> None:
+def test_the_larger_of_two_scores_and_the_mean_of_the_heads_count() -> None:
     verifier = Verifier(weights())
     audio = noise(SPAN_SAMPLES / SAMPLE_RATE)
     odds = verifier.odds(verifier.embeddings(verifier.mels(levelled(audio))))
