@@ -156,7 +156,7 @@ CROSSED = {
     "alpha above 1": ("distill --teacher teacher --data tree --out m.pt --alpha 7", "0<=x<=1"),
     "a kernel longer than a scene": (
         "distill --teacher teacher --data tree --out m.pt --kernel 5 300",
-        "leave 0 steps in a scene",
+        "leave 0 steps in an example",
     ),
     "too many parameters": (
         "distill --teacher teacher --data tree --out m.pt --hidden 1000 --channels 1000",
