@@ -200,7 +200,11 @@ class Daemon:
 
     def wait_for_line(self, wanted: str) -> None:
         """Until standard error contains `wanted`."""
-        wait_for(wanted, lambda: wanted in Path(self._errors.name).read_text())
+        wait_for(wanted, lambda: wanted in self.log())
+
+    def log(self) -> str:
+        """What it has written to standard error so far."""
+        return Path(self._errors.name).read_text()
 
     def event(self) -> dict[str, Any]:
         """The next trigger."""
