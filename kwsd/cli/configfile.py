@@ -89,6 +89,8 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
             option.type_cast_value(click.Context(command), value)
         except click.BadParameter as error:
             raise UsageError(f"{path}: {key}: {error.message}") from error
+        if str(option.name) in values:
+            raise UsageError(f"{path}: {key} is set twice, once by its old name; remove one of them")
         values[str(option.name)] = value
     return values
 

@@ -54,7 +54,7 @@ def command(
 ) -> None:
     """Several FILEs are heard as one, joined in order.
 
-    `verified` is the posterior of both stages, where the model has a verifier and a candidate had it asked.
+    `verified` is the posterior of both stages, at the steps where the second stage ran.
     """
     from kwsd.audio.file import FileSource
     from kwsd.pcm import SAMPLE_RATE

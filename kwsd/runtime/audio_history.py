@@ -6,7 +6,7 @@ import numpy as np
 
 from kwsd.pcm import SAMPLE_RATE, Samples
 
-BLOCK_SAMPLES = SAMPLE_RATE  # 1 s: `before` reaches back at most this far behind the last sample
+BLOCK_SAMPLES = SAMPLE_RATE  # 1 s: samples that are added at a time, at most
 
 
 class AudioHistory:
@@ -27,7 +27,7 @@ class AudioHistory:
         self._end = position
 
     def push(self, samples: Samples) -> None:
-        """Add samples, BLOCK_SAMPLES at most, and forget those that `before` cannot be asked for any more."""
+        """Add samples, at most BLOCK_SAMPLES, and forget those that `before` can no longer reach."""
         self._chunks.append(samples.copy())
         self._held += len(samples)
         self._end += len(samples)
@@ -35,7 +35,7 @@ class AudioHistory:
             self._held -= len(self._chunks.popleft())
 
     def before(self, position: int) -> Samples:
-        """The `length` samples before this position, which lies in the last BLOCK_SAMPLES."""
+        """The `length` samples before this position, which is at most BLOCK_SAMPLES before the end."""
         joined = np.concatenate((np.zeros(self.length, np.float32), *self._chunks))
         end = len(joined) - (self._end - position)
         return joined[end - self.length : end]

@@ -63,6 +63,12 @@ def test_the_old_name_of_an_option_still_works_with_one_line(file: Path, tmp_pat
         found = json.loads(done.stdout)
         assert found["candidate-threshold"] == {"value": 0.4, "from": origin}
         assert "gate" not in found
+    file.write_text("gate = 0.4\ncandidate-threshold = 0.3\n")
+    done = run("config", home=tmp_path)
+    assert done.returncode == 2
+    assert (
+        f"{file}: candidate-threshold is set twice, once by its old name; remove one of them" in done.stderr
+    )
 
 
 @pytest.mark.usefixtures("file")
