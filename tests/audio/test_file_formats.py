@@ -91,11 +91,11 @@ def mp3(xing: bool, seconds: float = 2.0) -> bytes:
 # a file, the number of times that the tones are heard in it, and what is said of it
 WAVS = {
     "length 0": (wav(DATA, 0), 1, ""),
-    "half the length": (wav(DATA, len(DATA) // 2), 1, "its header says 1.0 s and 2.0 s are there"),
+    "half the length": (wav(DATA, len(DATA) // 2), 1, "its header says 1.0 s, but there are 2.0 s"),
     "length of ffmpeg": (wav(DATA, 2**32 - 1), 1, ""),
     "length of SoX": (wav(DATA, 0x7FFFF000), 1, ""),
     "length of arecord": (wav(DATA, 2**31), 1, ""),
-    "cut short": (wav(DATA, 2 * len(DATA)), 1, "is cut short: 2.0 of 4.0 s are there; get it again"),
+    "cut short": (wav(DATA, 2 * len(DATA)), 1, "is truncated: it has 2.0 of 4.0 s; get it again"),
     "no audio": (wav(b"", 0), 0, "holds no audio"),
     "no audio, but a name": (wav(b"", 0, after=chunk(b"LIST", b"INFO")), 0, "holds no audio"),
     "header only": (wav(b"", len(DATA)), 0, "holds no audio"),
@@ -107,7 +107,7 @@ WAVS = {
     "an odd chunk before, unpadded": (wav(DATA, len(DATA), before=chunk(b"JUNK", bytes(27))[:-1]), 1, ""),
     "RF64": (rf64(DATA, len(DATA)), 1, ""),
     "RF64, length 0": (rf64(DATA, 0), 1, ""),
-    "RF64, cut short": (rf64(DATA, 2 * len(DATA)), 1, "is cut short: 2.0 of 4.0 s are there"),
+    "RF64, cut short": (rf64(DATA, 2 * len(DATA)), 1, "is truncated: it has 2.0 of 4.0 s"),
     "BW64": (rf64(DATA, len(DATA), b"BW64"), 1, ""),
     "joined": (2 * wav(DATA, len(DATA)), 2, ""),
     "joined behind a name": (2 * wav(DATA, len(DATA), after=chunk(b"LIST", b"INFO")), 2, ""),
@@ -192,7 +192,7 @@ def test_an_mp3_that_is_cut_or_damaged_is_heard_and_said(
     (tmp_path / "damaged.mp3").write_bytes(whole[:third] + noise + whole[third + 1000 :])
     for name in ("cut.mp3", "damaged.mp3"):
         samples, (said,) = hear(tmp_path / name)
-        assert f"{name}' is cut short: {len(samples) / SAMPLE_RATE:.1f} of 8.1 s are there" in said
+        assert f"{name}' is truncated: it has {len(samples) / SAMPLE_RATE:.1f} of 8.1 s" in said
         assert len(samples) > 4 * SAMPLE_RATE
     assert pitches(samples[-32_000:]) == [880, 880]
     assert capfd.readouterr().err == ""  # libmpg123 complains of each damaged frame
@@ -235,7 +235,7 @@ def test_a_file_that_says_where_it_ends_and_is_cut_off_is_heard_and_said(tmp_pat
     (tmp_path / "cut").write_bytes(sized(name)[:-32_000])
     samples, (said,) = hear(tmp_path / "cut")
     assert len(samples) == pytest.approx(SAMPLE_RATE, abs=8)
-    assert said.endswith("cut': it is cut off; what is there is heard")
+    assert said.endswith("cut': it is truncated; the rest of it is read")
 
 
 def test_what_is_behind_the_end_of_a_file_is_said(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_what_is_behind_the_end_of_a_file_is_said(tmp_path: Path) -> None:
     )
     samples, (said,) = hear(tmp_path / "less.au")
     assert len(samples) == SAMPLE_RATE
-    assert said.endswith("less.au': 96,000 bytes behind the end that its header gives are not heard")
+    assert said.endswith("less.au': 96,000 bytes after the end according to its header are not read")
 
 
 @pytest.mark.parametrize(("name", "length"), [("W64", b"\xff" * 7 + b"\x7f"), ("RIFX", bytes(4))])
@@ -261,7 +261,7 @@ def test_a_file_whose_writer_did_not_know_its_length_is_heard(
 
 
 @pytest.mark.parametrize(
-    ("claimed", "says"), [(0, ""), (16_000, "its header says 1.0 s and 2.0 s are there")]
+    ("claimed", "says"), [(0, ""), (16_000, "its header says 1.0 s, but there are 2.0 s")]
 )
 def test_a_flac_is_heard_beyond_the_length_that_it_gives(tmp_path: Path, claimed: int, says: str) -> None:
     content = bytearray(encoded(tones(), "FLAC"))
@@ -303,7 +303,7 @@ def test_a_joined_file_with_a_damaged_part_is_heard_and_said(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("block", [1, 3, 1 << 20])
 def test_find_sees_every_place(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr("kwsd.audio.formats.joined.BLOCK", block)
+    monkeypatch.setattr("kwsd.audio.formats.joined.BLOCK_BYTES", block)
     file = io.BytesIO(b"ab..abcab" + b"ab")
     assert list(find(file, b"ab", 4)) == [(0, b"ab.."), (4, b"abca"), (7, b"abab"), (9, b"ab")]
 
@@ -397,7 +397,7 @@ def test_what_ffmpeg_does_not_hear_is_said(tmp_path: Path) -> None:
     samples, (said,) = hear(tmp_path / "cut.m4a")
     assert 0 < len(samples) < 30_000
     assert (
-        f"cut.m4a' is heard to {len(samples) / SAMPLE_RATE:.1f} s, perhaps not to its end: ffmpeg says: "
+        f"cut.m4a' was read up to {len(samples) / SAMPLE_RATE:.1f} s, perhaps not to its end: ffmpeg says: "
         in said
     )
     whole = convert(tmp_path / "it.m4a")  # what it holds is told at its end
@@ -477,7 +477,7 @@ def test_an_ogg_file_that_is_cut_off_says_so(tmp_path: Path, subtype: str) -> No
     (tmp_path / "it.ogg").write_bytes(whole[: len(whole) * 2 // 3])
     samples, said = hear(tmp_path / "it.ogg")
     assert 16 * SAMPLE_RATE < len(samples) < 30 * SAMPLE_RATE
-    assert said == [f"{str(tmp_path / 'it.ogg')!r}: it is cut off; what is there is heard"]
+    assert said == [f"{str(tmp_path / 'it.ogg')!r}: it is truncated; the rest of it is read"]
 
 
 @needs_ffmpeg

@@ -1,1 +1,1 @@
-"""Audio files: what kind they are, how long in truth, and a reader for each."""
+"""Audio file formats: how to recognize them, how long a file really is, and readers."""

@@ -1,4 +1,4 @@
-"""Audio files that libsndfile does not read (M4A, WebM, AMR), through `ffmpeg` where it is installed."""
+"""Reads audio files that libsndfile cannot read (M4A, WebM, AMR) with `ffmpeg`, if that is installed."""
 
 import re
 import shutil
@@ -16,35 +16,35 @@ from kwsd.audio.formats.wav import parse_form
 from kwsd.errors import AudioError, one_line
 from kwsd.pcm import Samples
 
-# The formats that ffmpeg may take a file for: no playlist, whose lines name other files, and none without a
-# magic number (MP3, AAC), which are found in any noise: they are tried where kwsd finds them.
+# The formats that ffmpeg may use. Playlists are excluded, because they name other files. So are formats
+# without a magic number (MP3, AAC), which ffmpeg would find in any noise: kwsd adds one that it recognizes.
 FORMATS = (
     "ac3,aiff,amr,ape,asf,ast,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,iff,matroska,mov,mpc,mpc8,mpeg,mpegts,nut,"
     "ogg,oma,rm,tak,tta,voc,w64,wav,wv"
 )
-BY_FRAMES = {"MP3": "mp3", "AAC": "aac"}  # kinds, as `kind_of` calls them, and ffmpeg's names
-BLOCK = 0.25  # seconds read at a time
+FRAMED_FORMATS = {"MP3": "mp3", "AAC": "aac"}  # by their kind (see `kind_of`)
+BLOCK_SECONDS = 0.25  # of audio read at a time
 INSTALL = {"darwin": "brew install ffmpeg", "win32": "winget install ffmpeg"}.get(
     sys.platform, "sudo apt install ffmpeg"
 )
-SAID = 1000  # characters of what ffmpeg says, at most
+MAX_MESSAGE = 1000  # characters kept of the error messages of ffmpeg
 
 
 def ffmpeg() -> str | None:
-    """The path of the program, if it is installed."""
+    """The path of ffmpeg; None if it is not installed."""
     return shutil.which("ffmpeg")
 
 
 class FFmpegReader:
-    """The frames of a file's first audio stream."""
+    """Reads the first audio stream of a file."""
 
     def __init__(self, program: str, path: Path, name: str, kind: str | None) -> None:
-        """name: what the file is called in errors. kind: of file, by `kind_of`.
+        """program: path of ffmpeg. name: of the file, for errors. kind: of the file, from `kind_of`.
 
-        Raises AudioError where there is no audio to be had.
+        Raises AudioError if ffmpeg finds no audio.
         """
         self.name = name
-        formats = ",".join(filter(None, (FORMATS, BY_FRAMES.get(kind or ""))))
+        formats = ",".join(filter(None, (FORMATS, FRAMED_FORMATS.get(kind or ""))))
         command = [program, "-nostdin", "-hide_banner", "-loglevel", "error"]
         command += ["-protocol_whitelist", "file", "-format_whitelist", formats, "-i", "file:" + str(path)]
         command += ["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-bitexact", "pipe:1"]
@@ -57,9 +57,11 @@ class FFmpegReader:
         assert self._process.stdout
         assert self._process.stderr
         self._output = self._process.stdout
-        self._said = ""
-        self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
-        self._listener.start()
+        self._messages = ""  # error messages of ffmpeg
+        self._stderr_reader = threading.Thread(
+            target=self._read_messages, args=(self._process.stderr,), daemon=True
+        )
+        self._stderr_reader.start()
         try:
             self.rate, self.channels = self._form()
         except BaseException:
@@ -67,18 +69,18 @@ class FFmpegReader:
             raise
 
     def __iter__(self) -> Iterator[tuple[int, Samples]]:
-        """Rate (Hz) and frames, shape (n, channels). Raises AudioError where ffmpeg did not hear the end."""
+        """Rate (Hz) and frames, shape (n, channels). Raises AudioError if ffmpeg did not reach the end."""
         size = 4 * self.channels
         heard = 0.0
-        while data := self._output.read(round(BLOCK * self.rate) * size):
+        while data := self._output.read(round(BLOCK_SECONDS * self.rate) * size):
             frames = np.frombuffer(data[: len(data) // size * size], "<f4").reshape(-1, self.channels)
             heard += len(frames) / self.rate
             yield self.rate, frames
         self._process.wait()
-        self._listener.join()
-        if self._process.returncode or self._said:
+        self._stderr_reader.join()
+        if self._process.returncode or self._messages:
             raise AudioError(
-                f"{self.name!r} is heard to {heard:,.1f} s, perhaps not to its end: {self._reason()}"
+                f"{self.name!r} was read up to {heard:,.1f} s, perhaps not to its end: {self._reason()}"
             )
         if not heard:
             raise AudioError(f"{self.name!r} holds no audio: record it again")
@@ -86,11 +88,11 @@ class FFmpegReader:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._listener.join()
+        self._stderr_reader.join()
         self._output.close()
 
     def _form(self) -> tuple[int, int]:
-        """Rate and channels, from the WAV header that ffmpeg writes before the audio."""
+        """Read the WAV header that ffmpeg writes. Returns rate (Hz) and number of channels."""
         self._output.read(12)
         rate = channels = 0
         while len(head := self._output.read(8)) == 8:
@@ -102,21 +104,21 @@ class FFmpegReader:
                 form = parse_form(chunk)
                 rate, channels = form.rate, form.channels
         self._process.wait()
-        self._listener.join()
-        if "matches no streams" in self._said:
+        self._stderr_reader.join()
+        if "matches no streams" in self._messages:
             raise AudioError(f"{self.name!r} holds no audio: record it again")
         raise AudioError(f"cannot read {self.name!r} as audio: {self._reason()}")
 
-    def _listen(self, errors: IO[bytes]) -> None:
-        """Take what ffmpeg says, so that it never waits for it to be taken."""
+    def _read_messages(self, errors: IO[bytes]) -> None:
+        """Read the error messages of ffmpeg, so that it is never blocked by a full pipe."""
         for line in errors:
-            if len(self._said) < SAID:
-                self._said += line.decode(errors="replace")
+            if len(self._messages) < MAX_MESSAGE:
+                self._messages += line.decode(errors="replace")
         errors.close()
 
     def _reason(self) -> str:
-        """The first thing that ffmpeg said, or how it ended."""
-        first = next(iter(self._said.splitlines()), "")
+        """The first error message of ffmpeg, or its exit code if there is none."""
+        first = next(iter(self._messages.splitlines()), "")
         if not first:
             return f"ffmpeg ended with exit code {self._process.returncode}"
         said = re.sub(r"^\[.*? @ 0x\w+\] ", "", first.replace(f"file:{self.name}: ", ""))

@@ -1,8 +1,8 @@
-"""What kind of audio file some bytes begin, by its magic number."""
+"""Recognizes the kind of an audio file from its first bytes (magic numbers)."""
 
 from kwsd.audio.formats.mp3 import parse_frame
 
-MAGIC = (  # kind, where its number is, and the number
+MAGIC = (  # kind, offset of its magic number, and the number
     ("FLAC", 0, b"fLaC"),
     ("Ogg", 0, b"OggS"),
     ("WAV", 0, b"RIFX"),
@@ -37,13 +37,14 @@ MAGIC = (  # kind, where its number is, and the number
     ("MPEG", 0, b"\x00\x00\x01\xba"),
 )
 AC3_BITRATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
-TS_PACKET = 188  # bytes; each begins with a G
+TS_PACKET = 188  # bytes of a packet in an MPEG transport stream, which starts with the byte "G"
 
 
 def kind_of(head: bytes) -> str | None:
-    """The kind of audio file that begins with these bytes; None for raw audio, and for what is not known.
+    """The kind of an audio file that starts with these bytes; None for raw audio and unknown kinds.
 
-    What has no magic number (MP3, AAC, AC-3, MPEG-TS) is known by two frames in a row: up to 8 kB.
+    Kinds without a magic number (MP3, AAC, AC-3, MPEG-TS) are recognized by consecutive frames, for which up
+    to 8 kB are needed.
     """
     for kind, at, number in MAGIC:
         if head.startswith(number, at):
@@ -55,17 +56,17 @@ def kind_of(head: bytes) -> str | None:
 
 
 def is_undecided(head: bytes) -> bool:
-    """Whether more bytes could still show that these begin a file of some kind."""
+    """Whether these bytes are too few to tell whether an audio file starts with them."""
     if head[:1] == b"G" and len(head) <= 2 * TS_PACKET:
         return head[TS_PACKET : TS_PACKET + 1] in (b"G", b"")
     if len(head) < 8 and (head[:1] in (b"", b"\xff", b"\x0b") or head[:2] == bytes(len(head[:2]))):
-        return True  # MP3, AAC, AC-3; the length of a box of MP4
+        return True  # perhaps MP3, AAC or AC-3; zeros: perhaps the box length of MP4
     _, length = _frame(head)
     return len(head) < length + 8 * bool(length) or any(number.startswith(head) for _, _, number in MAGIC)
 
 
 def _frame(head: bytes) -> tuple[str | None, int]:
-    """The kind of frame that these bytes begin, and its length in bytes."""
+    """The kind of the frame that starts with these bytes, and its length in bytes; None, 0 if none does."""
     if frame := parse_frame(head):
         return "MP3", frame.length
     if len(head) < 6:

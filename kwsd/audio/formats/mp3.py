@@ -1,7 +1,7 @@
-"""MP3 streams: a row of frames without a header, so libsndfile guesses a stream's length by its first frame.
+"""Finds the length of MP3 streams, which consist of frames without a common header.
 
-The frames are counted here, at about half a second for three hours. A "Xing" tag in the first frame says how
-many there are, and libsndfile believes it: it is hidden where it is wrong.
+libsndfile estimates the length from the first frame, or trusts the number of frames in its "Xing" tag. Here
+the frames are counted, which takes half a second for three hours of audio, and a wrong Xing tag is hidden.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from typing import BinaryIO
 
 from kwsd.audio.formats.part import Part
 
-LEAD = 1 << 13  # bytes before the first frame, at most: a radio's capture begins within one
-ROW = 3  # frames one after the other that are no accident
-PEEK = 64  # bytes of a frame that are looked at: its header and its Xing tag
+MAX_LEAD = 1 << 13  # bytes before the first frame: a radio recording starts in the middle of one
+MIN_FRAMES = 3  # consecutive frames that are not a coincidence
+PEEK_BYTES = 64  # read of each frame, for its header and its Xing tag
 
-V1, V2, V25 = 3, 2, 0  # versions, as a frame's header has them
+V1, V2, V25 = 3, 2, 0  # versions as coded in the frame header
 RATES = {V1: (44_100, 48_000, 32_000), V2: (22_050, 24_000, 16_000), V25: (11_025, 12_000, 8_000)}  # Hz
-BITRATES = {  # kbit/s, by version 1 or not, and layer
+BITRATES = {  # kbit/s, by whether it is version 1, and layer
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
     (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -28,7 +28,7 @@ BITRATES = {  # kbit/s, by version 1 or not, and layer
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame's header. kind: what all frames of a stream have alike."""
+    """The header of a frame. All frames of a stream have the same kind."""
 
     kind: tuple[int, int, int, bool]  # version, layer, rate in Hz, mono
     length: int  # bytes
@@ -36,7 +36,7 @@ class Frame:
 
 
 def parse_frame(head: bytes) -> Frame | None:
-    """The frame that begins with these bytes, or None where none does."""
+    """The frame that starts with these bytes; None if none does."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer, rate, bitrate = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3), head[2] >> 2 & 3, head[2] >> 4
@@ -51,7 +51,7 @@ def parse_frame(head: bytes) -> Frame | None:
 
 
 def tag_length(head: bytes) -> int:
-    """Bytes of the tag (ID3, APE) that begins with these ten or more; 0 where none does."""
+    """Bytes of the ID3 or APE tag that starts with these ten or more bytes; 0 if none does."""
     if head[:3] == b"ID3" and len(head) >= 10:
         size = 0
         for byte in head[6:10]:
@@ -63,12 +63,12 @@ def tag_length(head: bytes) -> int:
 
 
 def first_frame(file: BinaryIO, size: int) -> int | None:
-    """Where the first frame of an MP3 is, behind its tags; None where the file is no MP3."""
+    """Offset of the first frame of an MP3, after its tags; None if the file is not an MP3."""
     at = 0
     while length := tag_length(_peek(file, at)):
         at += length
     return next(
-        (place for place in range(at, min(at + LEAD, size - 3)) if _in_a_row(file, place, size)), None
+        (place for place in range(at, min(at + MAX_LEAD, size - 3)) if _has_frames(file, place, size)), None
     )
 
 
@@ -76,7 +76,7 @@ def mp3_parts(file: BinaryIO, size: int) -> list[Part]:
     """The streams in an MP3 file, without the tags between them; a joined file has several."""
     streams: list[_Stream] = []
     at: int | None = first_frame(file, size)
-    fresh = True  # the next frame begins a stream
+    fresh = True  # whether the next frame starts a stream
     while at is not None and at < size:
         head = _peek(file, at)
         if length := tag_length(head):
@@ -86,14 +86,14 @@ def mp3_parts(file: BinaryIO, size: int) -> list[Part]:
         if frame is None:
             at, fresh = _resync(file, at, size), True
             continue
-        if at + frame.length > size:  # cut off within it
+        if at + frame.length > size:  # the file ends within this frame
             break
         if fresh or frame.kind != streams[-1].first.kind or _xing(head, frame):
             streams.append(_Stream(at, frame, head))
         at, fresh = at + frame.length, False
         streams[-1].stop = at
         streams[-1].count += 1
-    missing = 0.0  # seconds that the last Xing frame claims, less those there since
+    missing = 0.0  # seconds that the last Xing tag announced and that have not followed
     parts = []
     for stream, following in zip_longest(streams, streams[1:]):
         missing = (stream.claimed if stream.xing else missing) - stream.seconds
@@ -103,7 +103,7 @@ def mp3_parts(file: BinaryIO, size: int) -> list[Part]:
 
 
 class _Stream:
-    """Frames one after the other. xing: where in the first frame its Xing tag is; 0 where it has none."""
+    """Consecutive frames. xing: offset of the Xing tag in the first frame; 0 if it has none."""
 
     def __init__(self, start: int, first: Frame, head: bytes) -> None:
         self.start, self.first, self.stop = start, first, start
@@ -113,19 +113,19 @@ class _Stream:
 
     @property
     def seconds(self) -> float:
-        """Of audio that is there."""
+        """Length of the audio in the file."""
         return self._seconds(self.count - bool(self.xing))
 
     @property
     def claimed(self) -> float:
-        """Seconds that its Xing tag says."""
+        """Length in seconds that the Xing tag announces."""
         frames, _ = self._xing_fields()
         return self.seconds if frames is None else self._seconds(frames)
 
     def part(self, file: BinaryIO, missing: float) -> Part:
-        """What libsndfile is to read: with the Xing tag where that is right, without it where it is not.
+        """The part for libsndfile, without the Xing tag if that is wrong.
 
-        missing: seconds that should follow and do not.
+        missing: seconds of audio that were announced but are not in the file.
         """
         size = self.stop - self.start
         if not self.xing:
@@ -142,7 +142,7 @@ class _Stream:
         return frames * self.first.samples / self.first.kind[2]
 
     def _xing_fields(self) -> tuple[int | None, int | None]:
-        """Frames behind the first and bytes in all, as the Xing tag says, where it does."""
+        """Numbers in the Xing tag: frames after the first one, and bytes; None for a missing field."""
         fields = self._head[self.xing + 4 :] if self.xing else bytes(4)
         numbers = [int.from_bytes(fields[at : at + 4], "big") for at in (4, 8)]
         frames = numbers.pop(0) if fields[3] & 1 else None
@@ -150,7 +150,7 @@ class _Stream:
 
 
 def _xing(head: bytes, frame: Frame) -> int:
-    """Where in a frame its Xing tag is; 0 where it has none."""
+    """Offset of the Xing tag in a frame; 0 if it has none."""
     version, layer, _, mono = frame.kind
     at = 4 + ((17 if mono else 32) if version == V1 else (9 if mono else 17))
     return at if layer == 3 and head[at : at + 4] in (b"Xing", b"Info") else 0
@@ -158,13 +158,13 @@ def _xing(head: bytes, frame: Frame) -> int:
 
 def _peek(file: BinaryIO, at: int) -> bytes:
     file.seek(at)
-    return file.read(PEEK)
+    return file.read(PEEK_BYTES)
 
 
-def _in_a_row(file: BinaryIO, at: int, size: int) -> bool:
-    """Whether frames of one kind follow each other from here on, until the file's end if that is near."""
+def _has_frames(file: BinaryIO, at: int, size: int) -> bool:
+    """Whether MIN_FRAMES frames of one kind start here, or fewer up to the end of the file."""
     kind = None
-    for number in range(ROW):
+    for number in range(MIN_FRAMES):
         if number and at == size:
             return True
         frame = parse_frame(_peek(file, at))
@@ -175,13 +175,13 @@ def _in_a_row(file: BinaryIO, at: int, size: int) -> bool:
 
 
 def _resync(file: BinaryIO, at: int, size: int) -> int | None:
-    """Where frames, or a tag, begin again."""
+    """The next offset at which frames or a tag start; None if there is none."""
     while at < size:
         file.seek(at)
         block = file.read(1 << 16)
         for place, byte in enumerate(block):
             tagged = block.startswith((b"ID3", b"TAG", b"APETAGEX"), place)
-            if tagged or (byte == 0xFF and _in_a_row(file, at + place, size)):
+            if tagged or (byte == 0xFF and _has_frames(file, at + place, size)):
                 return at + place
         at += len(block)
     return None

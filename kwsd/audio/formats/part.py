@@ -1,29 +1,30 @@
-"""A part of a file, read as a file of its own."""
+"""Lets libsndfile read a part of a file as if it were a separate file."""
 
 import io
 import os
 from dataclasses import dataclass
 from typing import BinaryIO
 
-ENDLESS = 1 << 50  # bytes
+ENDLESS_SIZE = 1 << 50  # bytes that an endless part claims to have
 
 
 @dataclass(frozen=True)
 class Part:
-    """Bytes `start` to `stop` of a file, behind a `head` of other bytes: one stream under one header."""
+    """One stream: the bytes `start` to `stop` of a file, after a `head` that replaces its header."""
 
     start: int
     stop: int
     head: bytes = b""
-    endless: bool = False  # it is to look as if it had no end: by its size an MP3's length would be guessed
-    seconds: float | None = None  # of audio that should be there, where the header that is read does not say
-    remark: str = ""  # what a person should know of it
+    endless: bool = False  # hide its size, from which libsndfile would estimate the length of an MP3
+    seconds: float | None = None  # announced length, if the header that libsndfile reads does not contain it
+    remark: str = ""  # for the user
 
 
 class PartFile(io.RawIOBase):
-    """A part, to be read from beginning to end by libsndfile.
+    """A file object for libsndfile that contains one part.
 
-    An error of reading looks like its end there, and is kept: an exception would be lost in the callback.
+    An error while reading looks like the end of the file and is stored in `error`, because libsndfile calls
+    `read` from C, where an exception would be lost.
     """
 
     def __init__(self, file: BinaryIO, part: Part) -> None:
@@ -42,13 +43,13 @@ class PartFile(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        end = ENDLESS if self._part.endless else self._size
+        end = ENDLESS_SIZE if self._part.endless else self._size
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: end}[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        if self._part.endless and self._at > self._size:  # an MP3's decoder looks for a tag there
+        if self._part.endless and self._at > self._size:  # the MP3 decoder looks for a tag there
             return bytes(size)
         stop = self._size if size < 0 else min(self._size, self._at + size)
         head = self._part.head[self._at : stop]

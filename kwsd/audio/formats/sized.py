@@ -1,6 +1,6 @@
-"""Files whose header says where they end: AIFF, AU, CAF, W64, big-endian WAV; and FLACs, how long they are.
+"""Formats whose header contains their length: AIFF, AU, CAF, W64, big-endian WAV and FLAC.
 
-libsndfile believes the header. Where more is there, or less, a line says so; joined files are cut apart.
+libsndfile trusts the header. If the file is longer or shorter, a remark tells so; joined files are split.
 """
 
 import struct
@@ -8,109 +8,110 @@ from typing import BinaryIO
 
 from kwsd.audio.formats.part import Part
 
-SCRAPS = 4096  # bytes behind a file's end that may be anything
-ENDLESS = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # what a writer puts in the place of a length that it does not know
-UNKNOWN = 1 << 62  # or more, in a W64
-CUT_OFF = "it is cut off; what is there is heard"
+MAX_TRAILER = 4096  # bytes after the end of the audio file that are ignored
+UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # written in place of an unknown length
+W64_UNKNOWN = 1 << 62  # the same in a W64, or any larger number
+TRUNCATED = "it is truncated; the rest of it is read"
 W64_RIFF = b"riff\x2e\x91\xcf\x11"
 W64_DATA = b"data\xf3\xac\xd3\x11"
-W64_HEAD = 24  # bytes of a chunk's GUID and length
-HEADER = 1 << 16  # bytes in which a W64's audio begins
-INFO = 42  # bytes of a FLAC's name and first block, which ends with a checksum
-CAF_EDITS = 4  # bytes of a CAF's data chunk before its audio
-FRAMES = slice(21, 26)  # where the block says how many frames there are, in 36 bits
+W64_CHUNK_HEAD = 24  # bytes of the GUID and length of a chunk
+HEADER_BYTES = 1 << 16  # within which the audio of these files starts
+FLAC_HEAD = 42  # bytes of the magic number and the first metadata block of a FLAC
+FLAC_FRAMES = slice(21, 26)  # of them, with the number of frames in the last 36 bits
+CAF_EDIT_COUNT = 4  # bytes of the data chunk of a CAF before its audio
 
 
 def sized_parts(file: BinaryIO, size: int) -> list[Part]:
-    """The files in one of `size` bytes, one after the other: one, unless they were joined."""
+    """The files that were joined into this file of `size` bytes; one if it was not joined."""
     parts = []
     start = 0
     while True:
         file.seek(start)
         head = file.read(20)
         end = _end(file, head, start)
-        if end is not None and start < end < size and _begins_alike(file, head, end):
+        if end is not None and start < end < size and _starts_alike(file, head, end):
             parts.append(Part(start, end))
             start = end
             continue
         header = _header(file, start, size)
         remark = ""
-        if end is not None and end > size + 1:  # the last chunk may lack its padding
-            remark = CUT_OFF
-        elif end is not None and end < size - SCRAPS and not header:
-            remark = f"{size - end:,} bytes behind the end that its header gives are not heard"
+        if end is not None and end > size + 1:  # the padding of the last chunk may be missing
+            remark = TRUNCATED
+        elif end is not None and end < size - MAX_TRAILER and not header:
+            remark = f"{size - end:,} bytes after the end according to its header are not read"
         return [*parts, Part(start + len(header), size, header, remark=remark)]
 
 
 def flac_part(file: BinaryIO, part: Part) -> Part:
-    """A FLAC under a header that gives no length: libsndfile would not read beyond it."""
+    """A FLAC with a header without a length, because libsndfile would not read beyond that."""
     file.seek(part.start)
-    head = bytearray(file.read(INFO))
-    if len(head) < INFO or head[:4] != b"fLaC":
+    head = bytearray(file.read(FLAC_HEAD))
+    if len(head) < FLAC_HEAD or head[:4] != b"fLaC":
         return part
     rate = int.from_bytes(head[18:21], "big") >> 4
-    frames = int.from_bytes(head[FRAMES], "big") & (1 << 36) - 1
+    frames = int.from_bytes(head[FLAC_FRAMES], "big") & (1 << 36) - 1
     if not rate or not frames:
         return part
-    head[FRAMES] = bytes([head[21] & 0xF0]) + bytes(4)
-    return Part(part.start + INFO, part.stop, bytes(head), seconds=frames / rate, remark=part.remark)
+    head[FLAC_FRAMES] = bytes([head[21] & 0xF0]) + bytes(4)
+    return Part(part.start + FLAC_HEAD, part.stop, bytes(head), seconds=frames / rate, remark=part.remark)
 
 
 def _end(file: BinaryIO, head: bytes, start: int) -> int | None:
-    """Where the file that begins with `head` ends, as that says; None where it does not."""
+    """Offset where the file that starts with `head` ends according to its header; None if that is unknown."""
     if len(head) < 20:
         return None
     if (head[:4], head[8:12]) in ((b"FORM", b"AIFF"), (b"FORM", b"AIFC"), (b"RIFX", b"WAVE")):
         (length,) = struct.unpack_from(">I", head, 4)
-        return None if length in ENDLESS else int(start + 8 + length + length % 2)
+        return None if length in UNKNOWN_LENGTHS else int(start + 8 + length + length % 2)
     if head[:4] == b".snd":
         begin, length = struct.unpack_from(">II", head, 4)
-        return None if length in ENDLESS else int(start + begin + length)
+        return None if length in UNKNOWN_LENGTHS else int(start + begin + length)
     if head[:8] == W64_RIFF:
         file.seek(start + 16)
         (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
-        return start + length if 0 < length < UNKNOWN else None
+        return start + length if 0 < length < W64_UNKNOWN else None
     if head[:4] == b"caff":
         return _caf_end(file, start + 8)
     return None
 
 
 def _caf_end(file: BinaryIO, at: int) -> int | None:
-    """Where the chunks end of which the first is at this place."""
+    """Offset where the chunks end, of which the first is at offset `at`; None if that is unknown."""
     while True:
         file.seek(at)
         chunk = file.read(12)
         if len(chunk) < 12 or not chunk[:4].isascii() or chunk[:4] == b"caff":
             return at
         tag, length = struct.unpack(">4sq", chunk)
-        if length < 0 or (tag == b"data" and length <= CAF_EDITS):  # audio to the end of the file
+        reaches_file_end = length < 0 or (tag == b"data" and length <= CAF_EDIT_COUNT)
+        if reaches_file_end:
             return None
         at += 12 + length
 
 
-def _begins_alike(file: BinaryIO, head: bytes, at: int) -> bool:
+def _starts_alike(file: BinaryIO, head: bytes, at: int) -> bool:
     file.seek(at)
     return file.read(4) == head[:4]
 
 
 def _header(file: BinaryIO, start: int, size: int) -> bytes:
-    """The header that a W64, RIFX or CAF should have that gives no length, or one that is too large.
+    """The corrected header of a W64, RIFX or CAF whose length is unknown or too large.
 
-    Empty where the header is right, and for other files.
+    Empty if the header is correct, and for other files.
     """
     file.seek(start)
-    head = bytearray(file.read(min(HEADER, size - start)))
+    head = bytearray(file.read(min(HEADER_BYTES, size - start)))
     if head.startswith(W64_RIFF):
         at = head.find(W64_DATA)
-        body = at + W64_HEAD
-        if at >= 0 and body <= len(head) and struct.unpack_from("<Q", head, at + 16)[0] >= UNKNOWN:
+        body = at + W64_CHUNK_HEAD
+        if at >= 0 and body <= len(head) and struct.unpack_from("<Q", head, at + 16)[0] >= W64_UNKNOWN:
             struct.pack_into("<Q", head, 16, size - start)
             struct.pack_into("<Q", head, at + 16, size - start - at)
             return bytes(head[:body])
     if head.startswith(b"RIFX"):
         at = head.find(b"data")
         body = at + 8
-        if at >= 0 and body <= len(head) and struct.unpack_from(">I", head, at + 4)[0] in ENDLESS:
+        if at >= 0 and body <= len(head) and struct.unpack_from(">I", head, at + 4)[0] in UNKNOWN_LENGTHS:
             struct.pack_into(">I", head, 4, size - start - 8)
             struct.pack_into(">I", head, at + 4, size - start - body)
             return bytes(head[:body])
@@ -119,7 +120,7 @@ def _header(file: BinaryIO, start: int, size: int) -> bytes:
         body = at + 12
         if at >= 0 and body <= len(head):
             (length,) = struct.unpack_from(">q", head, at + 4)
-            if 0 <= length <= CAF_EDITS or length > size - start - body:
+            if 0 <= length <= CAF_EDIT_COUNT or length > size - start - body:
                 struct.pack_into(">q", head, at + 4, size - start - body)
                 return bytes(head[:body])
     return b""

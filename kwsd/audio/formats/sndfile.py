@@ -1,4 +1,4 @@
-"""Audio files that libsndfile reads: WAV, FLAC, Ogg, MP3, AIFF and others."""
+"""Reads audio files with libsndfile: WAV, FLAC, Ogg, MP3, AIFF and others."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,29 +11,32 @@ from kwsd.audio.quiet import libraries_silenced
 from kwsd.errors import AudioError
 from kwsd.pcm import Samples
 
-BLOCK = 0.25  # seconds read at a time
-MOST = 1 << 20  # samples of all channels read at a time
-RATES = (1_000, 1_000_000)  # Hz; a header that says any other is damaged
-ENDLESS = 2**62  # frames, or more, that libsndfile claims where nobody knows the end
-SLACK = 0.05  # seconds that an encoder may lose
+BLOCK_SECONDS = 0.25  # of audio read at a time
+MAX_BLOCK_SAMPLES = 1 << 20  # of all channels together
+MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; a header with any other rate is damaged
+UNKNOWN_FRAMES = 2**62  # libsndfile returns this or more if the length is unknown
+TOLERANCE_SECONDS = 0.05  # that an encoder may lose
 
 
 class UnknownFormatError(Exception):
-    """libsndfile does not know the file's format. Its text is libsndfile's reason."""
+    """libsndfile cannot read the format of the file. The text is its reason."""
 
 
-class Forward(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
-    """Read from beginning to end: a seek after each read, as soundfile does it, upsets MP3 and FLAC."""
+class Forward(soundfile.SoundFile):  # type: ignore[misc]  # it has no type hints
+    """Reads without seeking: the seek that soundfile does after each read breaks MP3 and FLAC."""
 
     def seekable(self) -> bool:
         return False
 
 
 class SndfileReader:
-    """The frames of all streams in a file, one after the other."""
+    """Reads all streams of a file, one after the other."""
 
     def __init__(self, path: Path, name: str, warn: Callable[[str], None]) -> None:
-        """name: what the file is called in errors. Raises UnknownFormatError, AudioError, OSError."""
+        """name: of the file, for errors. warn: called with each remark.
+
+        Raises UnknownFormatError, AudioError or OSError.
+        """
         self.name, self._warn = name, warn
         self._file = path.open("rb")
         try:
@@ -43,12 +46,12 @@ class SndfileReader:
             self._file.close()
             raise
         self.channels: int = self._sound.channels
-        self.rate: int = self._sound.samplerate  # Hz; of the first stream, both
+        self.rate: int = self._sound.samplerate  # Hz; of the first stream, like the channels
 
     def __iter__(self) -> Iterator[tuple[int, Samples]]:
         """Rate (Hz) and frames, shape (n, channels).
 
-        Raises AudioError, after all that can be read, where a part of the file is not heard.
+        Raises AudioError after the readable audio if a part of the file cannot be read.
         """
         heard = 0.0  # seconds
         failure = None
@@ -64,12 +67,12 @@ class SndfileReader:
                     heard += len(frames) / rate
                     yield rate, frames
                 claimed = self._claimed(part)
-                if part.seconds is not None and heard > start + claimed + SLACK:
-                    there = f"its header says {claimed:,.1f} s and {heard - start:,.1f} s are there"
-                    self._warn(f"{self.name!r}: {there}: all is heard")
-                if start < heard < start + claimed - SLACK:
-                    there = f"{heard:,.1f} of {start + claimed:,.1f} s are there"
-                    failure = failure or AudioError(f"{self.name!r} is cut short: {there}; get it again")
+                if part.seconds is not None and heard > start + claimed + TOLERANCE_SECONDS:
+                    there = f"its header says {claimed:,.1f} s, but there are {heard - start:,.1f} s"
+                    self._warn(f"{self.name!r}: {there}: all of it is read")
+                if start < heard < start + claimed - TOLERANCE_SECONDS:
+                    there = f"it has {heard:,.1f} of {start + claimed:,.1f} s"
+                    failure = failure or AudioError(f"{self.name!r} is truncated: {there}; get it again")
             except (soundfile.LibsndfileError, UnknownFormatError, OSError) as error:
                 failure = failure or AudioError(
                     f"cannot read {self.name!r} as audio beyond {heard:,.1f} s: {_reason(error)}; "
@@ -82,7 +85,7 @@ class SndfileReader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no audio, as far as libsndfile knows."""
+        """Whether libsndfile finds no audio."""
         return len(self._parts) == 1 and not self._sound.frames
 
     def close(self) -> None:
@@ -99,12 +102,13 @@ class SndfileReader:
                 raise self._part_file.error from error
             raise UnknownFormatError(_reason(error)) from error
         rate = self._sound.samplerate
-        if not RATES[0] <= rate <= RATES[1]:
-            raise AudioError(f"{self.name!r} says it is of {rate:,} Hz, as no audio is: record it again")
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise AudioError(f"{self.name!r} has an invalid sample rate of {rate:,} Hz: record it again")
 
     def _blocks(self) -> Iterator[tuple[int, Samples]]:
+        """Rate and frames of the current stream, in blocks."""
         rate: int = self._sound.samplerate
-        count = min(round(BLOCK * rate), MOST // self._sound.channels)
+        count = min(round(BLOCK_SECONDS * rate), MAX_BLOCK_SAMPLES // self._sound.channels)
         while True:
             with libraries_silenced():
                 frames: Samples = self._sound.read(count, dtype="float32", always_2d=True)
@@ -115,11 +119,11 @@ class SndfileReader:
             yield rate, frames
 
     def _claimed(self, part: Part) -> float:
-        """Seconds of audio in the part, as its header says."""
+        """Seconds of audio in the part according to its header; 0 if unknown."""
         if part.seconds is not None:
             return part.seconds
         frames: int = self._sound.frames
-        return 0.0 if frames >= ENDLESS else frames / self._sound.samplerate
+        return 0.0 if frames >= UNKNOWN_FRAMES else frames / self._sound.samplerate
 
 
 def _reason(error: Exception) -> str:
