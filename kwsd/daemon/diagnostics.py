@@ -354,7 +354,7 @@ def _version(program: str) -> str:
     try:
         server = Server()
         try:
-            return server.look().program
+            return server.state().program
         finally:
             server.close()
     except NoAnswerError as error:

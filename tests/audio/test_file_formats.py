@@ -434,7 +434,7 @@ def test_the_death_of_ffmpeg_is_said(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     samples, said = hear(tmp_path / "it.m4a")
     np.testing.assert_array_equal(samples, tones(0.5))
-    ended = f"heard to 0.5 s, perhaps not to its end: ffmpeg ended with exit code {code}"
+    ended = f"read up to 0.5 s, perhaps not to its end: ffmpeg ended with exit code {code}"
     assert [ended in line for line in said] == [True] * bool(code)
 
 

@@ -155,7 +155,7 @@ BAD_FILES: dict[str, tuple[Callable[[bytes, bytes], bytes], str, bool]] = {
         True,
     ),
     "0 Hz": (lambda wav, _: patched(wav, RATE_IN_WAV, "<I", 0), "as audio: ", False),
-    "1 Hz": (lambda wav, _: patched(wav, RATE_IN_WAV, "<I", 1), "says it is of 1 Hz", False),
+    "1 Hz": (lambda wav, _: patched(wav, RATE_IN_WAV, "<I", 1), "has an invalid sample rate of 1 Hz", False),
     "2 GHz": (lambda wav, _: patched(wav, RATE_IN_WAV, "<I", 2**31 - 1), "of 2,147,483,647 Hz", False),
     "no channels": (lambda wav, _: patched(wav, CHANNELS_IN_WAV, "<H", 0), "as audio: ", False),
     "65,535 channels": (lambda wav, _: patched(wav, CHANNELS_IN_WAV, "<H", 65_535), "as audio: ", False),
@@ -280,7 +280,7 @@ def test_no_library_to_record_with_is_one_line(tmp_path: Path, command: str) -> 
     )
     done = run(command=command, env=os.environ | {"PYTHONPATH": str(tmp_path)})
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "kwsd: the ALSA library is not here: sudo apt install alsa-utils\n"
+    assert done.stderr == "kwsd: the ALSA library is not installed: sudo apt install alsa-utils\n"
 
 
 def test_no_thread_to_be_had_is_one_line(

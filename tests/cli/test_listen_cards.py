@@ -141,7 +141,7 @@ def test_an_audio_system_that_hangs_for_a_while_is_waited_for(
 def test_a_configuration_of_alsa_that_cannot_be_read_is_one_line(fake_cards: FakeCards) -> None:
     path = Path(fake_cards.environment["HOME"]) / ".asoundrc"
     path.write_text('pcm.!default {\n type plug\n slave.pcm "hw:1,0"\n')
-    says = f"ALSA cannot read its configuration: Invalid argument: look at {path}"
+    says = f"ALSA cannot read its configuration: Invalid argument: check {path}"
     for command in (["listen", "--model", str(LOUD), "--exit-on-loss"], ["devices"]):
         done = run(fake_cards, *command)
         assert (done.returncode, done.stderr) == (1, f"kwsd: {says}\n")

@@ -78,8 +78,8 @@ def test_devices_lists_the_microphones(microphone: FakeMicrophone) -> None:
 @pytest.mark.parametrize(
     ("device", "says"),
     [
-        ("nosuch", "no microphone fits --device 'nosuch'; there are: "),
-        ("99", "no microphone fits --device '99'; there are: "),
+        ("nosuch", "no microphone matches --device 'nosuch'; there are: "),
+        ("99", "no microphone matches --device '99'; there are: "),
     ],
 )
 def test_a_device_that_is_not_one_is_named(microphone: FakeMicrophone, device: str, says: str) -> None:

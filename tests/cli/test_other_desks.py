@@ -177,7 +177,7 @@ def test_without_portaudio_one_line_says_so(desk: str, tmp_path: Path) -> None:
     for command in (("devices",), ("listen", "--model", str(LOUD))):
         said = kwsd(desk, *command, code=1, PYTHONPATH=pythonpath(tmp_path)).stderr
         assert said == (
-            "kwsd: the PortAudio library is not here: install portaudio (PortAudio library not found)\n"
+            "kwsd: the PortAudio library is not installed: install portaudio (PortAudio library not found)\n"
         )
 
 

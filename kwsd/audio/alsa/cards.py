@@ -1,4 +1,4 @@
-"""The ALSA devices that record: listing them, choosing one, opening it."""
+"""Lists, selects and opens the ALSA devices that can record."""
 
 import errno
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from kwsd.errors import AbsentError, UsageError
 from kwsd.resources import page
 
 DEFAULT = "default"
-TRIAL = 0.1  # seconds of latency with which a device is tried
-NOWHERE = f"there is no microphone here; see {page('silent-microphone')}"
-# names that ALSA and its plugins bring along: no microphones, or other names of the cards
+PROBE_LATENCY = 0.1  # seconds, for opening a device only to see whether it works
+NO_MICROPHONE = f"there is no microphone here; see {page('silent-microphone')}"
+# names that ALSA and its plugins define: they are not microphones, or are other names of the cards
 STANDARD = (
     "cards hw plughw plug shm tee file null sysdefault front rear center_lfe side surround21 surround40 "
     "surround41 surround50 surround51 surround71 iec958 spdif hdmi dmix dsnoop modem phoneline lavrate "
@@ -29,12 +29,12 @@ STANDARD = (
 
 @dataclass(frozen=True)
 class Device:
-    """Something that records. `name` is what ALSA opens."""
+    """An ALSA device that can record. `name` is its ALSA name."""
 
     name: str
     description: str
-    rate: int = 0  # Hz, of its own; 0 where it could not be opened, as is the next
-    channels: int = 0
+    rate: int = 0  # native sample rate, Hz; 0 if it could not be opened
+    channels: int = 0  # likewise
     problem: str = ""  # why it cannot be opened
 
     def __str__(self) -> str:
@@ -42,21 +42,21 @@ class Device:
 
 
 def devices() -> list[Device]:
-    """ALSA's default, every card that records, and what the user has defined in ALSA's configuration.
+    """ALSA's default device, all cards that can record, and the devices in the user's ALSA configuration.
 
-    Opens each for a moment. Raises AudioError where ALSA cannot be used.
+    Opens each for a moment. Raises AudioError if ALSA cannot be used.
     """
     read_configuration()
     named = [name for name in configured_names() if name not in [*STANDARD.split(), DEFAULT]]
-    tried = [_try(DEFAULT, "ALSA's default"), *(_try(*card) for card in cards())]
-    tried += [_try(name, "of ALSA's configuration") for name in named]
+    tried = [_probe(DEFAULT, "ALSA's default"), *(_probe(*card) for card in cards())]
+    tried += [_probe(name, "from the ALSA configuration") for name in named]
     return [device for device in tried if device]
 
 
-def _try(name: str, description: str) -> Device | None:
-    """None where there is nothing of this name that records."""
+def _probe(name: str, description: str) -> Device | None:
+    """The device of this name; None if there is none that can record."""
     try:
-        with open_pcm(name, TRIAL) as pcm:
+        with open_pcm(name, PROBE_LATENCY) as pcm:
             return Device(name, description, pcm.rate, pcm.channels)
     except AlsaError as error:
         if error.code in (errno.EBUSY, errno.EACCES, errno.EPERM):
@@ -65,41 +65,46 @@ def _try(name: str, description: str) -> Device | None:
 
 
 def choose(wanted: str, listed: list[Device] | None = None) -> str:
-    """The ALSA name of what a person calls `wanted`: that name, an index, or a part of name or description.
+    """The ALSA name of the device that `wanted` selects.
 
-    Indices count the devices listed. Raises UsageError where none or several fit.
+    wanted: an ALSA name, the index of a listed device, or a part of a name or description. listed: the
+    devices to choose from; None lists them. Raises UsageError if none or several match.
     """
     if wanted.partition(":")[0] in configured_names():
         return wanted
     candidates = devices() if listed is None else listed
     if wanted.isdigit():
-        fitting = candidates[int(wanted) :][:1]
+        matching = candidates[int(wanted) :][:1]
     else:
-        fitting = [each for each in candidates if wanted.lower() in f"{each.name} {each.description}".lower()]
-    if len(fitting) == 1:
-        return fitting[0].name
-    there = ", ".join(map(str, fitting or candidates)) or "none"
-    count = "several microphones fit" if fitting else "no microphone fits"
+        text = wanted.lower()
+        matching = [each for each in candidates if text in f"{each.name} {each.description}".lower()]
+    if len(matching) == 1:
+        return matching[0].name
+    there = ", ".join(map(str, matching or candidates)) or "none"
+    count = "several microphones match" if matching else "no microphone matches"
     raise UsageError(f"{count} --device {wanted!r}; there are: {there}")
 
 
 class CardOpener:
-    """Opens the ALSA device `wanted`, chosen as `choose` does it; None: the default."""
+    """Opens an ALSA device, and the same one again later."""
 
     max_backoff = 10.0  # seconds
 
     def __init__(self, wanted: str | None, channel: int | None, latency: float) -> None:
-        """Raises AudioError where there is no ALSA."""
+        """wanted: see `choose`; None is the default device. channel, latency: see `opener`.
+
+        Raises AudioError if ALSA is not installed.
+        """
         library()
         self._wanted, self._channel, self._latency = wanted, channel, latency
-        self._known: str | None = None  # the ALSA name that was opened first
+        self._known: str | None = None  # the ALSA name of the device that was opened first
 
     @property
     def name(self) -> str:
         return self._known or self._wanted or DEFAULT
 
     def open(self) -> AlsaMicrophone:
-        """Raises AudioError, or UsageError where the name fits none or several."""
+        """Open the device. Raises AudioError, or UsageError if `wanted` matches none or several."""
         read_configuration()
         if self._known or self._wanted:
             pcm = self._open(self._known or choose(str(self._wanted)))
@@ -109,13 +114,13 @@ class CardOpener:
         return AlsaMicrophone(pcm, self._channel)
 
     def abandon(self) -> None:
-        """Let the process end although `open` has not returned: nothing of ALSA's keeps it."""
+        """Do nothing: a call of ALSA that hangs does not keep the process from exiting."""
 
     def _open_default(self) -> Pcm:
-        """Open ALSA's default or, where that is nothing that records, the first device that does.
+        """Open ALSA's default device or, if that cannot record, the first device that can.
 
-        A default that is there and fails, as that of a sound server that does not run, has no other in its
-        place: that would take the card away from the server.
+        If the default exists but fails, for example because the sound server is not running, no other device
+        is opened, because that would take the card away from the server.
         """
         try:
             return self._open(DEFAULT)
@@ -123,11 +128,11 @@ class CardOpener:
             pass
         except AlsaError as error:
             if error.code in (errno.ECONNREFUSED, errno.EHOSTDOWN):
-                raise AbsentError(NOWHERE) from error
+                raise AbsentError(NO_MICROPHONE) from error
             raise
         for device in devices():
             return self._open(device.name)
-        raise AbsentError(NOWHERE)
+        raise AbsentError(NO_MICROPHONE)
 
     def _open(self, name: str) -> Pcm:
         return open_pcm(name, self._latency, self._channel)

@@ -1,4 +1,4 @@
-"""Who has a sound card open for recording, as the kernel tells it in /proc."""
+"""Finds the processes that record from a sound card, in /proc."""
 
 import os
 import re
@@ -12,7 +12,7 @@ LIST_COMMAND = "fuser -v /dev/snd/*"  # shows which processes use the sound card
 
 @dataclass(frozen=True)
 class Holder:
-    """A process."""
+    """A process that has a sound card open."""
 
     pid: int
     command: str
@@ -22,14 +22,14 @@ class Holder:
 
 
 def holders(card: int | None = None) -> list[Holder]:
-    """Other processes that record from this card (None: from any), as far as this user may know."""
+    """Other processes that record from this card, or from any if `card` is None, as far as /proc tells."""
     number = r"\d+" if card is None else str(card)
     pids = {_process(thread) for thread in _owners(number)} | _openers(number)
     return [Holder(pid, _command(pid)) for pid in sorted(pids - {os.getpid()}) if _command(pid)]
 
 
 def _owners(card: str) -> list[int]:
-    """Threads that opened a device of the card, which everybody may read."""
+    """Threads that opened a device of the card. Every user may read this."""
     found = []
     for status in PROC.glob("asound/card*/pcm*c/sub*/status"):
         with suppress(OSError):
@@ -40,7 +40,7 @@ def _owners(card: str) -> list[int]:
 
 
 def _openers(card: str) -> set[int]:
-    """Processes of this user, or of everybody for root, with a device of the card among their files."""
+    """Processes with a device of the card among their open files. Only root sees those of other users."""
     found = set()
     for files in PROC.glob("[0-9]*/fd"):
         with suppress(OSError):
@@ -52,6 +52,7 @@ def _openers(card: str) -> set[int]:
 
 
 def _process(thread: int) -> int:
+    """The pid of the process that a thread belongs to."""
     with suppress(OSError):
         status = (PROC / f"{thread}/status").read_text("utf-8", "replace")
         found = re.search(r"^Tgid:\s*(\d+)", status, re.MULTILINE)
@@ -61,6 +62,7 @@ def _process(thread: int) -> int:
 
 
 def _command(pid: int) -> str:
+    """The name of a process; empty if it has ended."""
     with suppress(OSError):
         return (PROC / f"{pid}/comm").read_text("utf-8", "replace").strip()
     return ""

@@ -1,8 +1,8 @@
-"""Sound cards, and whatever else has an ALSA name, through libasound itself.
+"""Records from ALSA devices by calling libasound through ctypes.
 
-Linux needs no PortAudio: it sits on libasound, opens every device only to list them, does not list what
-is busy, knows only some of ALSA's names, and keeps global state that a hanging sound server blocks for good.
-Here nothing is shared between two devices, so one that hangs is left behind and another can be opened.
+kwsd does not use PortAudio on Linux. PortAudio itself uses libasound, opens every device to list them, omits
+devices that are in use, knows only some ALSA names, and has global state that a hanging sound server blocks
+forever. Here devices share no state, so if one hangs another can still be opened.
 """
 
 import ctypes
@@ -22,19 +22,19 @@ from kwsd.audio.quiet import libraries_silenced
 from kwsd.errors import AbsentError, AudioError, BusyError
 from kwsd.pcm import SAMPLE_RATE
 
-SUSPENDED = 86  # errno.ESTRPIPE, which Python has on Linux only
+SUSPENDED = 86  # errno.ESTRPIPE, which Python defines on Linux only
 
-# of alsa/pcm.h
+# constants of alsa/pcm.h
 CAPTURE, NONBLOCK = 1, 1
 INTERLEAVED = 3
 INT16 = 2 if sys.byteorder == "little" else 3
-HARDWARE = 0  # the type of a PCM that is a card itself, without a plugin
+HARDWARE = 0  # type of a PCM that is a card without a plugin
 
-# Hz, the first that a device has: kwsd's own, then what loses least and costs least to resample
+# Hz, in order of preference: the rate of kwsd, then those with the least loss and cost of resampling
 RATES = (SAMPLE_RATE, 48_000, 32_000, 96_000, 44_100, 24_000, 22_050, 192_000, 88_200, 176_400)
-MOST_CHANNELS = 8  # that are opened of a card which has any number; one that has more only gets them
-BUFFER = 1.0  # seconds that the device keeps for a reader that is late
-PERIODS = 4  # the least reads that this buffer is good for
+MAX_CHANNELS = 8  # opened of a card that lets us choose; a card with a fixed number gets all its channels
+BUFFER_SECONDS = 1.0  # of audio that the device keeps for a reader that is late
+MIN_READS = 4  # per buffer
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ _RESULTS: dict[str, Any] = {
 
 
 class AlsaError(AudioError):
-    """What libasound answered. `code` is an errno."""
+    """libasound returned an error. `code` is an errno."""
 
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
@@ -122,24 +122,24 @@ class AlsaError(AudioError):
 
 
 class AbsentDeviceError(AlsaError, AbsentError):
-    """There is no such device at the moment."""
+    """There is no such device, at least at the moment."""
 
 
 class BusyDeviceError(AlsaError, BusyError):
-    """Another program records from the device, and does not share it."""
+    """Another program records from the device and does not share it."""
 
 
-class Overrun(Exception):  # noqa: N818 - it is no failure: reading goes on
-    """The device's buffer was full before it was read: what was in it is lost."""
+class Overrun(Exception):  # noqa: N818 - not an error, because reading continues
+    """The buffer of the device was full before it was read, and its audio is lost."""
 
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """libasound, which from now on prints nothing. Raises AudioError where it is absent."""
+    """Load libasound and redirect its error messages to the log. Raises AudioError if it is not installed."""
     try:
         alsa = ctypes.CDLL("libasound.so.2")
     except OSError as error:
-        raise AudioError("the ALSA library is not here: sudo apt install alsa-utils") from error
+        raise AudioError("the ALSA library is not installed: sudo apt install alsa-utils") from error
     for name, arguments in _SIGNATURES.items():
         function = getattr(alsa, name)
         function.argtypes, function.restype = arguments, _RESULTS.get(name, c_int)
@@ -149,12 +149,12 @@ def library() -> ctypes.CDLL:
 
 @_ERROR_HANDLER  # type: ignore[untyped-decorator]
 def _log_error(_file: bytes, _line: int, function: bytes, _error: int, text: bytes) -> None:
-    """ALSA prints to standard error where it tries and fails by design. `text` lacks its arguments."""
+    """Log an error message of ALSA, which are often about expected failures. `text` lacks its arguments."""
     log.debug("ALSA: %s: %s", function.decode(errors="replace"), text.decode(errors="replace").strip())
 
 
 def version() -> str:
-    """Of libasound. Raises AudioError where it is absent."""
+    """The version of libasound. Raises AudioError if it is not installed."""
     function = library().snd_asoundlib_version
     function.restype = c_char_p
     text: bytes = function()
@@ -162,9 +162,9 @@ def version() -> str:
 
 
 def read_configuration() -> None:
-    """Read ALSA's configuration as it is now: the cards that have come and gone change it.
+    """Read ALSA's configuration again, because it changes when cards are added or removed.
 
-    Raises AudioError where it cannot be read, naming the file.
+    Raises AudioError, naming the file, if it cannot be read.
     """
     alsa = library()
     alsa.snd_config_update_free_global()
@@ -172,12 +172,12 @@ def read_configuration() -> None:
     if code < 0:
         files = [path for path in _configuration_files() if _is_broken(path)]
         where = " and ".join(map(str, files)) or "~/.asoundrc and /etc/asound.conf"
-        raise AlsaError(f"ALSA cannot read its configuration: {_strerror(code)}: look at {where}", -code)
+        raise AlsaError(f"ALSA cannot read its configuration: {_strerror(code)}: check {where}", -code)
 
 
 def _configuration_files() -> list[Path]:
-    """Those that people write."""
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
+    """The configuration files that users write."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises without one
     settings = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     given = os.environ.get("ALSA_CONFIG_PATH", "").split(":")
     return [
@@ -190,7 +190,7 @@ def _configuration_files() -> list[Path]:
 
 
 def _is_broken(path: Path) -> bool:
-    """Whether ALSA cannot parse this file, if there is one."""
+    """Whether this file exists but ALSA cannot parse it."""
     alsa = library()
     text, top = c_void_p(), c_void_p()
     if not path.is_file() or alsa.snd_input_stdio_open(byref(text), os.fsencode(path), b"r") < 0:
@@ -220,7 +220,7 @@ def configured_names() -> list[str]:
 
 
 def cards() -> list[tuple[str, str]]:
-    """ALSA name and description of everything on the machine's sound cards that records."""
+    """ALSA name and description of each device of a sound card that can record."""
     alsa = library()
     number, found = c_int(-1), []
     card, pcm = c_void_p(), c_void_p()
@@ -246,17 +246,18 @@ def cards() -> list[tuple[str, str]]:
 
 
 class Pcm:
-    """An ALSA device that is open for recording. Its methods raise AlsaError."""
+    """An ALSA device that is open for recording. All methods may raise AlsaError."""
 
-    rate = 0  # Hz, once it is configured, as are the next two
+    # set by `configure`
+    rate = 0  # Hz
     channels = 0
-    latency = 0.0  # seconds after which it is to be read again
+    latency = 0.0  # seconds between two reads
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._alsa = library()
         self._handle, self._parameters = c_void_p(), c_void_p()
-        with libraries_silenced():  # a plugin may use a library that prints at each try
+        with libraries_silenced():  # a plugin may use a library that prints errors
             failed = self._alsa.snd_pcm_open(byref(self._handle), os.fsencode(name), CAPTURE, NONBLOCK)
         self._check(failed)
         self._alsa.snd_pcm_hw_params_malloc(byref(self._parameters))
@@ -280,12 +281,12 @@ class Pcm:
 
     @property
     def gives_int16(self) -> bool:
-        """Whether it gives interleaved int16, or ALSA has to convert for it."""
+        """Whether it delivers interleaved int16 without conversion."""
         return self._test("access", INTERLEAVED) and self._test("format", INT16)
 
     @property
     def channel_range(self) -> tuple[int, int]:
-        """The fewest and the most channels that it can be opened with."""
+        """The minimum and maximum number of channels."""
         least, most = c_uint(), c_uint()
         self._check(self._alsa.snd_pcm_hw_params_get_channels_min(self._parameters, byref(least)))
         self._check(self._alsa.snd_pcm_hw_params_get_channels_max(self._parameters, byref(most)))
@@ -293,12 +294,12 @@ class Pcm:
 
     @property
     def is_card(self) -> bool:
-        """Whether it is a card, with no plugin that converts."""
+        """Whether it is a card without a plugin."""
         return bool(self._alsa.snd_pcm_type(self._handle) == HARDWARE)
 
     @property
     def card(self) -> str | None:
-        """ALSA name of the card behind it; None where there is none, or none is known."""
+        """ALSA name of the card behind it; None if unknown."""
         information = c_void_p()
         self._alsa.snd_pcm_info_malloc(byref(information))
         try:
@@ -311,18 +312,18 @@ class Pcm:
             self._alsa.snd_pcm_info_free(information)
 
     def configure(self, channels: int, latency: float) -> None:
-        """Make it give int16, at a rate that it has itself, to be read every `latency` seconds."""
+        """Set it up for int16 at a native sample rate, and for a read every `latency` seconds."""
         self._set("set_access", INTERLEAVED)
         self._set("set_format", INT16)
         self._set("set_channels", channels)
-        self._set("set_rate_resample", 0)  # kwsd's own resampler is better than ALSA's
+        self._set("set_rate_resample", 0)  # kwsd's resampler is better than ALSA's
         self.rate = self._set_near("rate", next((r for r in RATES if self._test("rate", r, 0)), SAMPLE_RATE))
-        buffer = self._set_near("buffer_time", round(max(BUFFER, PERIODS * latency) * 1e6))
-        period = min(round(latency * 1e6), buffer // PERIODS)
+        buffer = self._set_near("buffer_time", round(max(BUFFER_SECONDS, MIN_READS * latency) * 1e6))
+        period = min(round(latency * 1e6), buffer // MIN_READS)
         self._set_near("period_time", period)
         self._check(self._alsa.snd_pcm_hw_params(self._handle, self._parameters))
         self.channels, self.latency = channels, period / 1e6
-        self._capacity = self.rate * buffer // 1_000_000  # frames that are read at a time, at most
+        self._capacity = self.rate * buffer // 1_000_000  # maximum number of frames per read
         self._buffer = ctypes.create_string_buffer(2 * channels * self._capacity)
         self._frames = memoryview(self._buffer)
 
@@ -330,9 +331,10 @@ class Pcm:
         self._check(self._alsa.snd_pcm_start(self._handle))
 
     def read(self) -> memoryview:
-        """The frames that it has, interleaved int16, until the next call; none at once where it has none yet.
+        """The frames recorded so far, interleaved int16; empty if there are none. Never waits.
 
-        Raises Overrun where some are lost, after which reading goes on, and AlsaError where it is gone.
+        The memory is valid until the next call. Raises Overrun if frames were lost, after which the next read
+        continues, and AlsaError if the device was removed.
         """
         try:
             count = min(self._check(self._alsa.snd_pcm_avail(self._handle)), self._capacity)
@@ -349,32 +351,35 @@ class Pcm:
         return self._frames[: 2 * self.channels * count]
 
     def _set(self, what: str, *values: int) -> None:
+        """Set a hardware parameter."""
         function = getattr(self._alsa, f"snd_pcm_hw_params_{what}")
         self._check(function(self._handle, self._parameters, *values))
 
     def _set_near(self, what: str, value: int) -> int:
-        """Set what is nearest to `value` and return it."""
+        """Set a hardware parameter to the supported value nearest to `value`, and return that."""
         near = c_uint(value)
         function = getattr(self._alsa, f"snd_pcm_hw_params_set_{what}_near")
         self._check(function(self._handle, self._parameters, byref(near), None))
         return near.value
 
     def _test(self, what: str, *values: int) -> bool:
+        """Whether the device supports this value of a hardware parameter."""
         function = getattr(self._alsa, f"snd_pcm_hw_params_test_{what}")
         return bool(function(self._handle, self._parameters, *values) == 0)
 
     def _check(self, code: int) -> int:
+        """Return the result of a call, or raise AlsaError if it is an error code."""
         if code >= 0:
             return code
         raise _error(self.name, -code)
 
 
 def open_pcm(name: str, latency: float, channel: int | None = None) -> Pcm:
-    """Open the device of this ALSA name with all the channels it has, to be read every `latency` seconds.
+    """Open the device of this ALSA name with all its channels, for a read every `latency` seconds.
 
-    A sound server's device has as many channels as one asks for: one, or those up to `channel`.
-
-    What it cannot do itself (int16, interleaved) ALSA's plug plugin does for it. Raises AlsaError.
+    The device of a sound server has any number of channels; it is opened with one, or with those up to
+    `channel`. If the device does not deliver interleaved int16, ALSA's plug plugin converts.
+    Raises AlsaError.
     """
     channels = _own_channels(name, channel or 1)
     pcm = Pcm(name)
@@ -392,14 +397,14 @@ def open_pcm(name: str, latency: float, channel: int | None = None) -> Pcm:
 
 
 def _own_channels(name: str, wanted: int) -> int:
-    """Channels of the hardware behind a name; those `wanted` of a sound server's device, which has any."""
+    """Number of channels of the hardware behind a name; `wanted` for a sound server, which has any number."""
     with Pcm(name) as pcm:
         least, most = pcm.channel_range
         if least == most or pcm.is_card:
-            return max(least, min(most, MOST_CHANNELS))
+            return max(least, min(most, MAX_CHANNELS))
         card = pcm.card
     if card is not None:
-        with suppress(AudioError):  # in use through a plugin that shares it: let that one mix
+        with suppress(AudioError):  # in use through a plugin that shares it
             return _own_channels(card, wanted)
     return max(least, min(wanted, most))
 
@@ -410,18 +415,19 @@ def _strerror(code: int) -> str:
 
 
 def _card_number(name: str) -> int | None:
-    """Of the card in a name such as hw:1,0 or plughw:CARD=Device; None where it holds none."""
+    """Number of the card in a name such as hw:1,0 or plughw:CARD=Device; None if there is none."""
     card = re.match(r"\w+:(?:.*CARD=)?([^,]+)", name)
     number = library().snd_card_get_index(card[1].encode()) if card else -1
     return number if number >= 0 else None
 
 
 def _error(name: str, code: int) -> AlsaError:
+    """The exception for an errno, with a message for the user."""
     if code == errno.EBUSY:
         who = ", ".join(map(str, holders(_card_number(name)))) or f"another program ({LIST_COMMAND} shows it)"
         return BusyDeviceError(f"the microphone {name!r} is in use by {who}", code)
     if code in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-        return AbsentDeviceError(f"the microphone {name!r} is not there", code)
+        return AbsentDeviceError(f"the microphone {name!r} is not connected", code)
     if code in (errno.EACCES, errno.EPERM):
         fix = "sudo usermod -aG audio $USER, and log in again"
         return AlsaError(f"no permission to open the microphone {name!r}: {fix}", code)

@@ -1,4 +1,4 @@
-"""Audio from a sound card, or from whatever else has an ALSA name."""
+"""Records from an ALSA device."""
 
 import logging
 import threading
@@ -8,18 +8,19 @@ from kwsd.audio.alsa.libasound import Overrun, Pcm
 from kwsd.audio.capture import Capture
 from kwsd.errors import AudioError, UsageError
 
-CLOSING = 2.0  # seconds after which a device that does not close is left behind
+CLOSE_TIMEOUT = 2.0  # seconds to wait for a device to close
 
 log = logging.getLogger(__name__)
 
 
 class AlsaMicrophone(Capture):
-    """An ALSA device that is recorded, at a rate of its own and with all its channels."""
+    """Records an ALSA device at its native sample rate and with all its channels."""
 
     def __init__(self, pcm: Pcm, channel: int | None = None) -> None:
-        """Record `pcm`, which is open and configured, and close it at the end.
+        """Start to record `pcm`, which must be open and configured, and which `close` closes.
 
-        `channel`: the one to hear, counted from 1; None: their mean. Raises UsageError for one it lacks.
+        channel: the channel to read, counted from 1; None is the mean of all. Raises UsageError if there is
+        no such channel.
         """
         try:
             super().__init__(pcm.name, "ALSA", pcm.rate, pcm.channels, channel)
@@ -28,24 +29,24 @@ class AlsaMicrophone(Capture):
             raise
         self._pcm = pcm
         self._closing = threading.Event()
-        # a daemon thread: where it hangs in the audio system, the process can end nevertheless
+        # a daemon thread, so that the process can exit even if ALSA hangs
         self._recorder = threading.Thread(target=self._record, name="alsa", daemon=True)
         self._recorder.start()
 
     def _release(self) -> None:
-        """A device that hangs is left behind with its thread, in nobody's way."""
+        """Wait until the thread has closed the device. If that hangs, nothing else is affected."""
         self._closing.set()
-        self._recorder.join(CLOSING)
+        self._recorder.join(CLOSE_TIMEOUT)
         if self._recorder.is_alive():
-            log.debug("ALSA does not close %r: it is left behind", self.name)
+            log.debug("ALSA does not close %r: its thread keeps running", self.name)
 
     def _record(self) -> None:
-        """Read by the clock: waiting for the device to have audio costs more, and some never have any."""
+        """Read the device at fixed intervals. Waiting for audio would cost more, and may never end."""
         try:
             with self._pcm:
                 self._pcm.start()
-                last = time.monotonic()  # when audio last came
-                lost = 0.0  # seconds since then; some devices that are gone claim an overrun at every read
+                last = time.monotonic()  # when audio arrived last
+                lost = 0.0  # seconds since then; a removed device may report an overrun for each read
                 while not self._closing.wait(self._pcm.latency):
                     try:
                         data = self._pcm.read()

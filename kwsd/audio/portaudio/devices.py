@@ -1,4 +1,4 @@
-"""PortAudio, where there is no ALSA: listing the microphones, choosing one. Imports no numpy."""
+"""Lists and selects microphones with PortAudio, on systems other than Linux. Does not import numpy."""
 
 import atexit
 import re
@@ -13,13 +13,13 @@ from kwsd.resources import page
 
 @dataclass(frozen=True)
 class Device:
-    """An input device as PortAudio tells of it."""
+    """An input device of PortAudio."""
 
     index: int
     name: str
-    api: str  # ALSA, JACK, Core Audio, ...
-    channels: int  # the most it can record
-    rate: int  # its own, Hz
+    api: str  # Core Audio, WASAPI, ...
+    channels: int  # maximum that it can record
+    rate: int  # native sample rate, Hz
     default: bool
 
     def __str__(self) -> str:
@@ -27,22 +27,22 @@ class Device:
 
 
 def portaudio() -> Any:
-    """The sounddevice module, with PortAudio started. Raises AudioError where that cannot be."""
+    """Import sounddevice, which starts PortAudio. Raises AudioError if that fails."""
     try:
         import sounddevice
     except ImportError as error:
         raise AudioError("sounddevice is not installed: pip install sounddevice") from error
     except OSError as error:
-        raise AudioError(f"the PortAudio library is not here: install portaudio ({error})") from error
-    except Exception as error:  # a PortAudioError, of a module that could not be imported
-        raise AudioError(f"PortAudio does not start: {error}") from error
+        raise AudioError(f"the PortAudio library is not installed: install portaudio ({error})") from error
+    except Exception as error:  # a PortAudioError, which cannot be imported here
+        raise AudioError(f"PortAudio failed to start: {error}") from error
     return sounddevice
 
 
 def refresh() -> None:
-    """List the devices anew, which PortAudio does only when it starts. No stream may be open.
+    """Restart PortAudio, which updates its list of devices only when it starts. No stream may be open.
 
-    Raises AudioError where it does not start.
+    Raises AudioError if it fails to start.
     """
     sounddevice = portaudio()
     try:
@@ -50,13 +50,13 @@ def refresh() -> None:
             sounddevice._terminate()
         sounddevice._initialize()
     except sounddevice.PortAudioError as error:
-        raise AudioError(f"PortAudio does not start: {error}") from error
+        raise AudioError(f"PortAudio failed to start: {error}") from error
 
 
 def abandon() -> None:
-    """Let the process end without PortAudio's consent, which is not coming once it hangs.
+    """Let the process exit without stopping PortAudio, which would never return if it hangs.
 
-    PortAudio that is still starting has registered nothing to wait for.
+    If PortAudio is still starting, there is no exit handler to remove.
     """
     if sounddevice := sys.modules.get("sounddevice"):
         with suppress(AttributeError):
@@ -64,7 +64,7 @@ def abandon() -> None:
 
 
 def devices() -> list[Device]:
-    """All input devices. Raises AudioError where PortAudio is not to be had."""
+    """All input devices. Raises AudioError if PortAudio cannot be used."""
     sounddevice = portaudio()
     apis = sounddevice.query_hostapis()
     default = sounddevice.default.device[0]
@@ -83,34 +83,35 @@ def devices() -> list[Device]:
 
 
 def choose(wanted: str | None, candidates: list[Device]) -> Device:
-    """The device of this index or this part of its name in any case (a whole name wins); None: the default.
+    """The device that `wanted` selects.
 
-    Raises UsageError where none or several fit, AbsentError where there is no microphone at all.
+    wanted: an index, or a part of a name in any case, where a complete match takes precedence; None is the
+    default device. Raises UsageError if none or several match, AbsentError if there is no microphone at all.
     """
     if not candidates:
         raise AbsentError(f"there is no microphone here; see {page('silent-microphone')}")
     if wanted is None:
         return next((device for device in candidates if device.default), candidates[0])
     if wanted.isdigit():
-        fitting = [device for device in candidates if device.index == int(wanted)]
+        matching = [device for device in candidates if device.index == int(wanted)]
     else:
         named = {device: device.name.lower() for device in candidates}
-        fitting = [device for device in candidates if wanted.lower() in named[device]]
-        fitting = [device for device in fitting if wanted.lower() == named[device]] or fitting
-    if len(fitting) == 1:
-        return fitting[0]
-    listed = ", ".join(map(str, fitting or candidates))
-    count = "several microphones fit" if fitting else "no microphone fits"
+        matching = [device for device in candidates if wanted.lower() in named[device]]
+        matching = [device for device in matching if wanted.lower() == named[device]] or matching
+    if len(matching) == 1:
+        return matching[0]
+    listed = ", ".join(map(str, matching or candidates))
+    count = "several microphones match" if matching else "no microphone matches"
     raise UsageError(f"{count} --device {wanted!r}; there are: {listed}")
 
 
 def find_again(known: Device, candidates: list[Device]) -> Device | None:
-    """The device of this name, or the only one whose name differs in nothing but ALSA's card number."""
+    """The device with the same name or, if there is none, with the same name but for ALSA's card number."""
     candidates = [device for device in candidates if device.api == known.api]
     for same in (str, _without_card):
-        fitting = [device for device in candidates if same(device.name) == same(known.name)]
-        if len(fitting) == 1:
-            return fitting[0]
+        matching = [device for device in candidates if same(device.name) == same(known.name)]
+        if len(matching) == 1:
+            return matching[0]
     return None
 
 
@@ -119,7 +120,7 @@ def _without_card(name: str) -> str:
 
 
 def accepts(device: Device, rate: int, channels: int) -> bool:
-    """Whether it can record int16 at this rate (Hz) and channel count."""
+    """Whether it can record int16 at this rate (Hz) with this number of channels."""
     sounddevice = portaudio()
     try:
         sounddevice.check_input_settings(

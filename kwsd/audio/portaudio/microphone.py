@@ -1,4 +1,4 @@
-"""Audio from a microphone through PortAudio, on systems other than Linux."""
+"""Records through PortAudio, on systems other than Linux."""
 
 import threading
 from typing import Any
@@ -17,15 +17,15 @@ from kwsd.audio.portaudio.devices import (
 from kwsd.errors import AbsentError, AudioError
 from kwsd.pcm import SAMPLE_RATE
 
-HELD = 4  # callbacks' worth of audio that PortAudio may hold
-CLOSING = 5.0  # seconds after which PortAudio hangs
+BUFFERED_CALLBACKS = 4  # length of PortAudio's buffer, in callbacks
+CLOSE_TIMEOUT = 5.0  # seconds after which PortAudio counts as hanging
 
 
 class PortAudioMicrophone(Capture):
-    """A device of PortAudio that is recorded: at 16 kHz where it can, else at its own rate."""
+    """Records a device of PortAudio at 16 kHz or, if it cannot do that, at its native rate."""
 
     def __init__(self, device: Device, channel: int | None, latency: float) -> None:
-        """`latency`: seconds of audio that PortAudio gives at a time. Raises AudioError, UsageError."""
+        """channel: see `Capture`. latency: seconds of audio per callback. Raises AudioError or UsageError."""
         sounddevice = portaudio()
         shapes = ((SAMPLE_RATE, device.channels), (device.rate, device.channels), (device.rate, 1))
         rate, channels = next((s for s in shapes[:2] if accepts(device, *s)), shapes[2])
@@ -43,7 +43,7 @@ class PortAudioMicrophone(Capture):
                 channels=channels,
                 dtype="int16",
                 blocksize=round(latency * rate),
-                latency=HELD * latency,
+                latency=BUFFERED_CALLBACKS * latency,
                 callback=take,
                 finished_callback=self._ring.close,
             )
@@ -52,40 +52,40 @@ class PortAudioMicrophone(Capture):
             raise AudioError(f"cannot open the microphone {self.name!r}: {error}") from error
 
     def _release(self) -> None:
-        """Raises AudioError where PortAudio never returns."""
+        """Close the stream. Raises AudioError if PortAudio hangs."""
         closer = threading.Thread(target=self._stream.close, daemon=True)
         closer.start()
-        closer.join(CLOSING)
+        closer.join(CLOSE_TIMEOUT)
         if closer.is_alive():
             abandon()
-            raise AudioError(f"PortAudio hangs on the microphone {self.name!r}: start kwsd again")
+            raise AudioError(f"PortAudio hangs on the microphone {self.name!r}: restart kwsd")
 
 
 class PortAudioOpener:
-    """Opens the device `wanted`, by index or a part of its name; None: the default."""
+    """Opens a device, and the same one again later."""
 
     max_backoff = 10.0  # seconds; to list the devices PortAudio opens each of them, which is expensive
 
     def __init__(self, wanted: str | None, channel: int | None, latency: float) -> None:
-        """Raises AudioError where there is no PortAudio."""
+        """wanted: see `choose`. channel, latency: see `opener`. Raises AudioError without PortAudio."""
         portaudio()
         self._wanted, self._channel, self._latency = wanted, channel, latency
-        self._known: Device | None = None  # the one opened first, to be found again by its whole name
-        self._fresh = True  # PortAudio's list of devices
+        self._known: Device | None = None  # the device opened first, which is then found by its complete name
+        self._list_is_fresh = True  # PortAudio's list of devices
 
     @property
     def name(self) -> str:
         return self._known.name if self._known else self._wanted or "default"
 
     def open(self) -> PortAudioMicrophone:
-        """Raises AudioError, or UsageError where the name fits none or several."""
-        if not self._fresh:
+        """Open the device. Raises AudioError, or UsageError if `wanted` matches none or several."""
+        if not self._list_is_fresh:
             refresh()
-        self._fresh = False
+        self._list_is_fresh = False
         if self._known:
             found = find_again(self._known, devices())
             if found is None:
-                raise AbsentError(f"the microphone {self._known.name!r} is not there")
+                raise AbsentError(f"the microphone {self._known.name!r} is not connected")
         else:
             found = choose(self._wanted, devices())
         microphone = PortAudioMicrophone(found, self._channel, self._latency)
@@ -93,5 +93,5 @@ class PortAudioOpener:
         return microphone
 
     def abandon(self) -> None:
-        """Let the process end although `open` has not returned."""
+        """Let the process exit although `open` has not returned."""
         abandon()

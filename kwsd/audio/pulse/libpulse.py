@@ -1,6 +1,7 @@
-"""What kwsd uses of libpulse, PulseAudio's client library, which speaks to PipeWire's pipewire-pulse too.
+"""The functions and structures of libpulse that kwsd uses, declared for ctypes.
 
-libpulse never waits by itself: everything happens while its main loop is iterated.
+libpulse is the client library of PulseAudio; it also works with PipeWire (pipewire-pulse). Its functions do
+not wait: everything happens while its main loop is iterated.
 """
 
 import ctypes
@@ -21,10 +22,10 @@ NO_REMIX_CHANNELS, DONT_MOVE, ADJUST_LATENCY = 0x0020, 0x0200, 0x2000
 # pa_subscription_mask
 ABOUT_SOURCES, ABOUT_SERVER = 0x0002, 0x0080
 
-NOT_ALLOWED, NOT_THERE = (1, 9), (6, 13)  # pa_error_code: no access or key; refused, or not to be reached
+NOT_ALLOWED, NOT_THERE = (1, 9), (6, 13)  # pa_error_code: denied or no key; refused or no entity
 INT16 = 3 if sys.byteorder == "little" else 4  # pa_sample_format
 SUSPENDED = 2  # pa_source_state
-NONE = 0xFFFFFFFF  # PA_INVALID_INDEX, or "as the server likes" in a BufferAttr
+NONE = 0xFFFFFFFF  # PA_INVALID_INDEX; in a BufferAttr: the server decides
 MOST_CHANNELS = 32  # PA_CHANNELS_MAX
 
 
@@ -47,13 +48,13 @@ class Volume(ctypes.Structure):
 
 
 class BufferAttr(ctypes.Structure):
-    """pa_buffer_attr: bytes."""
+    """pa_buffer_attr, in bytes."""
 
     _fields_ = tuple((name, c_uint32) for name in ("maxlength", "tlength", "prebuf", "minreq", "fragsize"))
 
 
 class SourceInfo(ctypes.Structure):
-    """pa_source_info, as far as it is looked at."""
+    """The first fields of pa_source_info."""
 
     _fields_ = (
         ("name", c_char_p),
@@ -77,7 +78,7 @@ class SourceInfo(ctypes.Structure):
 
 
 class ServerInfo(ctypes.Structure):
-    """pa_server_info, as far as it is looked at."""
+    """The first fields of pa_server_info."""
 
     _fields_ = (
         ("user_name", c_char_p),
@@ -90,12 +91,12 @@ class ServerInfo(ctypes.Structure):
     )
 
 
-# callbacks: context, what is told, ..., user data
+# callbacks; the arguments are the context, the information, ..., and user data
 ON_SOURCE = ctypes.CFUNCTYPE(None, c_void_p, POINTER(SourceInfo), c_int, c_void_p)
 ON_SERVER = ctypes.CFUNCTYPE(None, c_void_p, POINTER(ServerInfo), c_void_p)
 ON_EVENT = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_uint32, c_void_p)
 
-FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: what it returns, what it takes
+FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: type of the result, types of the arguments
     "mainloop_new": (c_void_p,),
     "mainloop_free": (None, c_void_p),
     "mainloop_get_api": (c_void_p, c_void_p),
@@ -130,7 +131,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: what it returns, what it take
 
 
 def is_installed() -> bool:
-    """Whether there is a libpulse that can be loaded."""
+    """Whether libpulse can be loaded."""
     try:
         libpulse()
     except AudioError:
@@ -140,11 +141,11 @@ def is_installed() -> bool:
 
 @functools.cache
 def libpulse() -> Any:
-    """An object with the functions above as methods. Raises AudioError where the library is absent."""
+    """An object with the functions above as methods. Raises AudioError if libpulse is not installed."""
     try:
         library = ctypes.CDLL("libpulse.so.0")
     except OSError as error:
-        raise AudioError("the PulseAudio library is not here: sudo apt install libpulse0") from error
+        raise AudioError("the PulseAudio library is not installed: sudo apt install libpulse0") from error
     functions = {}
     for name, (result, *arguments) in FUNCTIONS.items():
         function = library[f"pa_{name}"]

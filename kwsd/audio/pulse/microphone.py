@@ -1,31 +1,32 @@
-"""Audio from a microphone through a sound server."""
+"""Records a microphone through the sound server."""
 
 import threading
 import time
 from collections.abc import Iterator
 
 from kwsd.audio.capture import Capture
-from kwsd.audio.pulse.server import ANSWER, Answer, NoAnswerError, Server, Source
+from kwsd.audio.pulse.server import ANSWER_TIMEOUT, Answer, NoAnswerError, Server, Source
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 
-GATHERING = 0.9  # of the latency that pass before the server is listened to again
-TICK = 0.25  # seconds after which one who waits looks around
-ASKING = 1.0  # seconds without audio after which the server is asked why, again and again
-SILENT = 5.0  # seconds without audio after which a source that is not suspended is lost
-CLOSING = 2.0  # seconds after which a thread that does not end is left behind
+SLEEP_SHARE = 0.9  # of the latency, for which the thread sleeps before it waits for the server
+WAIT_SECONDS = 0.25  # of each wait for the server or for audio
+QUERY_INTERVAL = 1.0  # seconds without audio after which the server is asked for the reason, repeatedly
+LOSS_TIMEOUT = 5.0  # seconds without audio after which a source that is not suspended counts as lost
+CLOSE_TIMEOUT = 2.0  # seconds to wait for the recording thread to end
 
 
 class PulseMicrophone(Capture):
-    """A source of the sound server that is recorded, with all its channels."""
+    """Records a source of the sound server with all its channels."""
 
     def __init__(
         self, server: Server, source: Source, name: str, follow: bool, channel: int | None, latency: float
     ) -> None:
-        """Record `source`, which a person calls `name`, and close the server at the end.
+        """Start to record `source`. `close` also closes the server.
 
-        follow: end where another source becomes the default. channel: the one to hear, counted from 1; None:
-        their mean. latency: seconds of audio sent at a time. Raises AudioError, UsageError for no channel.
+        name: of the microphone, to show to the user. follow: end when another source becomes the default.
+        channel: the channel to read, counted from 1; None is the mean of all. latency: seconds of audio that
+        the server sends at a time. Raises AudioError, or UsageError if there is no such channel.
         """
         self._recording = server.record(source, latency)
         try:
@@ -36,20 +37,20 @@ class PulseMicrophone(Capture):
         channels = f"{source.channels} channel{'' if source.channels == 1 else 's'}"
         self.description = f"{source.description} ({server.program}), {source.rate} Hz, {channels}"
         self._server, self._source, self._follow = server, source, follow
-        self._pause = GATHERING * latency
+        self._pause = SLEEP_SHARE * latency
         self._closing = False
         self._error: AudioError | None = None
         self._quiet = 0.0  # seconds without audio
-        self._asked = 0.0  # of them, when the server was last asked
+        self._last_query = 0.0  # value of `_quiet` when the server was asked last
         self._note_mute(source)
-        # a daemon thread: whatever the server does, the process can end
+        # a daemon thread, so that the process can exit even if the server hangs
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[Samples]:
         while True:
-            closed = self._ring.closed  # looked at first: what was written before the close is still given
-            frames = self._ring.read(TICK)
+            closed = self._ring.closed  # checked first, so that audio written before the close is still given
+            frames = self._ring.read(WAIT_SECONDS)
             if closed and not len(frames):
                 break
             yield self._mixer.push(to_float32(frames))
@@ -57,11 +58,12 @@ class PulseMicrophone(Capture):
             raise self._error
 
     def _release(self) -> None:
+        """Wait until the thread has closed the stream and the server, for CLOSE_TIMEOUT at most."""
         self._closing = True
-        self._thread.join(CLOSING)
+        self._thread.join(CLOSE_TIMEOUT)
 
     def _run(self) -> None:
-        """Record until `close`, or until there is nothing more to record."""
+        """Runs in a thread: record until `close`, or until the source is lost or replaced."""
         try:
             self._record()
         except AudioError as error:
@@ -72,72 +74,75 @@ class PulseMicrophone(Capture):
             self._ring.close()
 
     def _record(self) -> None:
-        """Return after `close`, and where another source replaces it. Raises AudioError once it is lost."""
-        answer: Answer | None = None  # to the question that is open
-        unanswered = 0.0  # seconds since it was asked
-        looked = time.monotonic()
+        """Record until `close`, or until another source replaces this one. Raises AudioError on a loss."""
+        answer: Answer | None = None  # to the pending request
+        unanswered = 0.0  # seconds since that request
+        last = time.monotonic()
         while not self._closing:
-            time.sleep(self._pause)  # the server may send small pieces, which gather meanwhile
-            self._server.iterate(TICK)
-            before, looked = looked, time.monotonic()
-            passed = min(looked - before, self._pause + TICK)  # a process that was frozen has not waited
+            time.sleep(self._pause)  # the server may send small pieces; read several at once
+            self._server.iterate(WAIT_SECONDS)
+            before, last = last, time.monotonic()
+            # limited, so that time in which the process was frozen does not count
+            passed = min(last - before, self._pause + WAIT_SECONDS)
             self._quiet += passed
             self._take()
             if self._recording.lost:
-                if self._is_replaced(self._server.look()):
+                if self._is_replaced(self._server.state()):
                     return
                 raise AudioError("was it unplugged?")
             if answer is None:
-                if self._server.changed or self._quiet >= self._asked + ASKING:
-                    answer, unanswered = self._ask(), 0.0
+                if self._server.changed or self._quiet >= self._last_query + QUERY_INTERVAL:
+                    answer, unanswered = self._request_state(), 0.0
             elif answer.complete:
                 if self._is_replaced(answer):
                     return
-                self._judge(answer)
+                self._check_source(answer)
                 answer = None
             else:
                 unanswered += passed
-                if unanswered >= ANSWER:
+                if unanswered >= ANSWER_TIMEOUT:
                     self.waiting = str(NoAnswerError())
-                    if answer.failed:  # it was asked too long ago
-                        answer = self._ask()
+                    if answer.failed:  # the request has expired
+                        answer = self._request_state()
 
     def _take(self) -> None:
-        """Write to the ring what has come."""
+        """Write the audio that has arrived to the ring buffer."""
         data, missing = self._recording.read()
         if missing:
             self._lose(missing / SAMPLE_RATE)
         if data:
-            self._quiet = self._asked = 0.0
+            self._quiet = self._last_query = 0.0
             self.waiting = ""
             self._write(data)
 
-    def _ask(self) -> Answer:
+    def _request_state(self) -> Answer:
+        """Ask the server for its state, to find out why there is no audio."""
         self._server.changed = False
-        self._asked = self._quiet
-        return self._server.ask()
+        self._last_query = self._quiet
+        return self._server.request_state()
 
-    def _judge(self, answer: Answer) -> None:
-        """Find out why no audio comes. Raises AudioError where none will."""
+    def _check_source(self, answer: Answer) -> None:
+        """Find out why there is no audio, and update `waiting`. Raises AudioError if the source is lost."""
         source = answer.find(self._source.name)
         if source:
             self._note_mute(source)
-        if source and source.suspended and self._quiet >= ASKING:
+        if source and source.suspended and self._quiet >= QUERY_INTERVAL:
             self.waiting = f"the microphone {self.name!r} is suspended"
         elif self.waiting:
             self.waiting = ""
-        elif self._quiet >= SILENT or source is None:
+        elif self._quiet >= LOSS_TIMEOUT or source is None:
             raise AudioError("was it unplugged?")
         else:
             return
-        self._quiet = self._asked = 0.0
+        self._quiet = self._last_query = 0.0
 
     def _is_replaced(self, answer: Answer) -> bool:
-        """Whether another microphone has become the default that is followed."""
+        """Whether another microphone has become the default and should be followed."""
         default = answer.find(answer.default)
         return (
             self._follow and default is not None and not default.monitor and default.name != self._source.name
         )
 
     def _note_mute(self, source: Source) -> None:
+        """Update `muted` from the state of the source."""
         self.muted = f"pactl set-source-mute {source.name} 0" if source.muted else ""

@@ -1,4 +1,4 @@
-"""A sound server that speaks PulseAudio's protocol (PulseAudio, PipeWire), and its sources."""
+"""Connects to a sound server with PulseAudio's protocol (PulseAudio, PipeWire), and records from it."""
 
 import ctypes
 import time
@@ -12,8 +12,8 @@ from kwsd.audio.quiet import libraries_silenced
 from kwsd.errors import AbsentError, AudioError
 from kwsd.pcm import SAMPLE_RATE
 
-ANSWER = 4.0  # seconds after which a server does not answer
-LONGEST_HOLE = 1.0  # seconds of zeros in the place of frames that are missing; the rest is left out
+ANSWER_TIMEOUT = 4.0  # seconds
+MAX_HOLE_SECONDS = 1.0  # of zeros that replace missing frames; a longer hole is shortened
 
 
 class NoServerError(AbsentError):
@@ -29,15 +29,15 @@ class NoAnswerError(AudioError):
 
 @dataclass(frozen=True)
 class Source:
-    """What the server can record from."""
+    """A source of audio: a microphone, or a monitor of a loudspeaker."""
 
     name: str  # such as alsa_input.usb-Blue_Yeti-00.analog-stereo
     description: str  # such as Yeti Analog Stereo
     index: int
     channels: int
-    positions: tuple[int, ...]  # of the channels
-    rate: int  # its own, Hz
-    monitor: bool  # it records what a loudspeaker plays
+    positions: tuple[int, ...]  # of the channels (pa_channel_position)
+    rate: int  # native sample rate, Hz
+    monitor: bool  # whether it records what a loudspeaker plays
     muted: bool
     suspended: bool
 
@@ -47,7 +47,7 @@ class Source:
 
 @dataclass
 class Answer:
-    """What the server says about itself, once it is `complete`."""
+    """The state of the server. Its fields are set once it is `complete`."""
 
     program: str = ""  # such as pulseaudio 16.1
     default: str = ""  # name of the default source
@@ -56,22 +56,22 @@ class Answer:
     failed: bool = False
 
     def find(self, name: str) -> Source | None:
-        """The source of this name."""
+        """The source with this name; None if there is none."""
         return next((source for source in self.sources if source.name == name), None)
 
 
 class Server:
-    """A connection to the server. One thread at a time may use it; nothing here waits longer than it says."""
+    """A connection to the sound server. Only one thread at a time may use it."""
 
     def __init__(self) -> None:
-        """Connect. Raises NoServerError, NoAnswerError, or AudioError where the server refuses."""
+        """Connect. Raises NoServerError, NoAnswerError, or AudioError if the server denies access."""
         self._pa = libpulse()
         self.program = ""  # its name and version
-        self.changed = False  # its sources or their default, since this was last set to False
-        self._callbacks: list[Any] = []  # of the question asked last, kept while C knows them
-        self._operations: list[int] = []  # its two parts
+        self.changed = False  # set to True when the sources or their default change
+        self._callbacks: list[Any] = []  # of the current request; libpulse keeps only pointers to them
+        self._operations: list[int] = []  # the two parts of the current request
         self._loop = self._pa.mainloop_new()
-        with libraries_silenced():  # of a home that may not be read libpulse tells at each try
+        with libraries_silenced():  # libpulse prints an error if it cannot read the home folder
             self._context = self._pa.context_new(self._pa.mainloop_get_api(self._loop), b"kwsd")
         self._on_event = pa.ON_EVENT(self._note_change)
         try:
@@ -88,16 +88,16 @@ class Server:
             raise
 
     def close(self) -> None:
-        """May be called once."""
-        self._forget_question()
+        """Disconnect. May be called only once."""
+        self._cancel_request()
         self._pa.context_disconnect(self._context)
         self._pa.context_unref(self._context)
         self._pa.mainloop_free(self._loop)
 
     def iterate(self, seconds: float) -> None:
-        """Handle all that the server has sent; wait so long for it to send something.
+        """Wait for the server to send something, for `seconds` at most, and handle it.
 
-        Raises AudioError where the server is gone.
+        Raises AudioError if the connection is lost.
         """
         self._pa.mainloop_prepare(self._loop, round(seconds * 1e6))
         self._pa.mainloop_poll(self._loop)
@@ -107,43 +107,43 @@ class Server:
         if self._pa.context_get_state(self._context) >= pa.CONTEXT_FAILED:
             raise self._failure()
 
-    def ask(self) -> Answer:
-        """Ask for all that is in an Answer, which is complete some iterations later. One question at once."""
-        self._forget_question()
+    def request_state(self) -> Answer:
+        """Request the state of the server, which later iterations complete. Cancels an earlier request."""
+        self._cancel_request()
         answer = Answer()
 
-        def hear_server(_context: Any, info: Any, _data: Any) -> None:
+        def on_server(_context: Any, info: Any, _data: Any) -> None:
             if info:
                 answer.program = f"{_text(info[0].server_name)} {_text(info[0].server_version)}"
                 answer.default = _text(info[0].default_source_name)
 
-        def hear_source(_context: Any, info: Any, end: int, _data: Any) -> None:
+        def on_source(_context: Any, info: Any, end: int, _data: Any) -> None:
             if end == 0:
                 answer.sources.append(_source(info[0]))
-            elif end > 0:  # the server answers in order, so the other part is there as well
+            elif end > 0:  # answers arrive in order, so the other part is complete, too
                 answer.complete = True
             else:
                 answer.failed = True
 
-        self._callbacks = [pa.ON_SERVER(hear_server), pa.ON_SOURCE(hear_source)]
+        self._callbacks = [pa.ON_SERVER(on_server), pa.ON_SOURCE(on_source)]
         self._operations = [
             self._pa.context_get_server_info(self._context, self._callbacks[0], None),
             self._pa.context_get_source_info_list(self._context, self._callbacks[1], None),
         ]
         return answer
 
-    def look(self) -> Answer:
-        """Ask and wait for the answer. Raises AudioError, NoAnswerError after ANSWER seconds."""
-        answer = self.ask()
+    def state(self) -> Answer:
+        """Request the state of the server and wait for it, for ANSWER_TIMEOUT seconds. Raises AudioError."""
+        answer = self.request_state()
         self._wait(lambda: answer.complete or answer.failed)
         if answer.failed:
             raise self._failure()
         self.program = answer.program
         return answer
 
-    def record(self, source: Source, fragment: float) -> "Recording":
-        """Start to record int16 at 16 kHz, `fragment` seconds at a time. Raises AudioError."""
-        recording = Recording(self._pa, self._context, source, fragment)
+    def record(self, source: Source, latency: float) -> "Recording":
+        """Start to record int16 at 16 kHz, delivered every `latency` seconds. Raises AudioError."""
+        recording = Recording(self._pa, self._context, source, latency)
         try:
             self._wait(lambda: recording.ready)
         except BaseException:
@@ -152,7 +152,8 @@ class Server:
         return recording
 
     def _wait(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + ANSWER
+        """Iterate until the condition is true. Raises NoAnswerError after ANSWER_TIMEOUT seconds."""
+        end = time.monotonic() + ANSWER_TIMEOUT
         while not condition():
             left = end - time.monotonic()
             if left <= 0:
@@ -160,15 +161,16 @@ class Server:
             self.iterate(left)
 
     def _failure(self) -> AudioError:
+        """The exception for the current error of the connection."""
         code = self._pa.context_errno(self._context)
         text = self._pa.strerror(code).decode()
         if code in pa.NOT_ALLOWED:
-            return AudioError(f"the sound server does not let kwsd in: {text}")
+            return AudioError(f"the sound server denies access: {text}")
         return NoServerError(
-            "there is no sound server" if code in pa.NOT_THERE else "the sound server is gone"
+            "there is no sound server" if code in pa.NOT_THERE else "lost the connection to the sound server"
         )
 
-    def _forget_question(self) -> None:
+    def _cancel_request(self) -> None:
         for operation in self._operations:
             self._pa.operation_cancel(operation)
             self._pa.operation_unref(operation)
@@ -179,29 +181,27 @@ class Server:
 
 
 class Recording:
-    """A stream from a source that the server must not move to another one."""
+    """A stream that records a source. The server must not move it to another source."""
 
-    def __init__(self, library: Any, context: int, source: Source, fragment: float) -> None:
+    def __init__(self, library: Any, context: int, source: Source, latency: float) -> None:
         self.channels = source.channels
         self._name = source.name
         self._pa = library
-        self._frame = 2 * self.channels  # bytes
-        self._most = round(LONGEST_HOLE * SAMPLE_RATE) * self._frame
+        self._frame_bytes = 2 * self.channels
+        self._max_hole_bytes = round(MAX_HOLE_SECONDS * SAMPLE_RATE) * self._frame_bytes
         spec = pa.SampleSpec(pa.INT16, SAMPLE_RATE, self.channels)
         positions = pa.ChannelMap(self.channels)
         positions.map[: self.channels] = source.positions
         flags = pa.DONT_MOVE | pa.ADJUST_LATENCY | pa.NO_REMIX_CHANNELS
-        buffers = pa.BufferAttr(*[pa.NONE] * 4, round(fragment * SAMPLE_RATE) * self._frame)
+        buffers = pa.BufferAttr(*[pa.NONE] * 4, round(latency * SAMPLE_RATE) * self._frame_bytes)
         self._stream = self._pa.stream_new(context, b"microphone", spec, positions)
-        if self._stream is None:  # given to libpulse, it would end the process
-            raise AudioError(
-                f"the sound server describes {source.name!r} in a way that kwsd does not understand"
-            )
+        if self._stream is None:  # libpulse would abort the process if it got this
+            raise AudioError(f"kwsd does not support the channel layout of {source.name!r}")
         self._pa.stream_connect_record(self._stream, source.name.encode(), buffers, flags)
 
     @property
     def ready(self) -> bool:
-        """Raises AudioError where the server does not allow it."""
+        """Whether it has started. Raises AudioError if the server refuses."""
         state: int = self._pa.stream_get_state(self._stream)
         if state >= pa.STREAM_FAILED:
             raise AudioError(f"the sound server does not record from {self._name!r}")
@@ -209,7 +209,7 @@ class Recording:
 
     @property
     def lost(self) -> bool:
-        """The server has ended it, or moved it to another source in spite of all."""
+        """Whether the server has ended it, or has moved it to another source after all."""
         state: int = self._pa.stream_get_state(self._stream)
         if state >= pa.STREAM_FAILED:
             return True
@@ -217,20 +217,20 @@ class Recording:
         return name != self._name.encode()
 
     def read(self) -> tuple[bytes, int]:
-        """All frames that have come, interleaved int16, and how many are missing, with zeros instead."""
+        """The frames that have arrived, interleaved int16, and how many are missing; these are zeros."""
         data, size = ctypes.c_void_p(), ctypes.c_size_t()
-        came, missing = [], 0
+        parts, missing = [], 0
         while self._pa.stream_peek(self._stream, data, size) == 0 and size.value:
             if data.value:
-                came.append(ctypes.string_at(data.value, size.value))
+                parts.append(ctypes.string_at(data.value, size.value))
             else:
-                came.append(bytes(min(size.value, self._most)))
-                missing += size.value // self._frame
+                parts.append(bytes(min(size.value, self._max_hole_bytes)))
+                missing += size.value // self._frame_bytes
             self._pa.stream_drop(self._stream)
-        return b"".join(came), missing
+        return b"".join(parts), missing
 
     def close(self) -> None:
-        """May be called once."""
+        """Disconnect. May be called only once."""
         self._pa.stream_disconnect(self._stream)
         self._pa.stream_unref(self._stream)
 

@@ -1,4 +1,4 @@
-"""The sound server's sources: listing them, choosing one, opening it."""
+"""Lists, selects and opens the sources (microphones) of the sound server."""
 
 import logging
 import re
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 
 def choose(wanted: str | None, answer: Answer) -> Source | None:
-    """The source of this index, name or description, or of a part of them, in any case; None: the default.
+    """The source that `wanted` selects; None if none matches.
 
-    A whole name wins. A monitor is chosen by its whole name, or by a part with "monitor" in it. Returns
-    None where nothing fits. Raises UsageError where several do, AbsentError where the default is a
-    monitor, or there is none.
+    wanted: an index, or a name or description or a part of one, in any case; None is the default source. A
+    complete match takes precedence. A monitor matches only completely, or if `wanted` contains "monitor".
+    Raises UsageError if several match, AbsentError if there is no default source or it is a monitor.
     """
     if wanted is None:
         default = answer.find(answer.default)
@@ -32,21 +32,21 @@ def choose(wanted: str | None, answer: Answer) -> Source | None:
     text = wanted.lower()
     named = {source: (source.name.lower(), source.description.lower()) for source in answer.sources}
     if wanted.isdigit():
-        fitting = [source for source in named if source.index == int(wanted)]
+        matching = [source for source in named if source.index == int(wanted)]
     else:
-        fitting = [source for source, names in named.items() if text in names] or [
+        matching = [source for source, names in named.items() if text in names] or [
             source
             for source, names in named.items()
             if any(text in name for name in names) and (not source.monitor or "monitor" in text)
         ]
-    if len(fitting) > 1:
-        listed = ", ".join(map(str, fitting))
-        raise UsageError(f"several microphones fit --device {wanted!r}; there are: {listed}")
-    return fitting[0] if fitting else None
+    if len(matching) > 1:
+        listed = ", ".join(map(str, matching))
+        raise UsageError(f"several microphones match --device {wanted!r}; there are: {listed}")
+    return matching[0] if matching else None
 
 
 def listed() -> list[Listed]:
-    """All sources; none where there is no server. Raises AudioError where it does not answer."""
+    """All sources; empty without a sound server. Raises AudioError if the server does not answer."""
     try:
         server = Server()
     except AudioError as error:
@@ -54,7 +54,7 @@ def listed() -> list[Listed]:
             raise
         return []
     try:
-        answer = server.look()
+        answer = server.state()
     finally:
         server.close()
     return [
@@ -73,16 +73,19 @@ def listed() -> list[Listed]:
 
 
 class ServerOpener:
-    """Opens the source `wanted`, chosen as `choose` does it, or, where it is none, what `otherwise` opens."""
+    """Opens a source of the sound server, and the same one again later."""
 
     def __init__(
         self, wanted: str | None, channel: int | None, latency: float, otherwise: Callable[[], Opener]
     ) -> None:
-        """channel, latency: see PulseMicrophone. otherwise: makes an opener for what is not the server's."""
+        """wanted: see `choose`. channel, latency: see `opener`.
+
+        otherwise: makes the opener that is used without a sound server, or if no source matches.
+        """
         self._wanted, self._channel, self._latency = wanted, channel, latency
         self._otherwise = otherwise
-        self._other: Opener | None = None  # made once there was no such source
-        self._source: Source | None = None  # the one opened last
+        self._other: Opener | None = None  # made by `otherwise` when it is needed
+        self._source: Source | None = None  # the source opened last
 
     @property
     def name(self) -> str:
@@ -95,10 +98,10 @@ class ServerOpener:
         return self._other.max_backoff if self._other else MAX_BACKOFF
 
     def open(self) -> Microphone:
-        """Raises AudioError, or UsageError where what was asked for fits none or several.
+        """Open the source. Raises AudioError, or UsageError if `wanted` matches none or several.
 
-        What was a source once is waited for at the server, from which no card is to be taken that it has lost
-        for a moment.
+        Once a source was opened, only the sound server is used: opening its card directly would take the card
+        away from a server that has lost it only for a moment.
         """
         if self._wanted and ALSA_NAME.match(self._wanted):
             return self._open_other()
@@ -109,7 +112,7 @@ class ServerOpener:
                 raise
             return self._open_other()
         try:
-            answer = server.look()
+            answer = server.state()
             source = self._find(answer)
             if source:
                 return self._open_source(server, source)
@@ -118,18 +121,19 @@ class ServerOpener:
             raise
         server.close()
         if self._source:
-            raise AbsentError(f"the microphone {self.name!r} is not there")
+            raise AbsentError(f"the microphone {self.name!r} is not connected")
         return self._open_unknown(answer)
 
     def abandon(self) -> None:
+        """Let the process exit although `open` has not returned."""
         if self._other:
             self._other.abandon()
 
     def _find(self, answer: Answer) -> Source | None:
-        """The source to open: the one that was open before or, without it, one that is named so."""
+        """The source to open: the one opened before or, if it is gone, one that `wanted` selects."""
         if self._wanted and self._source:
             before = answer.find(self._source.name)
-            if before or self._wanted.isdigit():  # an index may mean another source by now
+            if before or self._wanted.isdigit():  # the index may belong to another source now
                 return before
         return choose(self._wanted, answer)
 
@@ -142,14 +146,16 @@ class ServerOpener:
         return microphone
 
     def _open_other(self) -> Microphone:
+        """Open the microphone without the sound server."""
         self._other = self._other or self._otherwise()
         return self._other.open()
 
     def _open_unknown(self, answer: Answer) -> Microphone:
-        """Open what is no source. Raises UsageError with all names where it is nothing else either."""
+        """Open a device that is not a source. Raises UsageError, with all names, if there is none."""
         try:
             return self._open_other()
         except (AbsentError, UsageError) as error:
             others = str(error).partition("; there are: ")[2]
             names = ", ".join([*map(str, answer.sources), *filter(None, [others])]) or "none"
-            raise UsageError(f"no microphone fits --device {self._wanted!r}; there are: {names}") from error
+            reason = f"no microphone matches --device {self._wanted!r}; there are: {names}"
+            raise UsageError(reason) from error

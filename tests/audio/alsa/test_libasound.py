@@ -126,7 +126,7 @@ def test_every_name_that_alsa_opens_is_a_device(fake_cards: FakeCards, tone: Pat
 @pytest.mark.parametrize("name", ["hw:7,0", "plughw:CARD=Device,DEV=0", "sysdefault:CARD=Device", "dsnoop:7"])
 @pytest.mark.usefixtures("fake_cards")
 def test_a_card_that_is_not_there_is_waited_for(name: str) -> None:
-    with pytest.raises(AbsentError, match=f"the microphone '{name}' is not there"):
+    with pytest.raises(AbsentError, match=f"the microphone '{name}' is not connected"):
         opened(name)
 
 
@@ -142,10 +142,12 @@ def test_a_name_is_chosen_by_index_or_part_and_nothing_else_is_guessed(
         *("usb_b", "usb_a", "usb_b"),
         *("mine", "hw:1,0"),
     )
-    with pytest.raises(UsageError, match=r"several microphones fit --device 'usb'; there are: 'usb_a' \(USB"):
+    says = r"several microphones match --device 'usb'; there are: 'usb_a' \(USB"
+    with pytest.raises(UsageError, match=says):
         choose("usb")
     for wanted in ("nosuch", "9", "hhw:1,0"):
-        with pytest.raises(UsageError, match=f"no microphone fits --device '{wanted}'; there are: 'usb_a'"):
+        says = f"no microphone matches --device '{wanted}'; there are: 'usb_a'"
+        with pytest.raises(UsageError, match=says):
             choose(wanted)
 
 
@@ -167,7 +169,7 @@ def test_the_device_opened_first_is_opened_again(fake_cards: FakeCards) -> None:
     fake_cards.write('pcm.!default "other"\n')
     assert device_of(opener) == "card"
     fake_cards.set("card", "unplugged")
-    with pytest.raises(AbsentError, match="'card' is not there"):
+    with pytest.raises(AbsentError, match="'card' is not connected"):
         opener.open()
 
 
@@ -269,7 +271,7 @@ def test_a_device_that_gives_no_audio_costs_nothing_and_is_lost(
 def test_a_device_that_does_not_close_is_left_behind(
     fake_cards: FakeCards, tone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kwsd.audio.alsa.microphone.CLOSING", 0.1)
+    monkeypatch.setattr("kwsd.audio.alsa.microphone.CLOSE_TIMEOUT", 0.1)
     fake_cards.add("card", tone)
     threads = threading.active_count()
     microphone = opened("card", latency=0.02)
@@ -332,7 +334,7 @@ def test_the_library_is_named_where_it_is_absent(monkeypatch: pytest.MonkeyPatch
         raise OSError
 
     monkeypatch.setattr(alsa.ctypes, "CDLL", absent)
-    with pytest.raises(AudioError, match="the ALSA library is not here: sudo apt install alsa-utils"):
+    with pytest.raises(AudioError, match="the ALSA library is not installed: sudo apt install alsa-utils"):
         alsa.library.__wrapped__()
 
 

@@ -63,11 +63,11 @@ def test_one_of_two_twins_is_not_guessed() -> None:
 @pytest.mark.parametrize(
     ("module", "says"),
     [
-        ("raise OSError('no such')", "the PortAudio library is not here: install portaudio (no such)"),
+        ("raise OSError('no such')", "the PortAudio library is not installed: install portaudio (no such)"),
         ("raise ImportError", "sounddevice is not installed: pip install sounddevice"),
         (
             "raise RuntimeError('Unanticipated host error')",
-            "PortAudio does not start: Unanticipated host error",
+            "PortAudio failed to start: Unanticipated host error",
         ),
     ],
 )

@@ -90,7 +90,7 @@ def test_the_device_is_found_again_by_its_name(opened: Open, monkeypatch: pytest
     other = Device(5, "other", "Core Audio", 2, 48_000, default=True)
     monkeypatch.setattr(microphone, "refresh", lambda: None)
     monkeypatch.setattr(microphone, "devices", lambda: [other])
-    with pytest.raises(AbsentError, match="the microphone 'desk' is not there"):
+    with pytest.raises(AbsentError, match="the microphone 'desk' is not connected"):
         opener.open()
     monkeypatch.setattr(microphone, "devices", lambda: [other, DESK])
     assert opener.open().name == "desk"
@@ -108,9 +108,9 @@ def test_a_microphone_that_cannot_be_opened_is_named(opened: Open, monkeypatch: 
 def test_a_library_that_hangs_is_left(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     hanging, left = threading.Event(), []
     monkeypatch.setattr(Stream, "close", lambda _: hanging.wait(PATIENCE))
-    monkeypatch.setattr(microphone, "CLOSING", 0.01)
+    monkeypatch.setattr(microphone, "CLOSE_TIMEOUT", 0.01)
     monkeypatch.setattr(microphone, "abandon", lambda: left.append(True))
-    with pytest.raises(AudioError, match="PortAudio hangs on the microphone 'desk': start kwsd again"):
+    with pytest.raises(AudioError, match="PortAudio hangs on the microphone 'desk': restart kwsd"):
         opened((16_000, 1)).close()
     assert left
     hanging.set()

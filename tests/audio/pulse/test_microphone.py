@@ -73,7 +73,7 @@ class SilentServer(Server):
     def read(self) -> tuple[bytes, int]:
         return self.sent.pop(0) if self.sent else (b"", 0)
 
-    def ask(self) -> Answer:
+    def request_state(self) -> Answer:
         return Answer(default="desk", sources=[DESK], complete=True)
 
     def close(self) -> None:
@@ -82,8 +82,8 @@ class SilentServer(Server):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SilentServer]:
-    monkeypatch.setattr(pulse, "ASKING", 0.02)
-    monkeypatch.setattr(pulse, "SILENT", 0.1)
+    monkeypatch.setattr(pulse, "QUERY_INTERVAL", 0.02)
+    monkeypatch.setattr(pulse, "LOSS_TIMEOUT", 0.1)
     played = SilentServer()
     yield played
     assert played.closed.wait(5)
