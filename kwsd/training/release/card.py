@@ -1,90 +1,154 @@
-"""Model cards: what a model is, what it is for, how good it is and how it was made, from recorded facts."""
+"""Model cards from recorded facts: what a model is and is for, its data, how good it is, how it was made.
+
+The idea is that of Mitchell et al. 2019 (arXiv 1810.03993).
+"""
 
 import shlex
 from pathlib import Path
 from typing import Any
 
+from kwsd.runtime.model import Model
 from kwsd.training.release.cost import cost, verifier_cost
 from kwsd.training.release.notes import notes_beside
 
 
 def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
-    """The model card, in Markdown, with the notes that lie beside the model (`notes_beside`)."""
+    """The card of the model file, in Markdown, with the notes that lie beside it (`notes_beside`).
+
+    metrics: `clip_metrics` by split. facts: as the model file holds them.
+    """
+    model, _ = cost(path)
+    file = shlex.quote(path.name)  # the card's commands are for the folder of the model
+    data, recipe = facts["data"], facts["recipe"]
+    sections = [
+        f'# {path.name}: "{model.keyword}"',
+        "## Details",
+        _details(path, recipe, facts["date"]),
+        "## Intended use",
+        f'To run a command when somebody says "{model.keyword}": `kwsd listen --model {file}`, in the folder '
+        "of the file, as all commands below. It does not recognize who speaks; a television can say the "
+        "word, too. Do not let it unlock a door.",
+        "## Data",
+        _data(data),
+        "## Performance on clips",
+        _clips(metrics),
+        "A clip's score is the highest posterior of the first stage, after silence, as the runtime computes "
+        f"it ({_scored(data, file)}). Validation chose {_chosen(model, recipe)}.",
+        "## Limits",
+        _limits(model, data, file),
+        "## How it was made",
+        f"    {facts['command']}",
+        _recipe(recipe),
+    ]
+    if notes := notes_beside(path):
+        sections.append(notes)
+    return "\n\n".join(sections) + "\n"
+
+
+def _details(path: Path, recipe: dict[str, Any], date: str) -> str:
+    """The network, its size, its cost and its settings."""
     model, spent = cost(path)
-    file = shlex.quote(path.name)  # as its commands name it, where it lies
     a, s = model.architecture, model.settings
+    lines = [
+        f"- Network: attention CRNN with channels {a.channels}, kernel {a.kernel} and stride {a.stride} "
+        f"(bands, frames), hidden size {a.hidden}.",
+        f"- Size: {spent.parameters:,} parameters, {spent.weight_bytes:,} bytes of weights, "
+        f"{spent.file_bytes:,} bytes of file.",
+        f"- Cost: {spent.macs_per_second:,.0f} multiply-adds per second of audio, without the front end "
+        f"(`kwsd info {shlex.quote(path.name)}`).",
+    ]
+    if verifier := verifier_cost(model):
+        tuned = "tuning_batches" in recipe or recipe.get("teaching", {}).get("tune_embedding")
+        lines.append(
+            "- Second stage: heads on Google's speech embedding (Apache-2.0)"
+            f"{', which was fine-tuned with them' if tuned else ''}; {verifier['parameters']:,} parameters, "
+            f"{verifier['macs_per_verification']:,} multiply-adds a verification. It verifies candidates, "
+            f"posterior {s.candidate_threshold} or more. The threshold is for both stages together."
+        )
+    lines += [
+        f"- Settings: window {s.window}, step {s.step}, threshold {s.threshold}, patience {s.patience}.",
+        f"- Date: {date}.",
+    ]
+    return "\n".join(lines)
+
+
+def _data(data: dict[str, Any]) -> str:
+    """What it was trained and judged on."""
+    source, whose = "Speech Commands v0.01", "speaker"
+    if data.get("synthetic"):
+        source, whose = "synthetic voices; Speech Commands v0.01 for other words", "voice"
+    return "\n".join(
+        [
+            f"Clips: {source}. No {whose} is in two splits.",
+            "",
+            "| split | clips of the keyword | of other words |",
+            "|---|---|---|",
+            *(f"| {split} | {n['keyword']} | {n['others']} |" for split, n in data["clips"].items()),
+            "",
+            f"- Noise: {', '.join(data['noise']) or 'none'}.",
+            f"- Running speech: {', '.join(data['speech']) or 'none'}.",
+            f"- Hard negatives: {data.get('hard', 0):,}.",
+        ]
+    )
+
+
+def _clips(metrics: dict[str, Any]) -> str:
+    """A table of the metrics, with the bootstrap interval of 1 - AUROC."""
     rows = [
-        f"| {split} | {m['clips'][0]} + {m['clips'][1]} "
-        f"| {m['one_minus_auroc']:.2e} ({interval(m)}) "
+        f"| {split} | {m['clips'][0]} + {m['clips'][1]} | {m['one_minus_auroc']:.2e} ({interval(m)}) "
         f"| {m['au_fa_fr']:.2e} | {m['au_fa_fr_speech_commands']:.2e} "
         f"| {m['frr_at_fa_1_percent']:.2%} | {m['frr_at_fa_0.1_percent']:.2%} |"
         for split, m in metrics.items()
     ]
-    data = facts["data"]
-    clips = "; ".join(f"{split} {n['keyword']} + {n['others']}" for split, n in data["clips"].items())
-    recipe = facts["recipe"]
-    made = [(name, value) for name, value in recipe.items() if not isinstance(value, dict)]
-    parts = {"Recipe": dict(made)} | {n.capitalize(): v for n, v in recipe.items() if isinstance(v, dict)}
-    recipes = [
-        f"{part}: {', '.join(f'{name} {value}'.replace('_', ' ') for name, value in values.items())}."
-        for part, values in parts.items()
-    ]
-    judged = f"(`kwsd evaluate --model {file} --data DIR --split dev-test`). No speaker is in two splits;"
-    source = "Speech Commands v0.01"
-    if data.get("synthetic"):
-        judged = "(these clips are of synthetic voices). No voice is in two splits;"
-        source = "synthesized keyword and near misses, other words of Speech Commands v0.01"
-    chose = "the epoch and the threshold."
-    asked = verifier_cost(model)
-    if asked and not {"scenes", "teaching"} & recipe.keys():  # it was not trained with this verifier
-        chose = "the epoch; the threshold was inherited with the verifier."
-    verified = []
-    if asked:
-        tuned = "tuning_batches" in recipe or recipe.get("teaching", {}).get("tune_embedding")
-        learned = " that learned with them, too" if tuned else ""
-        verified = [
-            "",
-            f"Candidates (posterior {s.candidate_threshold} or more) are verified by heads on Google's "
-            f"speech embedding (Apache-2.0){learned}:",
-            f"{asked['parameters']:,} parameters, {asked['macs_per_verification']:,} multiply-adds "
-            "a verification; the threshold is what both stages must reach together.",
-        ]
-    notes = notes_beside(path)
-    lines = [
-        f'# {path.name}: "{model.keyword}"',
-        "",
-        f"Attention CRNN: channels {a.channels}, kernel {a.kernel}, stride {a.stride} (bands, frames), "
-        f"hidden {a.hidden}.",
-        f"Listen with it: `kwsd listen --model {file}`, in its folder, as the commands below.",
-        f"Best run with window {s.window}, step {s.step}, threshold {s.threshold}, patience {s.patience}.",
-        f"Made on {facts['date']} by",
-        "",
-        f"    {facts['command']}",
-        "",
-        f"{spent.parameters:,} parameters, {spent.macs_per_second:,.0f} multiply-adds per second of audio "
-        f"(front end apart),",
-        f"{spent.weight_bytes:,} bytes of weights, {spent.file_bytes:,} of file (`kwsd info {file}`).",
-        *verified,
-        "",
+    head = (
         "| split | clips (keyword + others) | 1 - AUROC (95 % interval) | au_fa_fr | at 1,734 of 64,721 "
-        "| FRR at FA 1 % | at 0.1 % |",
-        "|---|---|---|---|---|---|---|",
-        *rows,
-        "",
-        "A clip's score is the CRNN's highest posterior, heard after silence, as the runtime hears it",
-        judged,
-        f"validation chose {chose}",
-        "",
-        *([notes, ""] if notes else []),
-        f"Data: {source}, clips with the keyword + others: {clips}; noise: "
-        f"{', '.join(data['noise']) or 'none'}; running speech: {', '.join(data['speech']) or 'none'}.",
-        *recipes,
-        "",
-    ]
-    return "\n".join(lines)
+        "| FRR at FA 1 % | at 0.1 % |"
+    )
+    return "\n".join([head, "|" + "---|" * 7, *rows])
 
 
 def interval(metrics: dict[str, Any]) -> str:
     """The bootstrap interval of 1 - AUROC, for a person."""
     low, high = metrics["one_minus_auroc_95"]
     return f"{low:.1e} to {high:.1e}"
+
+
+def _scored(data: dict[str, Any], file: str) -> str:
+    """The command that scores the clips; synthetic ones exist only during training."""
+    if data.get("synthetic"):
+        return "the clips are of synthetic voices"
+    return f"`kwsd evaluate --model {file} --data DIR --split dev-test`"
+
+
+def _chosen(model: Model, recipe: dict[str, Any]) -> str:
+    """What the validation clips chose."""
+    if model.verifier and not {"scenes", "teaching"} & recipe.keys():  # it was not trained with this verifier
+        return "the epoch; the threshold was inherited with the second stage"
+    return "the epoch and the threshold"
+
+
+def _limits(model: Model, data: dict[str, Any], file: str) -> str:
+    """What the table of clips does not show."""
+    lines = [
+        "- Clips do not show how often it fires in an hour of speech. Measure that on recordings of yours: "
+        f"`kwsd evaluate --model {file} --positives DIR --negatives DIR`."
+    ]
+    if not model.verifier:
+        lines.append("- It has no second stage, so it fires more often in speech that it does not know.")
+    if data.get("synthetic"):
+        lines.append("- It was trained on synthetic voices of the keyword only: expect more misses in noise.")
+    return "\n".join(lines)
+
+
+def _recipe(recipe: dict[str, Any]) -> str:
+    """Every value that the run depended on; parts of the recipe have a paragraph of their own."""
+    parts: dict[str, dict[str, Any]] = {"Recipe": {}}
+    for name, value in recipe.items():
+        if isinstance(value, dict):
+            parts[name.capitalize()] = value
+        else:
+            parts["Recipe"][name] = value
+    return "\n\n".join(
+        f"{part}: {', '.join(f'{name} {value}'.replace('_', ' ') for name, value in values.items())}."
+        for part, values in parts.items()
+    )
