@@ -125,7 +125,7 @@ def test_an_absurd_value_is_refused(
     assert not Path("m.pt").exists()
 
 
-def test_the_cases_cover_the_workshop() -> None:
+def test_the_cases_cover_the_training_commands() -> None:
     assert {name for name, *_ in CASES} >= set(GIVEN) - {"info"}
     assert ("distill", "--temperature", "0", 1) in CASES
     assert ("distill", "--window", "0", 1) in CASES
@@ -154,7 +154,7 @@ def test_help_says_ranges_that_are_ranges(name: str) -> None:
 # what fits no other option: the command after its name, and a part of the line
 CROSSED = {
     "alpha above 1": ("distill --teacher teacher --data tree --out m.pt --alpha 7", "0<=x<=1"),
-    "a kernel longer than a scene": (
+    "a kernel longer than an example": (
         "distill --teacher teacher --data tree --out m.pt --kernel 5 300",
         "leave 0 steps in an example",
     ),
