@@ -5,20 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-IMITATION = Path(__file__).with_name("other_desk.py")
-DESKS = ("darwin", "win32") if sys.platform == "linux" else (sys.platform,)
+IMITATION = Path(__file__).with_name("imitated_system.py")
+SYSTEMS = ("darwin", "win32") if sys.platform == "linux" else (sys.platform,)
 PATIENCE = 100.0  # seconds that a command may take, torch's import included
 
 
-def python(desk: str) -> list[str]:
+def python(system: str) -> list[str]:
     """The interpreter of that system; a file opened with the system's encoding is an error on Linux."""
-    imitation = ["-X", "warn_default_encoding", str(IMITATION), desk] if sys.platform == "linux" else []
+    imitation = ["-X", "warn_default_encoding", str(IMITATION), system] if sys.platform == "linux" else []
     return [sys.executable, "-P", *imitation]  # the kwsd that is installed
 
 
-def line(desk: str, *arguments: object) -> list[str]:
+def line(system: str, *arguments: object) -> list[str]:
     """The command line that runs kwsd there."""
-    return [*python(desk), "-m", "kwsd", *map(str, arguments)]
+    return [*python(system), "-m", "kwsd", *map(str, arguments)]
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -27,11 +27,11 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def kwsd(
-    desk: str, *arguments: object, code: int = 0, stdin: bytes = b"", **variables: str
+    system: str, *arguments: object, code: int = 0, stdin: bytes = b"", **variables: str
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command there to its end. Asserts its exit code, and that nothing is a traceback."""
     done = subprocess.run(
-        line(desk, *arguments),
+        line(system, *arguments),
         input=stdin,
         capture_output=True,
         env=environment(**variables),

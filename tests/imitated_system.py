@@ -1,7 +1,7 @@
 """Runs kwsd on Linux as on macOS or Windows: what those lack is missing for kwsd, and for kwsd alone.
 
-    python other_desk.py darwin|win32 -m kwsd ARGUMENTS...
-    python other_desk.py darwin|win32 -c CODE
+    python imitated_system.py darwin|win32 -m kwsd ARGUMENTS...
+    python imitated_system.py darwin|win32 -c CODE
 
 The libraries that kwsd uses go on seeing Linux, as they could not work otherwise.
 """
@@ -162,7 +162,7 @@ def no_owner(path: pathlib.Path) -> str:
 
 
 # above all that follows, as a process that multiprocessing starts imports this file, too
-become(os.environ.setdefault("KWSD_DESK", sys.argv[1]))
+become(os.environ.setdefault("KWSD_IMITATED_SYSTEM", sys.argv[1]))
 
 if __name__ == "__main__":
     _, _, how, what, *_ = sys.argv

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from desks import DESKS, PATIENCE, environment, kwsd, line, python
 from harness import LOUD, Spoken
+from systems import PATIENCE, SYSTEMS, environment, kwsd, line, python
 
 PORTAUDIO = '''
 """PortAudio with one microphone, which hears a burst of noise every two seconds."""
@@ -65,8 +65,8 @@ class RawInputStream:
 '''
 
 
-@pytest.fixture(params=DESKS)
-def desk(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=SYSTEMS)
+def system(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
 
@@ -97,16 +97,16 @@ def events(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "arguments", [(), ("--help",), ("service", "--help"), ("listen", "--help"), ("train", "--help")]
 )
-def test_help_is_given(desk: str, arguments: tuple[str, ...]) -> None:
-    done = kwsd(desk, *arguments, code=0 if arguments else 2)
+def test_help_is_given(system: str, arguments: tuple[str, ...]) -> None:
+    done = kwsd(system, *arguments, code=0 if arguments else 2)
     assert "Usage" in done.stdout + done.stderr
 
 
-def test_a_recording_is_heard_and_hooks_and_clips_work(desk: str, loud: Spoken, tmp_path: Path) -> None:
+def test_a_recording_is_heard_and_hooks_and_clips_work(system: str, loud: Spoken, tmp_path: Path) -> None:
     said, clips = tmp_path / "said", tmp_path / "clips"
     code = f"import os, sys; open({str(said)!r}, 'w').write(os.environ['KWSD_KEYWORD'] + sys.stdin.read())"
     options = ("--on-trigger", hook(code), "--save-clips", clips, "--stats-every", 1)
-    heard = kwsd(desk, "listen", "--model", LOUD, "--input", loud.path, *options)
+    heard = kwsd(system, "listen", "--model", LOUD, "--input", loud.path, *options)
     assert events(heard.stdout) == ["loud"]
     assert "exit code 0" in heard.stderr
     keyword, _, event = said.read_text("utf-8").partition("{")
@@ -118,31 +118,31 @@ def test_a_recording_is_heard_and_hooks_and_clips_work(desk: str, loud: Spoken, 
     assert len(samples) > 8_000
 
 
-def test_a_hook_that_hangs_is_ended_with_what_it_started(desk: str, loud: Spoken) -> None:
+def test_a_hook_that_hangs_is_ended_with_what_it_started(system: str, loud: Spoken) -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
     options = ("--on-trigger", hook(code), "--hook-timeout", 0.5)
-    heard = kwsd(desk, "listen", "--model", LOUD, "--input", loud.path, *options)
+    heard = kwsd(system, "listen", "--model", LOUD, "--input", loud.path, *options)
     assert "ran for more than 0.5 s" in heard.stderr
     assert "left running" not in heard.stderr
 
 
-def test_a_hook_that_reads_nothing_is_run(desk: str, loud: Spoken) -> None:
-    heard = kwsd(desk, "listen", "--model", LOUD, "--input", loud.path, "--on-trigger", hook("pass"))
+def test_a_hook_that_reads_nothing_is_run(system: str, loud: Spoken) -> None:
+    heard = kwsd(system, "listen", "--model", LOUD, "--input", loud.path, "--on-trigger", hook("pass"))
     assert "exit code 0" in heard.stderr
 
 
-def test_raw_audio_is_heard_on_standard_input(desk: str, loud: Spoken) -> None:
-    heard = kwsd(desk, "listen", "--model", LOUD, "--input", "-", stdin=loud.samples.tobytes())
+def test_raw_audio_is_heard_on_standard_input(system: str, loud: Spoken) -> None:
+    heard = kwsd(system, "listen", "--model", LOUD, "--input", "-", stdin=loud.samples.tobytes())
     assert events(heard.stdout) == ["loud"]
 
 
 def test_the_live_microphone_is_heard_through_portaudio_until_it_is_interrupted(
-    desk: str, portaudio: dict[str, str], tmp_path: Path
+    system: str, portaudio: dict[str, str], tmp_path: Path
 ) -> None:
     """By Ctrl-C or, on Windows, where no other process can press that, Ctrl-Break."""
     clips = tmp_path / "clips"
     process = subprocess.Popen(
-        line(desk, "listen", "--model", LOUD, "--on-trigger", hook("pass"), "--save-clips", clips),
+        line(system, "listen", "--model", LOUD, "--on-trigger", hook("pass"), "--save-clips", clips),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -165,24 +165,24 @@ def test_the_live_microphone_is_heard_through_portaudio_until_it_is_interrupted(
     assert list(clips.iterdir())
 
 
-def test_microphones_are_listed_whatever_the_encoding(desk: str, portaudio: dict[str, str]) -> None:
-    listed = kwsd(desk, "devices", PYTHONIOENCODING="cp1252", **portaudio).stdout
+def test_microphones_are_listed_whatever_the_encoding(system: str, portaudio: dict[str, str]) -> None:
+    listed = kwsd(system, "devices", PYTHONIOENCODING="cp1252", **portaudio).stdout
     assert "Mikrofon" in listed
     assert r"\u043c" in listed
     assert "Speakers" not in listed
 
 
-def test_without_portaudio_one_line_says_so(desk: str, tmp_path: Path) -> None:
+def test_without_portaudio_one_line_says_so(system: str, tmp_path: Path) -> None:
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n", "utf-8")
     for command in (("devices",), ("listen", "--model", str(LOUD))):
-        said = kwsd(desk, *command, code=1, PYTHONPATH=pythonpath(tmp_path)).stderr
+        said = kwsd(system, *command, code=1, PYTHONPATH=pythonpath(tmp_path)).stderr
         assert said == (
             "kwsd: the PortAudio library is not installed: install portaudio (PortAudio library not found)\n"
         )
 
 
-def test_doctor_examines_what_there_is(desk: str, portaudio: dict[str, str]) -> None:
-    done = kwsd(desk, "doctor", "--model", LOUD, "--json", **portaudio)
+def test_doctor_examines_what_there_is(system: str, portaudio: dict[str, str]) -> None:
+    done = kwsd(system, "doctor", "--model", LOUD, "--json", **portaudio)
     found = {one["check"]: one for one in json.loads(done.stdout)}
     skipped = [name for name, one in found.items() if one["status"] == "skip"]
     assert skipped == ["server", "permission", "service"]
@@ -192,39 +192,39 @@ def test_doctor_examines_what_there_is(desk: str, portaudio: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize("arguments", [("install",), ("install", "--system"), ("uninstall",), ("status",)])
-def test_the_service_is_refused_in_one_line(desk: str, arguments: tuple[str, ...]) -> None:
-    said = kwsd(desk, "service", *arguments, code=2).stderr
+def test_the_service_is_refused_in_one_line(system: str, arguments: tuple[str, ...]) -> None:
+    said = kwsd(system, "service", *arguments, code=2).stderr
     assert said.startswith("kwsd: kwsd service needs Linux with systemd; ")
     assert said.count("\n") == 1
 
 
-def test_a_configuration_is_read_as_utf_8(desk: str, tmp_path: Path) -> None:
+def test_a_configuration_is_read_as_utf_8(system: str, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(f"on-trigger = ['say „grüß“']\nmodel = '{LOUD}'\n", "utf-8")
-    shown = kwsd(desk, "config", "--config", file, "--json").stdout
+    shown = kwsd(system, "config", "--config", file, "--json").stdout
     assert json.loads(shown)["on-trigger"] == {"value": ["say „grüß“"], "from": "the file"}
 
 
-def test_the_configuration_is_looked_for_in_the_user_s_folder(desk: str, tmp_path: Path) -> None:
+def test_the_configuration_is_looked_for_in_the_user_s_folder(system: str, tmp_path: Path) -> None:
     folder = tmp_path / ".config" / "kwsd"
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text("threshold = 0.123\n", "utf-8")
     variables = {"XDG_CONFIG_HOME": "", "HOME": "", "USERPROFILE": str(tmp_path)}
-    shown = kwsd(desk, "config", "--model", LOUD, "--json", **variables).stdout
+    shown = kwsd(system, "config", "--model", LOUD, "--json", **variables).stdout
     assert json.loads(shown)["threshold"]["value"] == 0.123
 
 
-def test_a_recording_is_scored(desk: str, loud: Spoken) -> None:
-    rows = kwsd(desk, "score", loud.path, "--model", LOUD).stdout.splitlines()
+def test_a_recording_is_scored(system: str, loud: Spoken) -> None:
+    rows = kwsd(system, "score", loud.path, "--model", LOUD).stdout.splitlines()
     assert rows[0] == "stream_time,posterior,warm,verified,trigger"
     assert sum(row.endswith(",True") for row in rows) == 1
 
 
-def test_a_missing_ffmpeg_is_named_with_the_way_to_it(desk: str, tmp_path: Path) -> None:
+def test_a_missing_ffmpeg_is_named_with_the_way_to_it(system: str, tmp_path: Path) -> None:
     file = tmp_path / "voice.m4a"
     file.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
-    said = kwsd(desk, "listen", "--input", file, code=1, PATH=str(tmp_path)).stderr
-    assert said.endswith(f"{'brew' if desk == 'darwin' else 'winget'} install ffmpeg\n")
+    said = kwsd(system, "listen", "--input", file, code=1, PATH=str(tmp_path)).stderr
+    assert said.endswith(f"{'brew' if system == 'darwin' else 'winget'} install ffmpeg\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="writes to Linux's eventfd, which calls any text invalid")
@@ -241,7 +241,7 @@ except BrokenPipeError:
     assert said.stdout == "broken\n"
 
 
-def test_every_module_can_be_imported(desk: str) -> None:
+def test_every_module_can_be_imported(system: str) -> None:
     """The Python API is there: what only Linux has is looked for when it is used."""
     pytest.importorskip("torch")
     code = """
@@ -251,7 +251,7 @@ for module in pkgutil.walk_packages(kwsd.__path__, "kwsd."):
     print(module.name)
 """
     modules = subprocess.run(
-        [*python(desk), "-c", code], capture_output=True, text=True, check=False, timeout=PATIENCE
+        [*python(system), "-c", code], capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert modules.returncode == 0, modules.stderr
     assert "kwsd.daemon.systemd.account" in modules.stdout.split()

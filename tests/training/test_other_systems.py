@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from desks import DESKS, kwsd
+from systems import SYSTEMS, kwsd
 
 pytest.importorskip("torch")
-DESK = DESKS[-1]  # on Linux Windows is imitated, which lacks all that macOS does
+SYSTEM = SYSTEMS[-1]  # on Linux Windows is imitated, which lacks all that macOS does
 
 
 @pytest.fixture(scope="module")
@@ -27,38 +27,38 @@ def small(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     options = ("--keyword", "rise", "--epochs", 1, "--record", folder / "runs.jsonl")
-    kwsd(DESK, "train", "--student", "--data", small, *options, "--out", folder / "rise.pt")
+    kwsd(SYSTEM, "train", "--student", "--data", small, *options, "--out", folder / "rise.pt")
     return folder / "rise.pt"
 
 
 def test_a_word_is_trained(model: Path) -> None:
-    facts = json.loads(kwsd(DESK, "info", model, "--json").stdout)
+    facts = json.loads(kwsd(SYSTEM, "info", model, "--json").stdout)
     assert facts["keyword"] == "rise"
     assert "kwsd train --student --data tree" in model.with_suffix(".md").read_text("utf-8")
 
 
 def test_the_run_is_reported(model: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.md"
-    kwsd(DESK, "report", "--runs", model.with_name("runs.jsonl"), "--out", report)
+    kwsd(SYSTEM, "report", "--runs", model.with_name("runs.jsonl"), "--out", report)
     assert "rise" in report.read_text("utf-8")
 
 
 def test_it_is_measured_in_several_processes(model: Path, small: Path) -> None:
     options = ("--positives", small / "rise", "--negatives", small / "fall", "--jobs", 2)
-    assert "30 utterances" in kwsd(DESK, "evaluate", "--model", model, *options).stdout
+    assert "30 utterances" in kwsd(SYSTEM, "evaluate", "--model", model, *options).stdout
 
 
 def test_what_it_mistakes_is_collected(model: Path, small: Path, tmp_path: Path) -> None:
-    kwsd(DESK, "mine", "--model", model, "--negatives", small / "fall", "--out", tmp_path / "mined")
+    kwsd(SYSTEM, "mine", "--model", model, "--negatives", small / "fall", "--out", tmp_path / "mined")
 
 
 def test_its_weights_are_stored_in_fewer_bits(model: Path, small: Path, tmp_path: Path) -> None:
-    kwsd(DESK, "quantize", "--model", model, "--bits", 8, "--data", small, "--out", tmp_path / "int8.pt")
+    kwsd(SYSTEM, "quantize", "--model", model, "--bits", 8, "--data", small, "--out", tmp_path / "int8.pt")
     assert (tmp_path / "int8.pt").stat().st_size < model.stat().st_size
 
 
 def test_a_word_is_spoken_in_several_processes(tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader")
     counts = ("--count", 2, "--near-misses", 1, "--sentences", 1, "--jobs", 2)
-    kwsd(DESK, "synthesize", "hey rise", "--out", tmp_path / "speech", *counts)
+    kwsd(SYSTEM, "synthesize", "hey rise", "--out", tmp_path / "speech", *counts)
     assert len(list((tmp_path / "speech").rglob("*.flac"))) == 4
