@@ -10,6 +10,7 @@ import soundfile
 
 from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE
+from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.reader import WORD, Reader, loudest
 from kwsd.training.data.speech_commands import clips_of, files_of
@@ -103,7 +104,7 @@ def test_memory_does_not_grow_with_a_long_recording(damaged: Path) -> None:
     recordings = Recordings.read(damaged, "rise", (), ())
     recordings.check("training", "validation", "dev-test", "testing")
     assert {path.name for path in recordings.reader.left_out} == set(BAD)
-    assert recordings.scenes().length == int(2.5 * SAMPLE_RATE)
+    assert recordings.scenes(Augmentation()).length == int(2.5 * SAMPLE_RATE)
     assert all(audio.shape[1] <= WORD for audio in recordings.clips("validation"))
     used = recordings.facts()["clips"]
     assert sum(split["keyword"] for split in used.values()) == 60
