@@ -119,7 +119,16 @@ def microphones() -> list[Listed]:
     from kwsd.audio.portaudio.devices import devices
 
     return [
-        Listed(one.index, one.name, "", one.api, one.rate, one.channels, one.default) for one in devices()
+        Listed(
+            index=device.index,
+            name=device.name,
+            description="",
+            system=device.api,
+            rate=device.rate,
+            channels=device.channels,
+            default=device.default,
+        )
+        for device in devices()
     ]
 
 

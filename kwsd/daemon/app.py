@@ -197,16 +197,15 @@ def _reload(started: ListenOptions, now: ListenOptions) -> Detector:
 
 def _log_statistics(listener: Listener, source: Source, hooks: Hooks) -> None:
     counters = listener.counters
-    log.info(
-        "stats: frames=%d overruns=%d lost=%.1fs gaps=%d triggers=%d "
-        "hooks_run=%d hooks_failed=%d hooks_dropped=%d worst_step=%.1fms",
-        counters.samples // HOP,
-        source.overruns,
-        source.dropped,
-        counters.gaps,
-        counters.triggers,
-        hooks.run,
-        hooks.failed,
-        hooks.dropped,
-        1e3 * counters.worst_step,
-    )
+    statistics = {
+        "frames": counters.samples // HOP,
+        "overruns": source.overruns,
+        "lost": f"{source.dropped:.1f}s",
+        "gaps": counters.gaps,
+        "triggers": counters.triggers,
+        "hooks_run": hooks.run,
+        "hooks_failed": hooks.failed,
+        "hooks_dropped": hooks.dropped,
+        "worst_step": f"{1e3 * counters.worst_step:.1f}ms",
+    }
+    log.info("stats: %s", " ".join(f"{name}={value}" for name, value in statistics.items()))

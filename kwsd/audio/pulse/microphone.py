@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 from kwsd.audio.capture import Capture
-from kwsd.audio.pulse.server import ANSWER_TIMEOUT, Answer, NoAnswerError, Server, Source
+from kwsd.audio.pulse.server import ANSWER_TIMEOUT, NoAnswerError, Server, ServerState, Source
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 
@@ -75,7 +75,7 @@ class PulseMicrophone(Capture):
 
     def _record(self) -> None:
         """Record until `close`, or until another source replaces this one. Raises AudioError on a loss."""
-        answer: Answer | None = None  # to the pending request
+        answer: ServerState | None = None  # to the pending request
         unanswered = 0.0  # seconds since that request
         last = time.monotonic()
         while not self._closing:
@@ -85,7 +85,7 @@ class PulseMicrophone(Capture):
             # limited, so that time in which the process was frozen does not count
             passed = min(last - before, self._pause + WAIT_SECONDS)
             self._quiet += passed
-            self._take()
+            self._store_audio()
             if self._recording.lost:
                 if self._is_replaced(self._server.state()):
                     return
@@ -105,7 +105,7 @@ class PulseMicrophone(Capture):
                     if answer.failed:  # the request has expired
                         answer = self._request_state()
 
-    def _take(self) -> None:
+    def _store_audio(self) -> None:
         """Write the audio that has arrived to the ring buffer."""
         data, missing = self._recording.read()
         if missing:
@@ -115,13 +115,13 @@ class PulseMicrophone(Capture):
             self.waiting = ""
             self._write(data)
 
-    def _request_state(self) -> Answer:
+    def _request_state(self) -> ServerState:
         """Ask the server for its state, to find out why there is no audio."""
         self._server.changed = False
         self._last_query = self._quiet
         return self._server.request_state()
 
-    def _check_source(self, answer: Answer) -> None:
+    def _check_source(self, answer: ServerState) -> None:
         """Find out why there is no audio, and update `waiting`. Raises AudioError if the source is lost."""
         source = answer.find(self._source.name)
         if source:
@@ -136,7 +136,7 @@ class PulseMicrophone(Capture):
             return
         self._quiet = self._last_query = 0.0
 
-    def _is_replaced(self, answer: Answer) -> bool:
+    def _is_replaced(self, answer: ServerState) -> bool:
         """Whether another microphone has become the default and should be followed."""
         default = answer.find(answer.default)
         return (

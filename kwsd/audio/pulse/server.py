@@ -46,8 +46,8 @@ class Source:
 
 
 @dataclass
-class Answer:
-    """The state of the server. Its fields are set once it is `complete`."""
+class ServerState:
+    """The state of the server. Its fields are filled in as the answers arrive, until it is `complete`."""
 
     program: str = ""  # such as pulseaudio 16.1
     default: str = ""  # name of the default source
@@ -107,10 +107,10 @@ class Server:
         if self._pa.context_get_state(self._context) >= pa.CONTEXT_FAILED:
             raise self._failure()
 
-    def request_state(self) -> Answer:
+    def request_state(self) -> ServerState:
         """Request the state of the server, which later iterations complete. Cancels an earlier request."""
         self._cancel_request()
-        answer = Answer()
+        answer = ServerState()
 
         def on_server(_context: Any, info: Any, _data: Any) -> None:
             if info:
@@ -132,7 +132,7 @@ class Server:
         ]
         return answer
 
-    def state(self) -> Answer:
+    def state(self) -> ServerState:
         """Request the state of the server and wait for it, for ANSWER_TIMEOUT seconds. Raises AudioError."""
         answer = self.request_state()
         self._wait(lambda: answer.complete or answer.failed)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from kwsd.audio.microphone import Listed, Microphone, Opener
 from kwsd.audio.pulse.microphone import PulseMicrophone
-from kwsd.audio.pulse.server import Answer, NoAnswerError, NoServerError, Server, Source
+from kwsd.audio.pulse.server import NoAnswerError, NoServerError, Server, ServerState, Source
 from kwsd.errors import AbsentError, AudioError, UsageError
 
 MAX_BACKOFF = 2.0  # seconds between two attempts to open a source: short, because they cost little
@@ -15,7 +15,7 @@ ALSA_NAME = re.compile(r"(plug)?hw:|\w+:CARD=")
 log = logging.getLogger(__name__)
 
 
-def choose(wanted: str | None, answer: Answer) -> Source | None:
+def choose(wanted: str | None, state: ServerState) -> Source | None:
     """The source that `wanted` selects; None if none matches.
 
     wanted: an index, or a name or description or a part of one, in any case; None is the default source. A
@@ -23,14 +23,14 @@ def choose(wanted: str | None, answer: Answer) -> Source | None:
     Raises UsageError if several match, AbsentError if there is no default source or it is a monitor.
     """
     if wanted is None:
-        default = answer.find(answer.default)
+        default = state.find(state.default)
         if default is None:
             raise AbsentError("no microphone: the sound server has no source")
         if default.monitor:
             raise AbsentError("no microphone: the default source is a monitor of a loudspeaker")
         return default
     text = wanted.lower()
-    named = {source: (source.name.lower(), source.description.lower()) for source in answer.sources}
+    named = {source: (source.name.lower(), source.description.lower()) for source in state.sources}
     if wanted.isdigit():
         matching = [source for source in named if source.index == int(wanted)]
     else:
@@ -54,21 +54,21 @@ def listed() -> list[Listed]:
             raise
         return []
     try:
-        answer = server.state()
+        state = server.state()
     finally:
         server.close()
     return [
         Listed(
-            source.index,
-            source.name,
-            source.description,
-            server.program,
-            source.rate,
-            source.channels,
-            source.name == answer.default,
-            "a monitor of a loudspeaker" if source.monitor else "",
+            index=source.index,
+            name=source.name,
+            description=source.description,
+            system=server.program,
+            rate=source.rate,
+            channels=source.channels,
+            default=source.name == state.default,
+            problem="a monitor of a loudspeaker" if source.monitor else "",
         )
-        for source in answer.sources
+        for source in state.sources
     ]
 
 
@@ -112,8 +112,8 @@ class ServerOpener:
                 raise
             return self._open_other()
         try:
-            answer = server.state()
-            source = self._find(answer)
+            state = server.state()
+            source = self._find(state)
             if source:
                 return self._open_source(server, source)
         except BaseException:
@@ -122,20 +122,20 @@ class ServerOpener:
         server.close()
         if self._source:
             raise AbsentError(f"the microphone {self.name!r} is not connected")
-        return self._open_unknown(answer)
+        return self._open_unknown(state)
 
     def abandon(self) -> None:
         """Let the process exit although `open` has not returned."""
         if self._other:
             self._other.abandon()
 
-    def _find(self, answer: Answer) -> Source | None:
+    def _find(self, state: ServerState) -> Source | None:
         """The source to open: the one opened before or, if it is gone, one that `wanted` selects."""
         if self._wanted and self._source:
-            before = answer.find(self._source.name)
+            before = state.find(self._source.name)
             if before or self._wanted.isdigit():  # the index may belong to another source now
                 return before
-        return choose(self._wanted, answer)
+        return choose(self._wanted, state)
 
     def _open_source(self, server: Server, source: Source) -> Microphone:
         follow = self._wanted is None
@@ -150,12 +150,12 @@ class ServerOpener:
         self._other = self._other or self._otherwise()
         return self._other.open()
 
-    def _open_unknown(self, answer: Answer) -> Microphone:
+    def _open_unknown(self, state: ServerState) -> Microphone:
         """Open a device that is not a source. Raises UsageError, with all names, if there is none."""
         try:
             return self._open_other()
         except (AbsentError, UsageError) as error:
             others = str(error).partition("; there are: ")[2]
-            names = ", ".join([*map(str, answer.sources), *filter(None, [others])]) or "none"
+            names = ", ".join([*map(str, state.sources), *filter(None, [others])]) or "none"
             reason = f"no microphone matches --device {self._wanted!r}; there are: {names}"
             raise UsageError(reason) from error

@@ -10,7 +10,7 @@ from harness import wait_for
 
 from kwsd.audio.pulse import microphone as pulse
 from kwsd.audio.pulse.microphone import PulseMicrophone
-from kwsd.audio.pulse.server import Answer, Recording, Server, Source
+from kwsd.audio.pulse.server import Recording, Server, ServerState, Source
 from kwsd.errors import AudioError
 
 DESK = Source("desk", "Desk", 1, 1, (0,), 48_000, monitor=False, muted=False, suspended=False)
@@ -73,8 +73,8 @@ class SilentServer(Server):
     def read(self) -> tuple[bytes, int]:
         return self.sent.pop(0) if self.sent else (b"", 0)
 
-    def request_state(self) -> Answer:
-        return Answer(default="desk", sources=[DESK], complete=True)
+    def request_state(self) -> ServerState:
+        return ServerState(default="desk", sources=[DESK], complete=True)
 
     def close(self) -> None:
         self.closed.set()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kwsd.audio.pulse.server import Answer, Source
+from kwsd.audio.pulse.server import ServerState, Source
 from kwsd.audio.pulse.sources import choose
 from kwsd.errors import AbsentError, UsageError
 
@@ -41,20 +41,20 @@ SOURCES = [
     ],
 )
 def test_a_source_is_chosen_by_index_name_or_a_part_of_it(wanted: str, index: int | None) -> None:
-    found = choose(wanted, Answer(default=SOURCES[1].name, sources=SOURCES))
+    found = choose(wanted, ServerState(default=SOURCES[1].name, sources=SOURCES))
     assert (found.index if found else None) == index
 
 
 def test_what_several_fit_is_answered_with_them() -> None:
     with pytest.raises(UsageError) as raised:
-        choose("usb-blue", Answer(sources=SOURCES))
+        choose("usb-blue", ServerState(sources=SOURCES))
     for each in SOURCES:
         assert (str(each) in str(raised.value)) == (each.index in (7, 9))
 
 
 def test_the_default_is_a_microphone_or_none() -> None:
-    assert choose(None, Answer(default=SOURCES[2].name, sources=SOURCES)) == SOURCES[2]
+    assert choose(None, ServerState(default=SOURCES[2].name, sources=SOURCES)) == SOURCES[2]
     with pytest.raises(AbsentError, match="the default source is a monitor of a loudspeaker"):
-        choose(None, Answer(default=SOURCES[0].name, sources=SOURCES))
+        choose(None, ServerState(default=SOURCES[0].name, sources=SOURCES))
     with pytest.raises(AbsentError, match="no microphone"):
-        choose(None, Answer(default="gone", sources=SOURCES))
+        choose(None, ServerState(default="gone", sources=SOURCES))
