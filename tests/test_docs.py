@@ -68,7 +68,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_of_the_source_that_a_page_names_is_there(page: Path) -> None:
     named = re.findall(
-        r"(?<![\w/~])(?:kwsd|tools|benchmarks|tests)/[\w/-]+(?:\.py)?(?!\.?\w)", page.read_text()
+        r"(?<![\w/~])(?:kwsd|tools|benchmarks|examples|tests)/[\w/-]+(?:\.py)?(?!\.?\w)", page.read_text()
     )
     assert [name for name in named if not (ROOT / name).exists()] == []
 
