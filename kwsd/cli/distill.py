@@ -31,7 +31,11 @@ SIZE = click.IntRange(1, 1_000)
 
 @click.command(name="distill", cls=CheckedCommand)
 @click.option(
-    "--teacher", type=MODEL, multiple=True, required=True, help="Model to learn from; the mean of several."
+    "--teacher",
+    type=MODEL,
+    multiple=True,
+    required=True,
+    help="Model to learn from. Several teach by their mean.",
 )
 @DATA
 @click.option("--out", type=TrainedOutput(), help="Model file to write.")
@@ -40,51 +44,55 @@ SIZE = click.IntRange(1, 1_000)
     type=Number(0.1, 100),
     default=4.0,
     show_default=True,
-    help="Softens the teacher's posteriors.",
+    help="Softens the teachers' posteriors.",
 )
 @click.option(
     "--alpha",
     type=Number(0, 1),
     default=0.5,
     show_default=True,
-    help="Weight of the soft loss; 1 - alpha of labels.",
+    help="Weight of the loss to the teachers' posteriors; the labels' is 1 - alpha.",
 )
 @click.option(
     "--attention",
     type=Number(0, 1_000),
     default=0.0,
     show_default=True,
-    help="Weight of the attention loss.",
+    help="Weight of the loss to the teachers' attention.",
 )
-@click.option("--channels", type=SIZE, default=STUDENT.channels, show_default=True)
+@click.option(
+    "--channels", type=SIZE, default=STUDENT.channels, show_default=True, help="Of the convolution."
+)
 @click.option("--kernel", type=PAIR, default=STUDENT.kernel, show_default=True, help="Bands, frames.")
 @click.option("--stride", type=PAIR, default=STUDENT.stride, show_default=True, help="Bands, frames.")
-@click.option("--hidden", type=SIZE, default=STUDENT.hidden, show_default=True)
-@click.option("--window", type=WINDOW, default=20, show_default=True, help="Steps the attention sees.")
+@click.option(
+    "--hidden", type=SIZE, default=STUDENT.hidden, show_default=True, help="Units of each GRU layer."
+)
+@click.option("--window", type=WINDOW, default=20, show_default=True, help="Steps that the attention sees.")
 @NOISE
 @SPEECH
 @HARD
-@click.option("--epochs", type=EPOCHS, default=80, show_default=True)
+@click.option("--epochs", type=EPOCHS, default=80, show_default=True, help="Of training.")
 @SEED
 @RESUME
 @RECORD
 @click.option("--grid", is_flag=True, help="Try temperatures and alphas instead of training one model.")
 @click.option(
-    "--search", is_flag=True, help="With --grid: try channels, kernels, strides and hidden sizes, too."
+    "--search", is_flag=True, help="With --grid: try channels, kernels, strides and hidden sizes as well."
 )
 @click.option(
     "--trials",
     type=click.IntRange(1, 100_000),
     default=20,
     show_default=True,
-    help="Of the grid or search, those done included.",
+    help="Number of trials of the grid or search, with those already done.",
 )
 @click.option(
     "--storage",
     type=Text(),
     default="distill.journal",
     show_default=True,
-    help="Where the search is kept: a file, or a database URL for several machines. Processes share it.",
+    help="Where trials are kept: a file, or a database's URL. Several processes or machines can share it.",
 )
 @click.option(
     "--plot", type=Picture(), help="Draw the grid's heat map, or the search's models, to this file."
@@ -114,7 +122,7 @@ def command(
     storage: str,
     plot: Path | None,
 ) -> None:
-    """The student learns from its teachers' posteriors and attention, and from the labels."""
+    """Trains a student on its teachers' posteriors and attention, and on the labels."""
     needs_torch()
     from kwsd.training.fit.losses import DistillationLoss
     from kwsd.training.fit.recipe import Recipe

@@ -30,24 +30,34 @@ AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
 @click.argument("keyword", type=Text())
 @TRAINED
 @click.option(
-    "--work", type=NewFolder(), help="Folder for the synthesized speech, kept.  [default: OUT.speech]"
+    "--work",
+    type=NewFolder(),
+    help="Folder for the synthesized speech, which is kept.  [default: OUT.speech]",
 )
 @KOKORO
 @click.option("--count", type=AT_LEAST_ONE, default=900, show_default=True, help="Clips of the keyword.")
-@click.option("--near-misses", type=AT_LEAST_ONE, default=500, show_default=True, help="Clips like it.")
-@click.option("--sentences", type=AT_LEAST_ONE, default=60, show_default=True, help="Clips without it.")
-@click.option("--data", type=Folder(), help="Speech Commands tree, for words that are not the keyword.")
+@click.option(
+    "--near-misses",
+    type=AT_LEAST_ONE,
+    default=500,
+    show_default=True,
+    help="Clips of words that sound like it.",
+)
+@click.option(
+    "--sentences", type=AT_LEAST_ONE, default=60, show_default=True, help="Clips of sentences without it."
+)
+@click.option("--data", type=Folder(), help="Speech Commands tree, for other words.")
 @NOISE
 @SPEECH
 @UNSEEN
 @HARD
-@click.option("--epochs", type=EPOCHS, default=40, show_default=True)
+@click.option("--epochs", type=EPOCHS, default=40, show_default=True, help="Of each training.")
 @click.option(
     "--fa-per-hour",
     type=FALSE_ALARMS,
     default=0.5,
     show_default=True,
-    help="False alarms that you can live with: sets the threshold.",
+    help="False alarms that are acceptable. Sets the threshold.",
 )
 @JOBS
 @SEED
@@ -71,9 +81,9 @@ def command(
     seed: int,
     resume: bool,
 ) -> None:
-    """KEYWORD is spoken in many voices, the model is trained on that, and its threshold chosen.
+    """Speaks KEYWORD in many voices, trains a model on that and chooses its threshold.
 
-    It trains twice: what the first model takes for the keyword in the speech, the second learns to refuse.
+    It trains twice: what the first model mistakes for the keyword are hard negatives for the second.
     """
     needs_torch()
     needs_teacher()

@@ -1,4 +1,4 @@
-"""``kwsd prune``: a smaller model out of a larger one, a few units at a time, with distillation between."""
+"""``kwsd prune``: a smaller model out of a larger one, in rounds of pruning and distillation."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from kwsd.cli.checked import CheckedCommand
 from kwsd.cli.extras import needs_torch
 from kwsd.cli.options import DATA, EPOCHS, HARD, MODEL, NOISE, OUT, RECORD, SEED, SPEECH, command_line
 from kwsd.cli.progress import drawn
+from kwsd.runtime.model import STUDENT
 
 SIZE = click.IntRange(1, 1_000)
 
@@ -17,7 +18,11 @@ SIZE = click.IntRange(1, 1_000)
     "--model", type=MODEL, required=True, help="Model to prune: a file, or the name of a shipped one."
 )
 @click.option(
-    "--teacher", type=MODEL, multiple=True, required=True, help="Model to learn from; the mean of several."
+    "--teacher",
+    type=MODEL,
+    multiple=True,
+    required=True,
+    help="Model to learn from. Several teach by their mean.",
 )
 @DATA
 @OUT
@@ -47,20 +52,15 @@ def command(
     seed: int,
     record: Path | None,
 ) -> None:
-    """Convolution channels, GRU units and attention keys go in equal rounds; what is left is written."""
+    """Removes convolution channels, GRU units and attention keys in rounds, with distillation between."""
     needs_torch()
+    from kwsd.training.fit.recipe import Recipe
     from kwsd.training.release.release import Output
-    from kwsd.training.workflows.compress import Pruning, prune
+    from kwsd.training.workflows.compress import PRUNING_RATE, Pruning, prune
     from kwsd.training.workflows.run import Sources
 
+    plan = Pruning(channels, hidden, rounds, epochs, last_epochs)
+    recipe = Recipe(STUDENT, seed=seed, learning_rate=PRUNING_RATE)
+    output = Output(out, record, command=command_line())
     with drawn() as progress:
-        prune(
-            model,
-            teacher,
-            data,
-            Pruning(channels, hidden, rounds, epochs, last_epochs),
-            Output(out, record, command=command_line()),
-            seed=seed,
-            sources=Sources(noise, speech, hard),
-            progress=progress,
-        )
+        prune(model, teacher, data, plan, recipe, output, Sources(noise, speech, hard), progress)

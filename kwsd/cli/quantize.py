@@ -1,4 +1,4 @@
-"""``kwsd quantize``: a model's weights in fewer bits, after training or with training that knows of it."""
+"""``kwsd quantize``: a model's weights in fewer bits, after training or by quantization-aware training."""
 
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from kwsd.cli.options import (
 )
 from kwsd.cli.progress import console, drawn
 from kwsd.errors import UsageError
+from kwsd.runtime.model import STUDENT
 
 
 @click.command(name="quantize", cls=CheckedCommand)
@@ -31,12 +32,17 @@ from kwsd.errors import UsageError
 @DATA
 @click.option("--out", type=TrainedOutput(), help="Model file to write.")
 @click.option(
-    "--compare", is_flag=True, help="Print what each way to quantize costs in quality; write nothing."
+    "--compare", is_flag=True, help="Print the quality of each way to quantize, and write no model."
 )
-@click.option("--bits", type=click.Choice(["16", "8", "4"]), default="8", show_default=True)
-@click.option("--qat", is_flag=True, help="Quantization-aware training, from the model on.")
 @click.option(
-    "--teacher", type=MODEL, multiple=True, help="With --qat: model to learn from; the mean of several."
+    "--bits", type=click.Choice(["16", "8", "4"]), default="8", show_default=True, help="Of each weight."
+)
+@click.option("--qat", is_flag=True, help="Quantization-aware training, which goes on from the model.")
+@click.option(
+    "--teacher",
+    type=MODEL,
+    multiple=True,
+    help="With --qat: model to learn from. Several teach by their mean.",
 )
 @NOISE
 @SPEECH
@@ -61,10 +67,16 @@ def command(
     resume: bool,
     record: Path | None,
 ) -> None:
-    """Matrices get 8 or 4 bits and a scale for each row, or everything float16."""
+    """Stores matrices in 8 or 4 bits with a scale for each row, or all weights as float16."""
     needs_torch()
+    from kwsd.training.fit.recipe import Recipe
     from kwsd.training.release.release import Output
-    from kwsd.training.workflows.compress import compare_quantizations, quantize, quantize_in_training
+    from kwsd.training.workflows.compress import (
+        QUANTIZING_RATE,
+        compare_quantizations,
+        quantize,
+        quantize_in_training,
+    )
     from kwsd.training.workflows.run import Sources
 
     check_options(click.get_current_context(), compare, qat)
@@ -75,20 +87,11 @@ def command(
             return
         assert out is not None
         output = Output(out, record, resume, command_line())
-        if not qat:
+        if qat:
+            recipe = Recipe(STUDENT, epochs=epochs, seed=seed, learning_rate=QUANTIZING_RATE)
+            quantize_in_training(model, teacher, data, int(bits), recipe, output, sources, progress)
+        else:
             quantize(model, data, int(bits), output, sources, progress)
-            return
-        quantize_in_training(
-            model,
-            teacher,
-            data,
-            int(bits),
-            output,
-            epochs=epochs,
-            seed=seed,
-            sources=sources,
-            progress=progress,
-        )
 
 
 def check_options(context: click.Context, compare: bool, qat: bool) -> None:

@@ -26,26 +26,32 @@ from kwsd.cli.progress import drawn
     "--data", type=CheckedPath(), required=True, help="Speech Commands tree, as the archive unpacks."
 )
 @click.option(
-    "--keyword", type=Text(), default="happy", show_default=True, help="The word: a folder of the tree."
+    "--keyword",
+    type=Text(),
+    default="happy",
+    show_default=True,
+    help="A word, which is a folder of the tree.",
 )
 @TRAINED
-@click.option("--student", is_flag=True, help="The small architecture (6,967 parameters).")
+@click.option("--student", is_flag=True, help="Train the small architecture (6,967 parameters).")
 @NOISE
 @SPEECH
 @UNSEEN
 @HARD
-@click.option("--embedding", is_flag=True, help="Learn from Google's speech embedding, too (needs [synth]).")
+@click.option(
+    "--embedding", is_flag=True, help="Learn from Google's speech embedding as well. Needs [synth]."
+)
 @click.option(
     "--verifier/--no-verifier",
     default=True,
     show_default=True,
-    help="With --embedding: keep it in the model, to verify what the network takes for the word.",
+    help="With --embedding: keep it in the model as second stage, which verifies candidates.",
 )
-@click.option("--epochs", type=EPOCHS, default=60, show_default=True)
+@click.option("--epochs", type=EPOCHS, default=60, show_default=True, help="Of training.")
 @SEED
 @RESUME
 @RECORD
-@click.option("--download", is_flag=True, help="Fetch the Speech Commands archive (1.5 GB) into DATA first.")
+@click.option("--download", is_flag=True, help="Download Speech Commands (1.5 GB) into DATA first.")
 def command(
     data: Path,
     keyword: str,
@@ -63,7 +69,7 @@ def command(
     record: Path | None,
     download: bool,
 ) -> None:
-    """Beside OUT lies a card (OUT with .md) that says what it is and how good."""
+    """Writes OUT and, beside it, a model card: OUT with .md."""
     needs_torch()
     if embedding:
         needs_teacher()

@@ -53,9 +53,7 @@ class Augmentation:
     background_speech: float = within(0, 1, 0.6)  # share of examples with speech behind the word
     speech_alone: float = within(0, 1, 0.3)  # share of the other negatives that are speech throughout
     running_speech: float = within(0, 1, 0.6)  # share of that speech that is running, not separate words
-    word_spacing: tuple[float, float] = within(
-        0.1, 10, (0.55, 1.0)
-    )  # seconds from one separate word to the next
+    word_spacing: tuple[float, float] = within(0.1, 10, (0.55, 1.0))  # seconds between starts of words
     nearest_phonemes: float = within(0, 100, 1.5)  # by which a synthetic near miss differs, at least
 
     # What is done to a word
@@ -64,7 +62,7 @@ class Augmentation:
     revoiced: float = within(0, 1, 0.0)  # share of words and hard negatives that voice conversion changes
     formants: tuple[float, float] = within(0.5, 2, (0.8, 1.28))  # times the speaker's own; logarithmic
     pitch: tuple[float, float] = within(40, 600, (80.0, 330.0))  # Hz, the median; logarithmic
-    melody: tuple[float, float] = within(0, voice.MELODY_LIMIT, (0.3, 1.1))  # times the pitch's own range
+    melody: tuple[float, float] = within(0, voice.MELODY_LIMIT, (0.3, 1.1))  # times the pitch's range
     pace: tuple[float, float] = within(0.25, 4, (0.8, 1.25))  # times the duration; logarithmic
 
     # What is done to an example
@@ -72,9 +70,7 @@ class Augmentation:
     noise_snr: tuple[float, float] = within(-60, 100, (-5.0, 35.0))  # dB of the example over the noise
     silence_level: float = within(1e-6, 1, 0.03)  # RMS that a silent example counts as, where noise is added
     reverberant: float = within(0, 1, 0.25)  # share of examples in a room
-    decay: tuple[float, float] = within(
-        0.01, 10, (0.15, 0.7)
-    )  # seconds in which a room's sound falls by 60 dB
+    decay: tuple[float, float] = within(0.01, 10, (0.15, 0.7))  # seconds to -60 dB, of a room
     direct: tuple[float, float] = within(-60, 60, (0.0, 12.0))  # dB of the direct sound over the rest
     narrow: float = within(0, 1, 0.0)  # share of examples without high frequencies
     cutoff: tuple[float, float] = within(500, 8000, (2800.0, 7000.0))  # Hz, of a narrow one; logarithmic

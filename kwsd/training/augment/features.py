@@ -1,4 +1,4 @@
-"""The front end in torch: batches of samples to batches of frames, equal to kwsd.runtime.frontend."""
+"""The front end in torch, equal to kwsd.runtime.frontend, and masks for its frames."""
 
 from torch import Tensor, nn
 from torchaudio.transforms import FrequencyMasking, MelSpectrogram, TimeMasking

@@ -13,7 +13,7 @@ from kwsd.training.augment.bandwidth import narrowed
 from kwsd.training.augment.reverb import random_room, reverberated
 from kwsd.training.augment.voice import revoiced
 
-VALIDATION_SNR = (0, 15)  # dB, of validation clips over the noise that they are judged in once more
+VALIDATION_SNR = (0, 15)  # dB of validation clips over the noise in which they are scored once more
 
 Audio = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
@@ -79,17 +79,17 @@ class SceneMaker:
                 self._fill_with_speech(scene, random)
             if keyword[row]:
                 index = int(random.integers(len(self.keyword)))
-                word, tempo = self._play(self.keyword[index], random)
-                onset[row] = self._lay(word, scene, random)
+                word, tempo = self._timed(self.keyword[index], random)
+                onset[row] = self._place(word, scene, random)
                 end[row] = onset[row] / SAMPLE_RATE + self._ends[index] / tempo
             elif self.hard and random.random() < a.hard_share:
-                piece, _ = self._said(_piece(_any(self.hard, random), self.length, random), random)
-                self._lay(piece, scene, random)
+                piece, _ = self._voiced(_piece(_choice(self.hard, random), self.length, random), random)
+                self._place(piece, scene, random)
             elif random.random() < a.speech_alone:
                 self._fill_with_speech(scene, random)
             else:
-                word, _ = self._play(_any(self.others, random), random)
-                self._lay(word, scene, random)
+                word, _ = self._timed(_choice(self.others, random), random)
+                self._place(word, scene, random)
             self._add_noise(scene, random)
             if random.random() < a.reverberant:
                 scene[:] = reverberated(scene, random_room(random, a))
@@ -98,7 +98,7 @@ class SceneMaker:
             scene *= 10 ** (random.uniform(*a.level) / 20)
         return SceneBatch(np.clip(audio, -1, 1), keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
 
-    def _lay(self, clip: Floats, scene: Floats, random: np.random.Generator) -> int:
+    def _place(self, clip: Floats, scene: Floats, random: np.random.Generator) -> int:
         """Put a clip at a random place in the example, and return the sample at which it starts."""
         before, after = (int(s * SAMPLE_RATE) for s in (self.augmentation.before, self.augmentation.after))
         start = int(random.integers(before, max(before + 1, self.length - len(clip) - after)))
@@ -106,9 +106,9 @@ class SceneMaker:
         scene[start : start + len(clip)] = clip
         return start
 
-    def _play(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
+    def _timed(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
         """A clip at its tempo or another, which changes its pitch too, and how many times faster it is."""
-        samples, pace = self._said(to_float32(clip), random)
+        samples, pace = self._voiced(to_float32(clip), random)
         if random.random() < 1 - self.augmentation.retimed:
             return samples, 1 / pace
         tempo = random.uniform(*self.augmentation.tempo)
@@ -116,7 +116,7 @@ class SceneMaker:
         played: Floats = np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
         return played, tempo / pace
 
-    def _said(self, clip: Floats, random: np.random.Generator) -> tuple[Floats, float]:
+    def _voiced(self, clip: Floats, random: np.random.Generator) -> tuple[Floats, float]:
         """A clip by its speaker or, through voice conversion, another, and how many times longer it is."""
         a = self.augmentation
         return revoiced(clip, random, a) if random.random() < a.revoiced else (clip, 1.0)
@@ -130,19 +130,18 @@ class SceneMaker:
             return
         at = -int(random.integers(0, SAMPLE_RATE))
         while at < self.length:
-            word = to_float32(_any(self.others, random))
+            word = to_float32(_choice(self.others, random))
             lo, hi = max(0, at), max(0, min(self.length, at + len(word)))
             scene[lo:hi] = word[lo - at : hi - at]
-            at += int(
-                random.uniform(*a.word_spacing) * SAMPLE_RATE
-            )  # clips overlap: words run into each other
+            # a clip is longer than its word: clips overlap, and words run into each other
+            at += int(random.uniform(*a.word_spacing) * SAMPLE_RATE)
 
     def _add_noise(self, scene: Floats, random: np.random.Generator) -> None:
         """Add noise to a share of the examples."""
         a = self.augmentation
         if not self.noise or random.random() < 1 - a.noisy:
             return
-        noise = _piece(_any(self.noise, random), self.length, random)
+        noise = _piece(_choice(self.noise, random), self.length, random)
         level = np.sqrt((scene**2).mean()) or a.silence_level
         loudness = np.sqrt((noise**2).mean())
         if loudness > 0:
@@ -150,19 +149,17 @@ class SceneMaker:
 
 
 def in_noise(clips: Audio, noise: list[Audio], random: np.random.Generator) -> Audio:
-    """The clips (n, samples) in noise, at VALIDATION_SNR below each clip's loudest tenth of a second."""
+    """The clips (n, samples) in noise, VALIDATION_SNR below each clip's loudest tenth of a second."""
     mixed = to_float32(clips)
     for clip in mixed:
         added = _piece(noise[random.integers(len(noise))], len(clip), random)
         peak = (clip[: len(clip) // 1600 * 1600].reshape(-1, 1600) ** 2).mean(axis=1).max()
-        gain = np.sqrt(peak / max(1e-9, float((added**2).mean()))) * 10 ** (
-            -random.uniform(*VALIDATION_SNR) / 20
-        )
-        clip[: len(added)] += gain * added
+        gain = np.sqrt(peak / max(1e-9, float((added**2).mean())))
+        clip[: len(added)] += gain * 10 ** (-random.uniform(*VALIDATION_SNR) / 20) * added
     return to_int16(mixed)
 
 
-def _any(clips: Sequence[Audio], random: np.random.Generator) -> Audio:
+def _choice(clips: Sequence[Audio], random: np.random.Generator) -> Audio:
     return clips[int(random.integers(len(clips)))]
 
 

@@ -21,11 +21,11 @@ Audio = npt.NDArray[np.int16]
 
 @dataclass(frozen=True)
 class Recordings:
-    """Clips of a Speech Commands tree, noise and running speech, each side of every split apart."""
+    """Clips of a Speech Commands tree, noise, running speech and hard negatives, by split."""
 
     keyword: str
     tree: list[Clip]
-    background: Path | None  # noise that is not split: the tree's own
+    background: Path | None  # the tree's own noise, which has no splits
     noise: tuple[Path, ...]
     speech: tuple[Path, ...]
     hard: tuple[Path, ...] = ()  # files
@@ -126,7 +126,7 @@ class Recordings:
         return tuple(np.concatenate((clips, in_noise(clips, noise, random))) for clips in (keyword, others))  # type: ignore[return-value]
 
     def noise_of(self, split: str) -> list[Audio]:
-        """The background noise is long and has no sides: all of it is for training."""
+        """The noise of a split. The tree's own noise has no splits: all of it is for training."""
         whole = list(files_of(self.background)) if self.background and split == "training" else []
         return self.reader.sounds(
             [*whole, *(path for folder in self.noise for path in files_of(folder, split))]

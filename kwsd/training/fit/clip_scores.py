@@ -42,10 +42,10 @@ def clip_frames(audio: npt.NDArray[np.int16], kernel: int, window: int, step: in
 def clip_scores(
     crnn: CRNN, frames: Tensor, window: int, step: int, batch: int = 256
 ) -> npt.NDArray[np.float64]:
-    """Highest log-odds of the keyword over each clip's steps, (clips,); those of the priming are left out.
+    """Highest log-odds of the keyword over each clip's steps, (clips,); those of the warm-up are left out.
 
-    Log-odds, since posteriors near 0 and 1 tie in float32 and ranks would be lost. Rounded, since clips that
-    silence alone scores highest in tie, and how a machine adds float32 would rank them.
+    Log-odds, because posteriors near 0 and 1 tie in float32, which would lose ranks. Rounded, because clips
+    whose highest step is silence tie, and would otherwise be ranked by how a machine adds float32.
     """
     scores = []
     crnn.eval()

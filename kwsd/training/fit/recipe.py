@@ -86,6 +86,7 @@ class Recipe:
     other_steps: tuple[int, int] = within(
         -1_000, 1_000, (-3, 1)
     )  # frames by which the step of others differs
+    carried_share: float = within(0, 1, 0.75)  # of examples that start in GRU states of the last batch
     warm_up: float = within(0.001, 0.999, 0.1)  # share of the batches in which the learning rate rises
     gradient_norm: float = within(1e-6, 1e6, 1.0)  # gradients are clipped to it
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -55,6 +55,7 @@ class Trainer:
         self._aid = self.objective if isinstance(self.objective, nn.Module) else nn.Module()
         torch.manual_seed(recipe.seed)
         self.crnn = crnn or CRNN(recipe.architecture)
+        self.crnn.carried_share = recipe.carried_share
         self.averaged = copy.deepcopy(self.crnn)
         self.step = recipe.architecture.stride[1]
         learning = [*self.crnn.parameters(), *(p for p in self._aid.parameters() if p.requires_grad)]
@@ -95,12 +96,12 @@ class Trainer:
             report(Epoch(self.epoch, loss, validation, best, not_saved))
 
     def _train_epoch(self, on_batch: Callable[[], None]) -> float:
-        # the epoch's number seeds it: a resumed run draws what an unbroken one would have drawn
+        # the epoch's number is part of the seed, so a resumed run draws what an unbroken one would have drawn
         random = np.random.default_rng([self.recipe.seed, self.epoch])
         torch.manual_seed(int(random.integers(2**31)))
         self.pool.move(self.epoch)
         self.crnn.train()
-        self.crnn.reset_states()  # and starts as that one would have started
+        self.crnn.reset_states()  # a resumed run has none
         total = 0.0
         for _ in range(self.recipe.batches):
             scenes = self.pool.batch(self.recipe.batch, random)
@@ -143,7 +144,7 @@ class Trainer:
         return one_minus_auroc(keyword, others)
 
     def save(self, checkpoint: Path) -> None:
-        """Write the checkpoint that --resume goes on from. Raises KwsdError where it cannot be written."""
+        """Write the checkpoint, from which `resume` goes on. Raises KwsdError if it cannot be written."""
         state = {
             "made_for": self._made_for(),
             "crnn": self.crnn.state_dict(),

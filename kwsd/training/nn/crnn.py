@@ -6,10 +6,6 @@ from torch.nn import functional
 
 from kwsd.runtime.model import Architecture
 
-# Share of a training batch's sequences that start in a GRU state in which a sequence of the last batch ended;
-# chosen in docs/experiments/2026-11-24-carried-states.md
-CARRIED_SHARE = 0.75
-
 
 class CRNN(nn.Module):
     """Convolution, two GRU layers, soft attention over a sliding window of steps, two logits a step.
@@ -18,8 +14,8 @@ class CRNN(nn.Module):
     subclass can compute with other values, such as rounded ones (kwsd.training.nn.quantize).
 
     A microphone's stream has no beginning, but a training example has one, and a network whose GRU always
-    starts from zeros learns that the keyword comes soon after. So in training CARRIED_SHARE of the sequences
-    of a batch start in the GRU states that the last batch ended in.
+    starts from zeros learns that the keyword comes soon after. So in training a share of the sequences of a
+    batch, `carried_share`, start in the GRU states that the last batch ended in.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -31,6 +27,7 @@ class CRNN(nn.Module):
         self.attention = nn.Linear(a.hidden, a.hidden)
         self.energy = nn.Linear(a.hidden, 1)
         self.output = nn.Linear(a.hidden, 2)
+        self.carried_share = 0.0  # Recipe.carried_share, while it is trained
         self.reset_states()
 
     def reset_states(self) -> None:
@@ -73,7 +70,7 @@ class CRNN(nn.Module):
         start = inputs.new_zeros(2, len(inputs), self.architecture.hidden)
         last = self._last_states
         if self.training and last is not None and last.shape == start.shape:
-            carried = torch.rand(len(inputs), 1) < CARRIED_SHARE
+            carried = torch.rand(len(inputs), 1) < self.carried_share
             start = torch.where(carried, last[:, torch.randperm(len(inputs))], start)
         return start
 

@@ -37,7 +37,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         "## Limits",
         _limits(model, data, file),
         "## How it was made",
-        f"    {facts['command']}",
+        f"    {facts['command']}" if facts["command"] else "From Python, with kwsd.training.workflows.",
         _recipe(recipe),
     ]
     if notes := notes_beside(path):

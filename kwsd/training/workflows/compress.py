@@ -62,15 +62,15 @@ def prune(
     teachers: tuple[str, ...],
     data: Path,
     plan: Pruning,
+    recipe: Recipe,
     output: Output,
-    *,
-    seed: int = 0,
     sources: Sources = Sources(),  # noqa: B008 - it is frozen
     progress: Progress = SILENT,
 ) -> Path:
     """Remove channels, units and attention keys in rounds, with distillation between them.
 
-    Returns the model's path.
+    recipe: its architecture and window are replaced with the model's, its epochs with the plan's. Returns the
+    path of the model file.
     """
     whole, parent = read_crnn(model)
     a = whole.architecture
@@ -79,9 +79,9 @@ def prune(
     check_disk_space(output.model, a)
     networks, first = read_teachers(teachers)
     recordings = read_recordings(data, parent.keyword, sources, progress)
-    recipe = Recipe(a, window=parent.settings.window, seed=seed, learning_rate=PRUNING_RATE)
+    recipe = replace(recipe, architecture=a, window=parent.settings.window)
     annotator = teacher_annotator(networks, first.settings.window)
-    pool = ScenePool(recordings.scenes(recipe.augmentation), seed, annotator)
+    pool = ScenePool(recordings.scenes(recipe.augmentation), recipe.seed, annotator)
     pool.move(0)
     objective, validation, crnn = DistillationLoss(), recordings.validation(), whole
     for done in range(1, plan.rounds + 1):
@@ -117,7 +117,7 @@ def quantize(
     sources: Sources = Sources(),  # noqa: B008 - it is frozen
     progress: Progress = SILENT,
 ) -> Path:
-    """Store a model's weights in 16, 8 or 4 bits, without training. Returns the model's path."""
+    """Store a model's weights in 16, 8 or 4 bits, without training. Returns the path of the model file."""
     crnn, parent = read_crnn(model)
     check_disk_space(output.model, crnn.architecture)
     recordings = read_recordings(data, parent.keyword, sources, progress)
@@ -136,17 +136,18 @@ def quantize_in_training(
     teachers: tuple[str, ...],
     data: Path,
     bits: int,
+    recipe: Recipe,
     output: Output,
-    *,
-    epochs: int = 20,
-    seed: int = 0,
     sources: Sources = Sources(),  # noqa: B008 - it is frozen
     progress: Progress = SILENT,
 ) -> Path:
-    """Quantization-aware training from a model on. teachers: to learn from, none for labels alone."""
+    """Quantization-aware training, which goes on from a model. Returns the path of the model file.
+
+    teachers: models to learn from; without any, the labels are all there is. recipe: its architecture and
+    window are replaced with the model's.
+    """
     crnn, parent = read_crnn(model)
-    window = parent.settings.window
-    recipe = Recipe(crnn.architecture, window=window, epochs=epochs, seed=seed, learning_rate=QUANTIZING_RATE)
+    recipe = replace(recipe, architecture=crnn.architecture, window=parent.settings.window)
     check_output(output, recipe)
     annotator, objective, details = None, None, {"bits": bits, "from": Path(model).name}
     if teachers:
@@ -154,7 +155,7 @@ def quantize_in_training(
         annotator, objective = teacher_annotator(networks, first.settings.window), DistillationLoss()
         details["teachers"] = len(teachers)
     recordings = read_recordings(data, parent.keyword, sources, progress)
-    pool = ScenePool(recordings.scenes(recipe.augmentation), seed, annotator)
+    pool = ScenePool(recordings.scenes(recipe.augmentation), recipe.seed, annotator)
     network = quantized(crnn, bits)
     trainer = Trainer(recipe, pool, recordings.validation(), output.checkpoint, objective, network)
     return train_and_release(

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kwsd.errors import UsageError
 from kwsd.runtime.model import check_keyword
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.augment import voice
@@ -15,7 +16,7 @@ from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.speech_commands import files_of
 from kwsd.training.evaluate.mining import mine
 from kwsd.training.evaluate.streams import run_conditions
-from kwsd.training.fit.recipe import Recipe
+from kwsd.training.fit.recipe import Recipe, Teaching
 from kwsd.training.fit.trainer import read_checkpoint
 from kwsd.training.release.release import Output
 from kwsd.training.workflows.embedding_teacher import (
@@ -66,7 +67,8 @@ def train_from_text(
     Commands tree, for other words. fa_per_hour: false alarms that are acceptable. jobs: processes.
     """
     teaching = recipe.teaching
-    assert teaching is not None
+    if teaching is None:
+        raise UsageError("a model from text learns from a teacher: give a recipe with teaching")
     if not voice.available():
         progress.note("praat-parselmouth is not installed: trained on fewer voices")
     first = replace(output, model=speech.folder / "first.pt", record=None)
@@ -91,7 +93,7 @@ def train_from_text(
         trainer = trainer_with_teacher(recordings, recipe, first.checkpoint, progress)
         train_and_release(trainer, recordings, _resumable(first), progress, kind="new")
         shutil.rmtree(mined, ignore_errors=True)  # what another model was wrong about
-    _mine(first.model, recordings, mined, recipe, progress)
+    _mine(first.model, recordings, mined, teaching, progress)
     recordings = read((*sources.hard, mined))
     trainer = trainer_with_teacher(recordings, recipe, output.checkpoint, progress)
     choose = settings_chooser(recordings, sources.unseen, teaching.snr, progress, fa_per_hour, jobs)
@@ -114,10 +116,8 @@ def _resumable(output: Output) -> Output:
     return replace(output, resume=output.resume and output.checkpoint.exists())
 
 
-def _mine(model: Path, recordings: Recordings, out: Path, recipe: Recipe, progress: Progress) -> None:
-    """Write what the model takes for the keyword in the training side of the speech to `out`."""
-    teaching = recipe.teaching
-    assert teaching is not None
+def _mine(model: Path, recordings: Recordings, out: Path, teaching: Teaching, progress: Progress) -> None:
+    """Write what the model takes for the keyword in the training split of the speech to `out`."""
     files = [path for folder in recordings.speech for path in files_of(folder, "training")]
     with filling(out, progress), progress.stage("mining what the first model takes for the keyword"):
         for conditions in run_conditions(recordings, "training", teaching.snr):
