@@ -8,7 +8,7 @@ from kwsd.runtime.model import Architecture
 
 
 class CRNN(nn.Module):
-    """Convolution, two GRU layers, soft attention over a sliding window of steps, two logits a step.
+    """Convolution, two GRU layers, soft attention over a sliding window of steps, two logits per step.
 
     The layers only hold the parameters. ``forward`` computes with what ``weights()`` returns, so that a
     subclass can compute with other values, such as rounded ones (kwsd.training.nn.quantize).
