@@ -11,6 +11,7 @@ from kwsd.cli.checked import CheckedCommand, Folder, Picture
 from kwsd.cli.extras import needs_torch
 from kwsd.cli.number import Number
 from kwsd.cli.options import MODEL, STEP, WINDOW
+from kwsd.cli.parallel import parallel_options
 from kwsd.cli.progress import console, warn_of_recordings
 from kwsd.cli.renamed import current_name
 from kwsd.errors import UsageError
@@ -42,7 +43,7 @@ from kwsd.errors import UsageError
     type=Number(0.001, 1),
     help="Posterior of the first stage that the second stage then verifies.  [default: the model's]",
 )
-@streams.JOBS
+@parallel_options()
 @click.option("--worst", type=click.IntRange(1, 1_000_000), help="Of clips: name so many that cost the most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--plot", type=Picture(), help="Draw the curve to this file.")
@@ -59,7 +60,7 @@ def command(
     step: int | None,
     patience: int | None,
     candidate_threshold: float | None,
-    jobs: int,
+    jobs: int | None,
     worst: int | None,
     as_json: bool,
     plot: Path | None,

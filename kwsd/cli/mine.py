@@ -8,6 +8,7 @@ from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
 from kwsd.cli.number import Number
 from kwsd.cli.options import MODEL
+from kwsd.cli.parallel import parallel_options
 from kwsd.cli.progress import console, filling, tell, warn_of_recordings
 from kwsd.errors import UsageError
 
@@ -29,6 +30,7 @@ from kwsd.errors import UsageError
 )
 @streams.NOISE
 @streams.SNR
+@parallel_options()
 def command(
     model: str,
     negatives: tuple[Path, ...],
@@ -36,12 +38,13 @@ def command(
     threshold: float,
     noise: tuple[Path, ...],
     snr: float | None,
+    jobs: int | None,
 ) -> None:
     """Streams the training side of the folders through MODEL and keeps 2.5 s around each false alarm.
 
     Recordings that say the keyword must not be among them: a model learns to refuse what is mined.
     """
-    from rich.progress import track
+    from rich.progress import Progress
 
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.data.reader import Reader
@@ -54,9 +57,14 @@ def command(
     if not files:
         raise UsageError("--negatives: no recordings there to mine; evaluate keeps a share of them")
     found = []
-    shown = track(files, "mining", console=console)
     loaded = read_model(find_model(model))
-    with filling(out):
-        mine(loaded, shown, out, threshold, lambda _, count: found.append(count), around, reader)
+    with filling(out), Progress(console=console) as progress:
+        task = progress.add_task("mining", total=len(files))
+
+        def on_file(_: Path, count: int) -> None:
+            found.append(count)
+            progress.advance(task)
+
+        mine(loaded, files, out, threshold, on_file, around, reader, jobs)
     warn_of_recordings(reader)
     tell(f"{sum(found)} false alarms in {len(found)} files, in {out}")

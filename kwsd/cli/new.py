@@ -77,7 +77,7 @@ def command(
     hard: tuple[Path, ...],
     epochs: int,
     fa_per_hour: float,
-    jobs: int,
+    jobs: int | None,
     seed: int,
     resume: bool,
 ) -> None:

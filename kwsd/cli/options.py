@@ -9,6 +9,7 @@ import click
 
 from kwsd.cli.checked import Folder, Lines, ModelName, ModelOutput, TrainedOutput
 from kwsd.cli.number import Number
+from kwsd.cli.parallel import parallel_options
 
 MODEL = ModelName()
 EPOCHS = click.IntRange(1, 100_000)
@@ -48,13 +49,7 @@ KOKORO = click.option(
     type=Folder(),
     help="Folder with Kokoro's voice styles in voices/*.bin and its ONNX model.",
 )
-JOBS = click.option(
-    "--jobs",
-    type=click.IntRange(1, 256),
-    default=os.cpu_count() or 1,
-    show_default="one per core",
-    help="Processes.",
-)
+JOBS = parallel_options(os.cpu_count() or 1, "one per core")
 
 
 def command_line() -> str:

@@ -31,7 +31,6 @@ SNR = click.option(
 RIR = click.option(
     "--rir", type=Folder(), multiple=True, help="Folder of room impulse responses. Repeatable."
 )
-JOBS = click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
 
 
 def read(
@@ -79,7 +78,7 @@ def evaluate(
     model: "Model",
     streams: "tuple[list[Positive], list[Negative]]",
     settings: "Settings",
-    jobs: int,
+    jobs: int | None,
 ) -> "list[Point]":
     """The curve of a model over the streams, with a progress bar on the terminal."""
     from rich.progress import Progress

@@ -48,7 +48,7 @@ def command(
     near_misses: int,
     sentences: int,
     kokoro: Path | None,
-    jobs: int,
+    jobs: int | None,
     seed: int,
 ) -> None:
     """Writes FLAC files to OUT/keyword, OUT/near_misses and OUT/sentences."""

@@ -7,6 +7,7 @@ import click
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Output
 from kwsd.cli.options import FALSE_ALARMS, MODEL
+from kwsd.cli.parallel import parallel_options
 from kwsd.cli.progress import tell
 from kwsd.errors import KwsdError
 
@@ -27,7 +28,7 @@ from kwsd.errors import KwsdError
     show_default=True,
     help="False alarms that you can live with.",
 )
-@streams.JOBS
+@parallel_options()
 @click.option("--out", type=Output(), required=True, help="Model file to write.")
 def command(
     model: str,
@@ -37,7 +38,7 @@ def command(
     noise: tuple[Path, ...],
     snr: float | None,
     fa_per_hour: float,
-    jobs: int,
+    jobs: int | None,
     out: Path,
 ) -> None:
     """Writes them with the weights of MODEL into OUT.

@@ -64,9 +64,12 @@ class Spool:
 
 
 class Recording:
-    """A recording in a spool: a length, and slices that are arrays. It can be sent to another process."""
+    """A recording in a spool: a length, and slices that are arrays. Pickled, it becomes an array.
 
-    def __init__(self, path: Path, start: int, size: int, spool: Spool | None = None) -> None:
+    So a worker process can have it, also on a machine that does not see the spool.
+    """
+
+    def __init__(self, path: Path, start: int, size: int, spool: Spool) -> None:
         """start, size: in bytes. spool: kept as long as the recording."""
         self._path, self._start, self._size, self._spool = path, start, size, spool
 
@@ -79,7 +82,7 @@ class Recording:
         return np.fromfile(self._path, np.int16, count, offset=self._start + 2 * start)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Recording, (self._path, self._start, self._size)
+        return np.asarray, (self[:],)
 
 
 def _remove(file: BinaryIO, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,11 @@ class RandomSegment:
             self._recording = recordings[int(random.integers(len(recordings)))]
             self._start = int(random.integers(max(1, len(self._recording) - length + 1)))
         self._period = min(length, len(self._recording) - self._start)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a pickle: without the rest of a long recording."""
+        segment = self._recording[self._start : self._start + self._period]
+        return {"_recording": segment, "_start": 0, "_period": self._period}
 
     def read(self, start: int, length: int) -> Floats:
         """`length` samples of the segment, from its sample `start` on."""

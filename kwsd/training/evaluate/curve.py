@@ -4,12 +4,9 @@ Streams go through the runtime's own detector. A hit is a trigger between the be
 second after its end; in a stream without the keyword every trigger is a false alarm.
 """
 
-import itertools
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +17,7 @@ from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.spotter import TriggerRule
 from kwsd.training.evaluate.intervals import count_interval, share_interval
 from kwsd.training.evaluate.streams import Negative, Positive, Stream
+from kwsd.training.parallel import parallel
 
 THRESHOLDS = (
     0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999,
@@ -99,25 +97,18 @@ def curve(
     positives: Sequence[Positive],
     negatives: Sequence[Negative],
     settings: Settings | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     on_stream: Callable[[], None] = lambda: None,
 ) -> list[Point]:
     """FRR and FA/h at each of THRESHOLDS.
 
-    settings: the model's own if None. jobs: processes. on_stream: called after each stream.
+    settings: the model's own if None. jobs: as `parallel` takes it. on_stream: called after each stream.
     """
     streams: list[Stream] = [*positives, *negatives]
-    arguments = (itertools.repeat(model), itertools.repeat(settings or model.settings), streams)
     outcomes = []
-    with ExitStack() as stack:
-        if jobs > 1:
-            pool = stack.enter_context(ProcessPoolExecutor(jobs, get_context("spawn")))
-            results: Iterable[list[Outcome]] = pool.map(detect, *arguments, chunksize=8)
-        else:
-            results = map(detect, *arguments)
-        for outcome in results:
-            outcomes.append(outcome)
-            on_stream()
+    for outcome in parallel(partial(detect, model, settings or model.settings), streams, jobs):
+        outcomes.append(outcome)
+        on_stream()
     hours = sum(map(len, negatives)) / SAMPLE_RATE / 3600
     points = []
     for number, threshold in enumerate(THRESHOLDS):

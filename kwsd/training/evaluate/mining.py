@@ -3,17 +3,19 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector
-from kwsd.runtime.model import Model
+from kwsd.runtime.model import Model, Settings
 from kwsd.training.data.reader import Reader
 from kwsd.training.data.spool import Audio, Spool
 from kwsd.training.evaluate.conditions import AS_RECORDED, AcousticConditions
 from kwsd.training.evaluate.streams import Negative
+from kwsd.training.parallel import parallel
 
 BEFORE_SAMPLES, AFTER_SAMPLES = 2 * SAMPLE_RATE, SAMPLE_RATE // 2  # that a clip has around its false alarm
 CLIP_SAMPLES = BEFORE_SAMPLES + AFTER_SAMPLES
@@ -29,36 +31,47 @@ def mine(
     on_file: Callable[[Path, int], None],
     conditions: AcousticConditions = AS_RECORDED,
     reader: Reader | None = None,
+    jobs: int | None = None,
 ) -> None:
     """Write a clip of 2.5 s around each false alarm in the files to `out`/STEM@SECONDS[-SNRdB].flac.
 
     The first stage alone decides, since the second must learn to refuse these clips, too. Files that an
     earlier call mined, by their names in `out`/mined.txt, are skipped. on_file: called after each file with
     the number of its clips. conditions: of the files and so of the clips. reader: remembers the files that
-    cannot be used.
+    cannot be used. jobs: as `parallel` takes it.
     """
     out.mkdir(parents=True, exist_ok=True)
     done = out / DONE
     known = set(done.read_text("utf-8", "surrogateescape").splitlines()) if done.exists() else set()
-    reader = reader or Reader()
-    settings = model.settings.override(threshold=threshold, patience=1)
-    detector = Detector(replace(model, verifier=None), settings)
-    random = np.random.default_rng(0)
     noise = f"-{conditions.snr:g}dB" if conditions.snr is not None else ""
+    first_stage = replace(model, verifier=None)
+    detect = partial(_mine_file, first_stage, model.settings.override(threshold=threshold, patience=1))
+    new = (path for path in files if f"{path}{noise}" not in known)
     with done.open("a", encoding="utf-8", errors="surrogateescape") as log:
-        for path in files:
-            if f"{path}{noise}" in known:
-                continue
-            recording = reader.recording(path, Spool())
-            if recording is None:
-                continue
-            count = 0
-            for time, clip in false_alarms(detector, Negative([recording], conditions, random)):
+        for path, clips in parallel(detect, _streams(new, conditions, reader or Reader()), jobs):
+            for time, clip in clips:
                 _write(clip, out / f"{path.stem}@{time:.2f}{noise}.flac")
-                count += 1
             log.write(f"{path}{noise}\n")
             log.flush()
-            on_file(path, count)
+            on_file(path, len(clips))
+
+
+def _streams(
+    files: Iterable[Path], conditions: AcousticConditions, reader: Reader
+) -> Iterator[tuple[Path, Negative]]:
+    """The files that can be used, each as a stream of its own."""
+    random = np.random.default_rng(0)
+    for path in files:
+        recording = reader.recording(path, Spool())
+        if recording is not None:
+            yield path, Negative([recording], conditions, random)
+
+
+def _mine_file(
+    model: Model, settings: Settings, file: tuple[Path, Negative]
+) -> tuple[Path, list[tuple[float, Audio]]]:
+    path, stream = file
+    return path, list(false_alarms(Detector(model, settings), stream))
 
 
 def false_alarms(detector: Detector, stream: Negative) -> Iterator[tuple[float, Audio]]:
@@ -79,7 +92,7 @@ def false_alarms(detector: Detector, stream: Negative) -> Iterator[tuple[float, 
         while triggers and round(triggers[0] * SAMPLE_RATE) + AFTER_SAMPLES <= start + len(held):
             time = triggers.pop(0)
             begin = round(time * SAMPLE_RATE) - BEFORE_SAMPLES - start
-            yield time, held[begin : begin + CLIP_SAMPLES]
+            yield time, held[begin : begin + CLIP_SAMPLES].copy()
         kept = held[-HISTORY_SAMPLES:]
         start, held = start + len(held) - len(kept), kept
 

@@ -40,7 +40,7 @@ def tune(
     negatives: Sequence[Negative],
     choices: Sequence[Settings],
     fa_per_hour: float,
-    jobs: int = 1,
+    jobs: int | None = None,
     on_best: Callable[[Settings, Point], None] = lambda *_: None,
 ) -> tuple[Settings, Point]:
     """The settings with the lowest FRR at no more than `fa_per_hour`, and their point of the curve.

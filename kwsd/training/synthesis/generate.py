@@ -1,23 +1,24 @@
 """Speaks a keyword, near misses of it and sentences without it: FLAC files of 16 kHz, and their manifest.
 
-Clips are made in several processes. Each file appears whole or not at all, and a clip that exists is kept,
-so that an interrupted run continues where it stopped.
+Each file appears whole or not at all, and a clip that exists is kept, so that an interrupted run continues
+where it stopped.
 """
 
 import json
-import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import soundfile
 
 from kwsd.errors import AudioError, KwsdError, UsageError
 from kwsd.files import replace_file
 from kwsd.pcm import SAMPLE_RATE
+from kwsd.training.parallel import parallel
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.phonemes import sounds
 from kwsd.training.synthesis.plan import Plan, Utterance
@@ -27,8 +28,6 @@ from kwsd.training.synthesis.voices import find_voices
 MANIFEST = "manifest.jsonl"
 
 Records = dict[str, dict[str, Any]]  # Utterance.record by file name
-
-_voices: dict[str, Voice] = {}  # by name, in a worker process
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def synthesize(
     out: Path,
     counts: dict[str, int],
     kokoro: Path | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     seed: int = 0,
     on_missing_engine: Callable[[str], None] = lambda _: None,
     on_clip: Callable[[int, int], None] = lambda *_: None,
@@ -53,7 +52,7 @@ def synthesize(
     """Speak `keyword` with every engine that is installed, into OUT/keyword, OUT/near_misses, OUT/sentences.
 
     counts: number of clips of each of kwsd.training.synthesis.plan.KINDS. kokoro: see `find_voices`.
-    jobs: number of processes. on_missing_engine: called with a line for each engine that is not installed.
+    jobs: as `parallel` takes it. on_missing_engine: called with a line for each engine that is not installed.
     on_clip: see `generate`. Raises UsageError if the keyword cannot be pronounced, and as `generate` does.
     """
     pronounced = Keyword(keyword)
@@ -68,7 +67,7 @@ def generate(
     utterances: Sequence[Utterance],
     out: Path,
     kokoro: Path | None,
-    jobs: int,
+    jobs: int | None,
     on_clip: Callable[[int, int], None],
 ) -> Outcome:
     """Write the clips that `out` lacks, and the manifest, which has the record of every clip.
@@ -85,15 +84,14 @@ def generate(
     for file in planned:
         (out / file).parent.mkdir(parents=True, exist_ok=True)
     _write_manifest(out / MANIFEST, records)
-    absent = [(utterance, out / file) for file, utterance in planned.items() if not (out / file).exists()]
+    absent = [utterance for file, utterance in planned.items() if not (out / file).exists()]
     kept, failures = len(planned) - len(absent), []
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (kokoro,))
-    try:
-        for done, failure in enumerate(pool.map(_make_clip, absent), kept + 1):
-            failures += [failure] if failure else []
-            on_clip(done, len(planned))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for done, (file, clip) in enumerate(parallel(partial(_make_clip, kokoro), absent, jobs), kept + 1):
+        if isinstance(clip, str):
+            failures.append(clip)
+        else:
+            _write_clip(clip, out / file)
+        on_clip(done, len(planned))
     if failures and len(failures) == len(planned):
         raise KwsdError(f"{out}: no clip could be made; the first failure: {failures[0]}")
     _write_manifest(
@@ -102,22 +100,25 @@ def generate(
     return Outcome(len(absent) - len(failures), kept, failures)
 
 
-def _start_worker(kokoro: Path | None) -> None:
-    """Prepare a worker process: engines load on first use, and Ctrl-C is left to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@cache
+def _voices(kokoro: Path | None) -> dict[str, Voice]:
+    """Every voice by its name. Engines load when they first speak, once in each worker."""
     by_engine, _ = find_voices(kokoro)
-    _voices.update({voice.name: voice for voices in by_engine.values() for voice in voices})
+    return {voice.name: voice for voices in by_engine.values() for voice in voices}
 
 
-def _make_clip(task: tuple[Utterance, Path]) -> str | None:
-    """Write one clip. Returns a line that says why it could not be made, or None."""
-    utterance, file = task
+def _make_clip(kokoro: Path | None, utterance: Utterance) -> tuple[str, npt.NDArray[np.int16] | str]:
+    """The clip's file name, and the clip, (n,), or a line that says why it could not be made."""
     line = utterance.line
     try:
-        spoken = _voices[utterance.voice].say(line, utterance.speed, utterance.take)
-        clip = finish(spoken, len(sounds(line.phonemes)))
+        spoken = _voices(kokoro)[utterance.voice].say(line, utterance.speed, utterance.take)
+        return utterance.file, finish(spoken, len(sounds(line.phonemes)))
     except AudioError as error:
-        return f"{utterance.voice} said '{line.text}' ({line.phonemes}): {error}"
+        return utterance.file, f"{utterance.voice} said '{line.text}' ({line.phonemes}): {error}"
+
+
+def _write_clip(clip: npt.NDArray[np.int16], file: Path) -> None:
+    """Write a whole file or none."""
     part = file.with_suffix(".part")
     try:
         soundfile.write(part, clip, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
@@ -125,7 +126,6 @@ def _make_clip(task: tuple[Utterance, Path]) -> str | None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    return None
 
 
 def _read_manifest(file: Path) -> Records:

@@ -69,7 +69,7 @@ def settings_chooser(
     snr: float,
     progress: Progress,
     fa_per_hour: float = FA_PER_HOUR,
-    jobs: int = 1,
+    jobs: int | None = None,
 ) -> Callable[[Model], Settings]:
     """Chooses a verified model's settings on streams of the validation split and on unseen speech.
 

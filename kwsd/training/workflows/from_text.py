@@ -58,13 +58,14 @@ def train_from_text(
     data: Path | None = None,
     sources: Sources = Sources(),  # noqa: B008 - it is frozen
     fa_per_hour: float = FA_PER_HOUR,
-    jobs: int = 1,
+    jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> Path:
     """Speak the keyword, train a model for it twice and choose its threshold. Returns the model's path.
 
     recipe: with Augmentation.for_synthetic_voices() and Teaching.for_synthetic_voices(). data: a Speech
-    Commands tree, for other words. fa_per_hour: false alarms that are acceptable. jobs: processes.
+    Commands tree, for other words. fa_per_hour: false alarms that are acceptable. jobs: as
+    kwsd.training.parallel takes it.
     """
     teaching = recipe.teaching
     if teaching is None:

@@ -11,7 +11,7 @@ def speak(
     out: Path,
     counts: dict[str, int],
     kokoro: Path | None,
-    jobs: int,
+    jobs: int | None,
     seed: int,
     progress: Progress = SILENT,
 ) -> None:

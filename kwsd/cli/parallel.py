@@ -1,0 +1,46 @@
+"""The options of commands that work in parallel: how many workers, and where."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from kwsd.training.parallel import BACKENDS, workers
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def parallel_options(default: int = 1, shown: str = "1") -> Callable[[Command], Command]:
+    """Adds --jobs, --backend and --address to a command. It gets `jobs` alone, and runs among its workers.
+
+    default: number of jobs on this machine. shown: that, in the help.
+    """
+
+    def add(command: Command) -> Command:
+        @click.option(
+            "--jobs",
+            type=click.IntRange(1, 256),
+            help=f"Processes that work at the same time.  [default: {shown}; all workers of a cluster]",
+        )
+        @click.option(
+            "--backend",
+            type=click.Choice(BACKENDS),
+            default="loky",
+            show_default=True,
+            help="What runs them: processes on this machine (loky), Dask or Ray.",
+        )
+        @click.option(
+            "--address",
+            metavar="URL",
+            help="Dask scheduler or Ray cluster to use.  [default: one started on this machine]",
+        )
+        @functools.wraps(command)
+        def wrapped(*args: Any, jobs: int | None, backend: str, address: str | None, **kwargs: Any) -> Any:
+            number = default if jobs is None and backend == "loky" else jobs
+            with workers(backend, address, number):
+                return command(*args, jobs=number, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+    return add

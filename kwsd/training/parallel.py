@@ -1,0 +1,95 @@
+"""Runs a function over many items in parallel, with joblib.
+
+Where it runs is joblib's configuration: in this process unless a caller sets another backend, with
+`joblib.parallel_config` or with `workers`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from typing import Any, TypeVar
+
+from kwsd.errors import KwsdError, UsageError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+BACKENDS = ("loky", "dask", "ray")  # loky: processes on this machine
+
+
+def parallel(
+    function: Callable[[Item], Result], items: Iterable[Item], jobs: int | None = None
+) -> Iterator[Result]:
+    """The function's results for the items, in their order.
+
+    Each comes as soon as it is there; with Ray, whose backend cannot do that, all come at the end.
+
+    jobs: number of workers; if None, that of joblib's configuration, which is 1 by default. Without joblib
+    there can be only one. Raises what the function raises, and KwsdError if a worker process dies.
+    """
+    try:
+        joblib = import_module("joblib")
+    except ImportError:
+        if jobs not in (None, 1):
+            raise _missing("joblib", "more than one job") from None
+        yield from map(function, items)
+        return
+    try:
+        pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
+    except ValueError:  # Ray's backend returns all results at the end
+        pool = joblib.Parallel(n_jobs=jobs)
+    try:
+        yield from pool(joblib.delayed(function)(item) for item in items)
+    except BrokenExecutor as error:
+        raise KwsdError("a worker process died; it may have run out of memory: give fewer jobs") from error
+
+
+@contextmanager
+def workers(backend: str = "loky", address: str | None = None, jobs: int | None = None) -> Iterator[None]:
+    """Let `parallel` run on one of BACKENDS inside the block.
+
+    address: of a Dask scheduler or a Ray cluster; without it they start workers on this machine. jobs: number
+    of workers; if None, all that there are. Raises KwsdError if the cluster cannot be reached.
+    """
+    if address and backend == "loky":
+        raise UsageError("--address is of a Dask or Ray cluster: give --backend dask or ray, too")
+    if backend == "loky":  # joblib's own needs no setting up
+        yield
+        return
+    with ExitStack() as stack:
+        joblib = _imported("joblib", backend)
+        start = {"dask": _start_dask, "ray": _start_ray}[backend]
+        try:
+            start(stack, address, jobs)
+        except (OSError, RuntimeError, ValueError) as error:
+            where = f"the {backend} cluster at {address}" if address else f"a local {backend} cluster"
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise KwsdError(f"cannot use {where}: {reason}") from error
+        stack.enter_context(joblib.parallel_config(backend, n_jobs=jobs or -1))
+        yield
+
+
+def _start_dask(stack: ExitStack, address: str | None, jobs: int | None) -> None:
+    distributed = _imported("distributed", "dask")
+    local = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
+    stack.enter_context(distributed.Client(address) if address else distributed.Client(**local))
+
+
+def _start_ray(stack: ExitStack, address: str | None, jobs: int | None) -> None:
+    ray = _imported("ray", "ray")
+    ray.init(address or "local", num_cpus=None if address else jobs, log_to_driver=False)
+    stack.callback(ray.shutdown)
+    import_module("ray.util.joblib").register_ray()
+
+
+def _imported(name: str, backend: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise _missing(name, f"the backend {backend}") from None
+
+
+def _missing(name: str, what: str) -> UsageError:
+    package = {"joblib": "kwsd[parallel]", "distributed": "dask[distributed]"}.get(name, name)
+    return UsageError(f"{what} needs {name}: pip install '{package}'")
