@@ -4,6 +4,8 @@ Where it runs is joblib's configuration: in this process unless a caller sets an
 `joblib.parallel_config` or with `workers`.
 """
 
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
@@ -35,14 +37,31 @@ def parallel(
             raise _missing("joblib", "more than one job") from None
         yield from map(function, items)
         return
+    calls = (joblib.delayed(function)(item) for item in items)
     try:
         pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
     except ValueError:  # Ray's backend returns all results at the end
-        pool = joblib.Parallel(n_jobs=jobs)
+        yield from joblib.Parallel(n_jobs=jobs)(calls)
+        return
     try:
-        yield from pool(joblib.delayed(function)(item) for item in items)
+        with _interrupts_ignored():
+            results = pool(calls)
+        yield from results
     except BrokenExecutor as error:
         raise KwsdError("a worker process died; it may have run out of memory: give fewer jobs") from error
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C in the block, and in processes started in it: the parent is who ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
