@@ -20,7 +20,7 @@ __version__: str
 
 
 def __getattr__(name: str) -> Any:
-    """Import what costs time and memory on first use, so that ``kwsd --help`` is quick."""
+    """Import modules that cost time and memory on first use, so that ``kwsd --help`` is quick."""
     if name == "Detector":
         from kwsd.runtime.detector import Detector
 

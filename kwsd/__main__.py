@@ -1,4 +1,4 @@
-"""Runs the command ``kwsd`` as ``python -m kwsd``."""
+"""Runs the ``kwsd`` command for ``python -m kwsd``."""
 
 from kwsd.cli import main
 

@@ -3,9 +3,9 @@
 import errno
 from numbers import Integral
 
-SHOWN = 40  # characters of a value in a message, at most
+SHOWN = 40  # longest text, in characters, that `shown` returns
 
-# errno values that stay the same however often a path is tried: it is a folder, its name is too long, ...
+# errno values that retrying does not cure, for example because the path is a folder or its name is too long
 PERMANENT = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 
 
@@ -20,8 +20,8 @@ class KwsdError(Exception):
 class UsageError(KwsdError):
     """A wrong option, file or device name (exit code 2).
 
-    transient: the same may work later, for example once a disk is mounted (exit code 1). systemd restarts
-    a service that exits with 1, but not one that exits with 2.
+    transient: whether the same command may succeed later, for example once a disk is mounted (exit code 1).
+    systemd restarts a service that exits with 1, but not one that exits with 2.
     """
 
     def __init__(self, text: str, transient: bool = False) -> None:
@@ -50,7 +50,7 @@ class BusyError(AudioError):
 
 
 def shown(value: object) -> str:
-    """A value from a file, a server or a device, for a message: one line of at most SHOWN characters.
+    """Format a value from a file, a server or a device for a message: one line of at most SHOWN characters.
 
     Control characters are escaped, and a long text is cut. A container is shown as its type only, because it
     may be huge or contain itself.
@@ -69,7 +69,7 @@ def shown(value: object) -> str:
 
 
 def one_line(text: object) -> str:
-    """The whole text, for example a path, with control and other unprintable characters escaped."""
+    """Escape control and other unprintable characters in a text, for example a path. It is not cut."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in str(text)
@@ -77,5 +77,5 @@ def one_line(text: object) -> str:
 
 
 def is_transient(error: OSError) -> bool:
-    """Whether the same may work later: a missing file, no permission, a full disk, no memory."""
+    """Whether a retry may succeed later: a missing file, no permission, a full disk or too little memory."""
     return error.errno not in PERMANENT

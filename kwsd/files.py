@@ -19,15 +19,15 @@ from kwsd.errors import KwsdError, UsageError
 def read_file(path: Path, limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes. Never blocks on a pipe or a device.
 
-    Raises OSError, ValueError if its name has a NUL, and UsageError (without the path) if it is not a regular
-    file or is too large.
+    Raises OSError, ValueError if the name contains a NUL, and UsageError (its text does not name the path) if
+    it is not a regular file or is too large.
     """
-    _check_regular(path.stat(), limit)  # before it is opened, because opening a device may have effects
+    _check_regular(path.stat(), limit)  # before it is opened, because opening a device may have side effects
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        _check_regular(status, limit)  # again, because it may have been replaced since
-        return file.read(status.st_size) or b""  # None if reading would block, as of some files in /proc
+        _check_regular(status, limit)  # again, because the path may have been replaced since then
+        return file.read(status.st_size) or b""  # None if reading would block, as some files in /proc do
 
 
 def check_replaceable(path: Path) -> None:
@@ -51,7 +51,7 @@ def check_replaceable(path: Path) -> None:
     if not stat.S_ISREG(mode):
         raise UsageError(f"{path} is a device or a pipe: name a file")
     if sys.platform == "win32" and path.exists() and not os.access(path, os.W_OK):
-        raise UsageError(f"cannot write {path}: it is read-only: attrib -r {path}")
+        raise UsageError(f"cannot write {path}: it is read-only; make it writable with attrib -r {path}")
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}; create it")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -71,8 +71,9 @@ def _check_regular(status: os.stat_result, limit: int) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary binary file that replaces `path` at the end of the block.
 
-    It gets the mode and owner of an existing file. An exception in the block leaves the old file unchanged.
-    Raises KwsdError in place of any OSError, also of one in the block, and UsageError as `check_replaceable`.
+    The new file keeps the mode and owner of the old one. An exception in the block leaves the old file as it
+    was. Raises UsageError as `check_replaceable` does, and KwsdError instead of any OSError, including those
+    that the block raises.
     """
     check_replaceable(path)
     partial = path.with_name(f".kwsd-{os.urandom(8).hex()}.part")
@@ -97,14 +98,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def replace_file(path: Path, content: bytes | str) -> None:
-    """Replace the file `path` by one with this content, text as UTF-8. Raises as `replacing` does."""
+    """Replace the content of the file `path`. Text is encoded as UTF-8. Raises the errors of `replacing`."""
     encoded = content.encode() if isinstance(content, str) else content
     with replacing(path) as file:
         file.write(encoded)
 
 
 def _copy_access(old: Path, new: Path) -> None:
-    """Give `new` the mode and, where permitted, the owner of `old`, if that exists. Windows has neither."""
+    """Give `new` the mode and, if permitted, the owner of `old`, if `old` exists. Windows has neither."""
     if sys.platform == "win32":
         return
     try:
@@ -117,12 +118,12 @@ def _copy_access(old: Path, new: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush a rename in the folder to the disk, if the system can."""
+    """Flush a rename in the folder to the disk, if the file system supports that."""
     if sys.platform == "win32":  # Windows cannot open a folder
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # not every file system supports it
+        with suppress(OSError):
             os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""The samples that all of kwsd works on: 16 kHz, mono, float32 with full scale 1; and int16."""
+"""The sample format of all of kwsd: 16 kHz mono, as float32 with full scale 1 or as int16."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ def to_float32(samples: Int16) -> Samples:
 def to_int16(samples: npt.NDArray[np.floating[Any]]) -> Int16:
     """Float samples, of any shape, as int16: the inverse of `to_float32`.
 
-    They are rounded to the nearest integer, halves to the even one, and clipped at full scale. NaN and
-    infinities become 0.
+    They are rounded to the nearest integer (halves to even) and clipped at full scale. NaN and infinities
+    become 0.
     """
     steps: Int16 = np.rint(finite(samples) * FULL_SCALE).clip(-32_768, 32_767).astype(np.int16)
     return steps
@@ -32,7 +32,7 @@ def to_int16(samples: npt.NDArray[np.floating[Any]]) -> Int16:
 def finite(samples: npt.NDArray[np.floating[Any]]) -> Samples:
     """Samples, of any shape, with NaN and infinities replaced by 0 and magnitudes limited to `LOUDEST`.
 
-    Otherwise one bad sample would stay in the state of a filter for ever.
+    Otherwise a single bad sample would stay in the state of a filter forever.
     """
     flat = np.asarray(samples, np.float32).ravel()
     with np.errstate(over="ignore"):

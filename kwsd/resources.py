@@ -1,4 +1,4 @@
-"""Finds the files that come with kwsd: models, systemd units and the documentation pages in messages."""
+"""Finds the files that come with kwsd: models, systemd units and documentation pages."""
 
 from pathlib import Path
 
@@ -13,5 +13,5 @@ def shared(folder: str) -> Path:
 
 
 def page(name: str) -> Path:
-    """The page docs/NAME.md, to name in a message. The wheel has only those listed in pyproject.toml."""
+    """The path of docs/NAME.md, for a message. The wheel contains only the pages listed in pyproject.toml."""
     return shared("docs") / f"{name}.md"

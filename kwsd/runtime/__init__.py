@@ -1,1 +1,1 @@
-"""What runs on the device, in numpy only: front end, engine, trigger, detector, model file reader."""
+"""All that detection needs, in numpy only: front end, engine, second stage, detector and model files."""

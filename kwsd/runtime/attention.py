@@ -6,12 +6,13 @@ from itertools import accumulate
 class SlidingAttention:
     """The weighted mean of the last `window` values, in float64.
 
-    Its sums are those of a queue made of two stacks. Steps fall into blocks of `window`. The current block
-    has a running sum. When a block is full, its suffix sums (from every step to its end) are computed once;
-    each later step uses the next of them, for the part of that block which is still in the window.
+    It keeps its sums like a queue that is made of two stacks. Steps are grouped into blocks of `window`. The
+    current block has a running sum. When it is full, its suffix sums (from each step to the end of the block)
+    are computed once. Each later step uses the next one of them, for the part of the full block that is still
+    in the window.
 
-    So nothing is ever subtracted. A running sum from which the oldest step is subtracted would drift, and
-    would lose a small weight that was in it together with a large one.
+    So nothing is ever subtracted. Subtracting the oldest step from a running sum would make the sum drift,
+    and a small weight next to a large one would be lost.
     """
 
     def __init__(self, window: int) -> None:

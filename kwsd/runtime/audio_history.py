@@ -6,14 +6,14 @@ import numpy as np
 
 from kwsd.pcm import SAMPLE_RATE, Samples
 
-BLOCK_SAMPLES = SAMPLE_RATE  # 1 s: samples that are added at a time, at most
+BLOCK_SAMPLES = SAMPLE_RATE  # 1 s, the most that can be added at a time
 
 
 class AudioHistory:
     """Gives the `length` samples before a recent position of the stream.
 
-    A position is the number of samples since the beginning of the stream. The samples are kept in the chunks
-    in which they came, and joined only when they are read.
+    A position is the number of samples since the beginning of the stream. The samples are kept in chunks, as
+    they arrived, and are joined only when they are read.
     """
 
     def __init__(self, length: int) -> None:

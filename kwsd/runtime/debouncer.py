@@ -1,4 +1,4 @@
-"""Decides which of the steps at or above a threshold fires. On stream time alone: no clock, no thread."""
+"""Decides which of the steps at or above a threshold fire. Uses stream time only, not the clock."""
 
 import math
 
@@ -8,9 +8,9 @@ from kwsd.runtime.model import LOWEST_THRESHOLD, Settings
 class Debouncer:
     """Fires once for each utterance of the keyword.
 
-    It fires when the posterior has been at or above `threshold` for `patience` consecutive steps, all of them
-    warm. It fires again only after `refractory` seconds, and only if the posterior has been below `release`
-    since (hysteresis).
+    It fires when the posterior has been at or above `threshold` for `patience` consecutive steps, each with a
+    full window (warm). It fires again only after `refractory` seconds, and only if the posterior has been
+    below `release` since then (hysteresis).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -36,17 +36,17 @@ class Debouncer:
         return True
 
     def fire(self, time: float) -> None:
-        """Note a trigger at this stream time, in seconds, whatever made it."""
+        """Record a trigger at this stream time, in seconds, even one that something else decided on."""
         self._released, self._fired = False, time
 
 
 class CandidateDebouncer:
     """Fires once for each candidate of the first stage, with two debouncers.
 
-    Loud steady noise can hold the posterior around the candidate threshold. The first debouncer, at that
-    threshold, is released only below half of it, so such noise is one candidate and not a hundred a minute.
-    A word that stands out above the noise is still a candidate: the second debouncer, halfway between the
-    candidate threshold and 1, fires for it.
+    Loud steady noise can hold the posterior around the candidate threshold. The first debouncer fires at that
+    threshold and is released only below half of it, so such noise makes one candidate instead of a hundred a
+    minute. The second debouncer fires halfway between the candidate threshold and 1, so a word that stands
+    out above the noise is still a candidate.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -62,11 +62,11 @@ class CandidateDebouncer:
             debouncer.reset()
 
     def push(self, posterior: float, time: float, warm: bool) -> bool:
-        """Whether there is a new candidate at this step; as in `Debouncer.push`."""
+        """Whether a candidate begins at this step. The arguments are those of `Debouncer.push`."""
         fires = [debouncer.push(posterior, time, warm) for debouncer in self._debouncers]
         return any(fires)
 
     def fire(self, time: float) -> None:
-        """Note a trigger at this stream time, in seconds."""
+        """Record a trigger at this stream time, in seconds."""
         for debouncer in self._debouncers:
             debouncer.fire(time)

@@ -14,16 +14,17 @@ from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.spotter import Spotter, Step, Trigger
 from kwsd.runtime.verifier import SPAN_SAMPLES
 
-FINAL_SILENCE_SAMPLES = SAMPLE_RATE // 2  # 0.5 s: feed as many after a recording, to decide its last word
-OVERLAP_SAMPLES = N_FFT - HOP  # that a frame shares with the next one
+FINAL_SILENCE_SAMPLES = SAMPLE_RATE // 2  # 0.5 s, to feed after a recording, so that its last word is decided
+OVERLAP_SAMPLES = N_FFT - HOP  # shared by two consecutive frames
 
 
 class Detector:
     """Detects one keyword in a stream of samples.
 
-    settings: how the model is run; without, as the model file says. `Settings.override` changes some of them.
+    settings: how to run the model, by default as the model file says. `Settings.override` changes some of
+    them.
 
-    A copied or unpickled detector has the same model and settings, and begins a stream of its own.
+    A copied or unpickled detector has the same model and settings, and starts a new stream.
     """
 
     def __init__(self, model: Model, settings: Settings | None = None) -> None:
@@ -41,8 +42,8 @@ class Detector:
     def load(cls, path: str | Path, **overrides: Any) -> Self:
         """A detector with the model of a file, or with the shipped model of this name.
 
-        overrides: fields of `Settings` that replace the model's own. Raises ModelError for a file that is no
-        model, and UsageError for a setting that is out of range.
+        overrides: fields of `Settings` that replace the model's own. Raises ModelError for a file that is not
+        a model, and UsageError for a setting that is out of range.
         """
         from kwsd.runtime.modelfile import find_model, read_model
 
@@ -56,7 +57,7 @@ class Detector:
 
     @property
     def posterior(self) -> float:
-        """Of the first stage, at the last step; 0 before the first."""
+        """Posterior of the first stage at the last step; 0 before the first step."""
         return self._spotter.posterior
 
     @property
@@ -71,15 +72,15 @@ class Detector:
         self._forget_audio(0)
 
     def gap(self, seconds: float) -> None:
-        """Go on after missing audio: what was heard before is forgotten, and stream time advances.
+        """Continue after missing audio: forget the audio before it, and advance the stream time.
 
-        No trigger follows another within the refractory time across a gap, either.
+        The refractory time also holds across a gap.
         """
         self._spotter.forget()
         self._forget_audio(self._position + round(seconds * SAMPLE_RATE))
 
     def sync_to(self, other: "Detector") -> None:
-        """Reset, and go on at the stream time of another detector of the same stream."""
+        """Reset, and continue at the stream time of another detector of the same stream."""
         self._spotter.reset()
         self._forget_audio(other._position)
 
@@ -105,9 +106,9 @@ class Detector:
         return [step.trigger for step in self.steps(samples) if step.trigger]
 
     def steps(self, samples: npt.NDArray[Any]) -> Iterator[Step]:
-        """The steps in the next samples, as `feed` takes them.
+        """The steps in the next samples, which have the format of `feed`.
 
-        Each step is made when the iterator reaches it: read the iterator to its end before the next call.
+        Steps are computed while the iterator is read: read it to its end before the next call.
         """
         samples = np.asarray(samples)
         if samples.ndim != 1 or samples.dtype not in (np.float32, np.int16):

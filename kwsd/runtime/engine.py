@@ -2,10 +2,10 @@
 
 Each step computes one column of the convolution, one step of each GRU layer, and one energy for the
 attention. Its cost does not depend on the window. Most of it is numpy's overhead per call, so the weights are
-rearranged once, when the engine is made, to need few calls:
+rearranged when the engine is made, so that a step needs few calls:
 
-- All inputs lie in one vector, ``[column, 1, h0, 1, h1]``. Each layer reads a slice of it, and a bias is the
-  weight of a 1.
+- All inputs are in one vector, ``[column, 1, h0, 1, h1]``. Each layer reads a slice of it, and the biases are
+  the weights of the ones.
 - sigmoid(a) = (1 + tanh(a / 2)) / 2, with the halves folded into the weights.
 - The output layer is linear, so it can be applied before the attention's weighted mean. The attention then
   averages one number, half the difference of the two logits, instead of a vector.
@@ -21,14 +21,14 @@ from kwsd.runtime.attention import SlidingAttention
 from kwsd.runtime.frontend import N_MELS, Frames
 from kwsd.runtime.model import Array, Model
 
-MIN_EXPONENT = -700.0  # exp of it is still a normal float64, so the weights of a window never sum to 0
+MIN_EXPONENT = -700.0  # its exp is still a normal float64, so the weights of a window never sum to 0
 
 
 class GRULayer:
     """One GRU layer. `inputs` is a vector [x, 1, h], in which the layer updates its own state h in place."""
 
     def __init__(self, block: Array, inputs: Array, hidden: Array) -> None:
-        """block: the weights that `_gru_block` makes, shape (4 hidden, inputs). hidden: the view of h."""
+        """block: the weights that `_gru_block` makes, shape (4 hidden, inputs). hidden: h in `inputs`."""
         self._block = np.asfortranarray(block)
         self._inputs = inputs
         self._hidden = hidden
@@ -55,8 +55,8 @@ class GRULayer:
 class Engine:
     """Runs the first stage of a model over a stream of frames.
 
-    The first step is complete after kt frames, the time kernel of the convolution, and each further step
-    after `step` more. The attention sees the last `window` steps, or all of them while there are fewer.
+    The first step is complete after kt frames, the length of the convolution kernel in time, and each further
+    step after `step` more frames. The attention sees the last `window` steps, or all while there are fewer.
     """
 
     def __init__(self, model: Model, window: int, step: int) -> None:
@@ -83,7 +83,7 @@ class Engine:
         self._column = self._state[:f].reshape(arch.channels, arch.bands)
         self._ones = self._state[f :: h + 1]
         first, second = self._state[f + 1 :][:h], self._state[-h:]
-        # no activation follows the convolution: its bias moves into the first layer's
+        # no activation follows the convolution, so its bias can be added to that of the first layer
         conv_bias = weights["gru.weight_ih_l0"] @ np.repeat(weights["conv.bias"], arch.bands)
         self._layers = (
             GRULayer(_gru_block(weights, "l0", conv_bias), self._state[: f + 1 + h], first),
@@ -99,7 +99,7 @@ class Engine:
         self._read = np.empty(h + 1, np.float32)
         self._keys = self._read[:h]
         self._energy = _float32(weights["energy.weight"][0])
-        # tanh bounds the energy by ||v||_1 + c: shifted by that, no exponent passes 1 (and c cancels)
+        # tanh bounds the energy by ||v||_1 + c; subtracting that keeps exponents at or below 0 (c cancels)
         self._bound = float(np.abs(weights["energy.weight"]).sum())
         self._attention = SlidingAttention(window)
         self.reset()
@@ -126,7 +126,7 @@ class Engine:
         return self._receptive - self._filled
 
     def advance(self, frames: Frames) -> npt.NDArray[np.float64]:
-        """The posteriors, shape (steps,), of the steps that the next frames, shape (n, N_MELS), complete."""
+        """Take the next frames, shape (n, N_MELS). Returns the posterior of every step that they complete."""
         posteriors = []
         while len(frames):
             due = self.due
@@ -137,7 +137,7 @@ class Engine:
         return np.array(posteriors)
 
     def take(self, frames: Frames) -> float | None:
-        """The posterior of the step that the next frames complete, else None. frames: at most `due`."""
+        """Take the next frames, at most `due`. Returns the posterior if they complete a step, else None."""
         start = self._filled
         self._filled += len(frames)
         if start < 0:  # a step longer than the kernel skips frames
@@ -152,7 +152,7 @@ class Engine:
         return posterior
 
     def _step(self) -> float:
-        """The posterior of one more step, on the frames in `self._frames`."""
+        """Run one step on the frames in `self._frames`. Returns its posterior."""
         np.copyto(self._patch_copy, self._patches)
         self._kernels.dot(self._patch_columns, out=self._column)
         for layer in self._layers:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from kwsd.pcm import SAMPLE_RATE, Samples
 
 N_FFT = 400  # 25 ms, in samples
-HOP = 160  # 10 ms, in samples: from the beginning of a frame to that of the next
+HOP = 160  # 10 ms, in samples: from the start of a frame to the start of the next
 N_MELS = 40  # bands of a frame
-POWER_FLOOR = 1e-6  # above 16-bit rounding noise (1e-8), so that digital silence is like any other
+POWER_FLOOR = 1e-6  # above the power of 16-bit rounding noise (1e-8), so that all silence looks the same
 
 Frames = npt.NDArray[np.float32]  # log-mel, shape (frames, N_MELS)
 
@@ -47,7 +47,7 @@ class FrontEnd:
         return len(self._held)
 
     def push(self, samples: Samples) -> Frames:
-        """The frames that the next samples complete. samples: shape (n,), full scale 1."""
+        """Take the next samples, shape (n,), full scale 1. Returns the frames that they complete."""
         held = np.concatenate((self._held, samples))
         count = max(0, (len(held) - N_FFT) // HOP + 1)
         self._held = held[count * HOP :]

@@ -15,21 +15,21 @@ from kwsd.runtime.frontend import N_MELS
 
 Array = npt.NDArray[np.float32]
 
-MAX_PARAMETERS = 1_000_000  # 14 times the baseline: no model file takes all memory of a small device
-LOWEST_THRESHOLD = 0.001  # of all settings that are posteriors
+MAX_PARAMETERS = 1_000_000  # 14 times the baseline, so that no file exhausts the memory of a small device
+LOWEST_THRESHOLD = 0.001  # for every setting that is a posterior
 BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols without ink (Hangul, Braille)
 
 
 def check_keyword(keyword: str) -> None:
-    """Raise UsageError for a keyword that is blank, too long, or has characters that no terminal shows."""
+    """Raise UsageError for a keyword that is blank, too long or contains unprintable characters."""
     if not keyword.isprintable() or not 1 <= len(keyword) <= 100 or any(c in BLANK for c in keyword):
-        raise UsageError("the keyword is not 1 to 100 printable characters")
-    if not any(unicodedata.category(c)[0] in "LNPS" for c in keyword):  # spaces and marks alone
+        raise UsageError("the keyword must be 1 to 100 printable characters")
+    if not any(unicodedata.category(c)[0] in "LNPS" for c in keyword):  # only spaces and combining marks
         raise UsageError("the keyword is blank")
 
 
 def check_number(name: str, value: object, low: float, high: float, kind: type = Integral) -> None:
-    """Raise UsageError unless the value is a number of this kind from low to high. NaN never is."""
+    """Raise UsageError unless the value is a number of this kind from low to high. NaN is refused."""
     if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:  # type: ignore[operator]
         what = "a whole number" if kind is Integral else "a number"
         raise UsageError(f"{name} must be {what} from {low:,} to {high:,}, not {shown(value)}")
@@ -56,7 +56,7 @@ class Architecture:
         check_number("stride (time)", self.stride[1], 1, 1_000)
         check_number("hidden", self.hidden, 1, 1_000)
         if self.parameters > MAX_PARAMETERS:
-            raise UsageError(f"{self.parameters:,} parameters are too many; at most {MAX_PARAMETERS:,}")
+            raise UsageError(f"{self.parameters:,} parameters are too many; the limit is {MAX_PARAMETERS:,}")
 
     @property
     def bands(self) -> int:
@@ -127,7 +127,7 @@ class Settings:
     model has a second stage."""
 
     refractory: float = 1.0
-    """Seconds between two triggers, at least."""
+    """Minimum seconds between two triggers."""
 
     def __post_init__(self) -> None:
         check_number("window", self.window, 1, 100_000)
@@ -143,7 +143,8 @@ class Settings:
     def override(self, **changes: float | None) -> "Settings":
         """A copy with these fields changed; a field given as None keeps its value.
 
-        A release above a lowered threshold is lowered with it. Raises UsageError for a value out of range.
+        If only the threshold is given, and is below the release, the release is lowered to it. Raises
+        UsageError for a value out of range.
         """
         given = {name: value for name, value in changes.items() if value is not None}
         if "threshold" in given and "release" not in given:

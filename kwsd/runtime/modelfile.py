@@ -18,23 +18,23 @@ from kwsd.runtime.torchfile import MAX_BYTES, read_torch
 from kwsd.runtime.torchpickle import Tensor
 from kwsd.runtime.verifier import MAX_HEADS, shapes
 
-FORMAT_VERSION = 2  # version 1 says `gate` for candidate_threshold; its oldest files have neither
-LARGEST_WEIGHT = 1e6  # far above that of any trained model; every product in the engine stays finite
+FORMAT_VERSION = 2  # version 1 calls candidate_threshold `gate`, and its oldest files lack it
+LARGEST_WEIGHT = 1e6  # far above those of trained models, and every product in the engine stays finite
 FRONT_END = {"n_fft": N_FFT, "hop": HOP, "n_mels": N_MELS, "floor": POWER_FLOOR}
 
 
 def find_model(name: str) -> Path:
-    """The file of the shipped model of this name, or else of this path. Raises ModelError if absent."""
+    """The path of a model, given by path or as the name of a shipped model. Raises ModelError if absent."""
     path = Path(name)
     shipped = {path.stem: path for path in sorted(shared("models").glob("*.pt"))}
-    if name in shipped and not os.path.isfile(name):  # noqa: PTH113 - Path's may raise
+    if name in shipped and not os.path.isfile(name):  # noqa: PTH113 - Path.is_file may raise
         return shipped[name]
     try:
         path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else error
-        beside = [f"{name}.pt"] if os.path.isfile(f"{name}.pt") else []  # noqa: PTH113 (no error)
-        import difflib  # rarely needed, and large
+        beside = [f"{name}.pt"] if os.path.isfile(f"{name}.pt") else []  # noqa: PTH113
+        import difflib  # here because it is large and rarely needed
 
         similar = [*map(one_line, beside), *difflib.get_close_matches(path.stem, shipped, n=1)]
         hint = f"did you mean {similar[0]}? " if similar else ""
@@ -47,7 +47,7 @@ def find_model(name: str) -> Path:
 
 
 def read_model(path: str | Path) -> Model:
-    """Read a model file. Raises ModelError, one line that names the file, if it cannot be used."""
+    """Read a model file. Raises ModelError, whose text names the file, if it cannot be used."""
     path = Path(path)
     try:
         return _model(read_torch(_read(path)), path)
@@ -56,7 +56,7 @@ def read_model(path: str | Path) -> Model:
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a regular file of at most MAX_BYTES. Raises ModelError, without waiting, for any other."""
+    """The bytes of a regular file of at most MAX_BYTES. Raises ModelError for any other. Never blocks."""
     try:
         return read_file(path, MAX_BYTES)
     except IsADirectoryError:
@@ -87,9 +87,9 @@ def _model(record: object, path: Path) -> Model:
         )
     if record.get("sample_rate") != SAMPLE_RATE:
         rate = shown(record.get("sample_rate"))
-        raise ModelError(f"made for audio at {rate} Hz; kwsd listens at {SAMPLE_RATE} Hz: use another model")
+        raise ModelError(f"made for audio at {rate} Hz, but kwsd uses {SAMPLE_RATE} Hz; use another model")
     if record.get("front_end") != FRONT_END:
-        raise ModelError("made for another front end; use a model that this kwsd trained")
+        raise ModelError("made for another front end; use a model that this version of kwsd trained")
     keyword = _part(record, "keyword", str)
     check_keyword(keyword)
     architecture = _architecture(_part(record, "architecture", dict))
@@ -123,10 +123,10 @@ def _verifier(entries: dict[Any, Any]) -> dict[str, Array]:
     if not isinstance(heads, Tensor) or not heads.shape:
         raise ModelError("its verifier has no heads")
     if heads.shape[0] > MAX_HEADS:
-        raise ModelError(f"its verifier has {heads.shape[0]:,} heads; at most {MAX_HEADS}")
+        raise ModelError(f"its verifier has {heads.shape[0]:,} heads; the limit is {MAX_HEADS}")
     needed = shapes(heads.shape[0])
     if entries.keys() != needed.keys():
-        raise ModelError("its verifier is not that of a kwsd model")
+        raise ModelError("the weights of its verifier are not those of a kwsd model")
     return {name: _floats(f"verifier {name}", entries[name], shape) for name, shape in needed.items()}
 
 
@@ -146,7 +146,7 @@ def _architecture(sizes: dict[Any, Any]) -> Architecture:
 
 
 def _weight(name: str, entry: object, shape: tuple[int, ...]) -> Array:
-    """The float32 array of an entry. It holds floats, or int8 or packed int4 with a scale for each row."""
+    """The float32 array of an entry, which holds floats, or int8 or packed int4 with a scale for each row."""
     match entry:
         case {"values": Tensor() as values, "scales": Tensor() as scales, **rest} if not rest:
             rows = _floats(f"{name} scales", scales, shape[:1])
@@ -168,7 +168,7 @@ def _checked(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _integers(name: str, values: Tensor, shape: tuple[int, ...]) -> Array:
-    """Integers as float32. They are int8, or int4 with two in each byte, the first in the low half."""
+    """The integers, int8 or packed int4, as float32. The low half of a byte holds the first of two int4."""
     if values.dtype == np.int8:
         return _array(name, values, shape).astype(np.float32)
     if values.dtype != np.uint8:

@@ -1,7 +1,8 @@
 """Runs the second stage on the candidates of the first, and combines both scores.
 
 A candidate is verified when it begins and again every 0.16 s for 0.4 s, because the verifier needs to hear
-the end of the word. The two stages make different mistakes, so their log-odds are averaged, with weights.
+the end of the word. The two stages make different mistakes, so the score is the weighted mean of their
+log-odds.
 """
 
 import math
@@ -10,10 +11,10 @@ from kwsd.runtime.audio_history import AudioHistory
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.verifier import Verifier
 
-INTERVAL_SAMPLES = 16 * HOP  # 0.16 s from one verification of a candidate to the next
-CANDIDATE_SAMPLES = 40 * HOP  # 0.4 s in which a candidate is verified
+INTERVAL_SAMPLES = 16 * HOP  # 0.16 s between two verifications of a candidate
+CANDIDATE_SAMPLES = 40 * HOP  # 0.4 s, for which a candidate is verified
 FIRST_STAGE_WEIGHT = 1 / 3  # in the mean of the log-odds
-MAX_LOG_ODDS = 30.0  # of both stages: the posterior of larger ones would round to 1
+MAX_LOG_ODDS = 30.0  # limit of the combined log-odds, whose posterior already rounds to 1
 
 
 class SecondStage:
@@ -25,13 +26,13 @@ class SecondStage:
         self.reset()
 
     def reset(self) -> None:
-        """Return to the exact initial state: no candidate, none verified."""
+        """Return to the exact initial state, without a candidate."""
         self._due = 0  # position of the next verification
         self._last = -1  # position at which the candidate ends
         self._highest = 0.0  # posterior of the first stage since the candidate began
 
     def begin(self, position: int) -> None:
-        """Begin a candidate here, or go on with the current one for another CANDIDATE_SAMPLES."""
+        """Begin a candidate here, or extend the current one to CANDIDATE_SAMPLES after this position."""
         if position > self._last:
             self._highest = 0.0
         self._due, self._last = max(position, self._due), position + CANDIDATE_SAMPLES
@@ -43,7 +44,7 @@ class SecondStage:
     def score(self, position: int, posterior: float) -> float | None:
         """The posterior of both stages if a verification is due at this position, else None.
 
-        posterior: that of the first stage. Its highest value since the candidate began is what counts.
+        posterior: of the first stage at this step. Its highest value since the candidate began counts.
         """
         if position > self._last:
             return None

@@ -50,8 +50,8 @@ class Step(NamedTuple):
 class TriggerRule:
     """Decides which steps of a stream make a trigger.
 
-    If the model has a second stage, the posterior of both stages must reach the threshold. Else the debouncer
-    decides.
+    If the model has a second stage, the posterior of both stages must reach the threshold. Otherwise the
+    debouncer decides.
     """
 
     def __init__(self, model: Model, settings: Settings) -> None:
@@ -71,10 +71,10 @@ class TriggerRule:
 
 
 class Spotter:
-    """Spots one keyword in frames. Front end and audio history, which keywords share, are the caller's."""
+    """Spots one keyword in frames. The caller owns the front end and audio history, which keywords share."""
 
     def __init__(self, model: Model, settings: Settings, history: AudioHistory | None) -> None:
-        """history: the audio that the frames are made of; needed only if the model has a second stage."""
+        """history: the audio that the frames are computed from, needed only for a second stage."""
         self._keyword = model.keyword
         self._engine = Engine(model, settings.window, settings.step)
         self._rule = TriggerRule(model, settings)
@@ -91,7 +91,7 @@ class Spotter:
         self.forget()
 
     def forget(self) -> None:
-        """Forget the frames and the candidate, but not when the last trigger was."""
+        """Forget the frames and the candidate, but remember the time of the last trigger."""
         self._engine.reset()
         if self._second_stage:
             self._second_stage.reset()

@@ -4,7 +4,7 @@ The file is a zip: ``ROOT/data.pkl`` is a pickle of the saved object, in which e
 and ``ROOT/data/KEY`` holds the raw bytes of a storage.
 
 A file may be malicious. The pickle is read first (`read_pickle`), and only the storages that its tensors use
-are unpacked. Reading takes less than a second and less than 60 MB, whatever the file.
+are unpacked. Reading takes less than a second and less than 60 MB, whatever the file contains.
 """
 
 import io
@@ -22,7 +22,7 @@ MAX_BYTES = 16 * 2**20  # of the file, and of all its entries unpacked
 MAX_PICKLE = 2**20  # bytes
 MAX_ENTRIES = 1_000
 MAX_DIRECTORY = 2**20  # bytes of the zip's directory
-MAX_DEPTH = 8  # of containers in each other
+MAX_DEPTH = 8  # levels of nested containers
 MAX_ITEMS = MAX_BYTES // 4  # of all tensors together
 CHUNK = 2**16  # bytes unpacked at a time
 
@@ -31,7 +31,7 @@ ENTRY = re.compile(
     r"\.format_version|\.storage_alignment|\.data/serialization_id)"
 )
 ENCRYPTED = 1  # flag bit of a zip entry
-ZIP_ERRORS = (  # that zipfile raises for a damaged file
+ZIP_ERRORS = (  # raised by zipfile for a damaged file
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -46,12 +46,12 @@ ZIP_ERRORS = (  # that zipfile raises for a damaged file
 def read_torch(data: bytes) -> object:
     """The object that ``torch.save`` wrote as these bytes: plain values and tensors, nested.
 
-    It is a tree: no container is in two places. Raises ModelError, without the name of the file, for
+    It is a tree: no container appears twice. Raises ModelError, whose text does not name the file, for
     anything else.
     """
     if not data.startswith(b"PK\x03\x04"):
         raise ModelError("not a model file; give a .pt file that kwsd train wrote")
-    if data.count(b"PK\x01\x02") > MAX_ENTRIES:  # how each entry of the directory begins
+    if data.count(b"PK\x01\x02") > MAX_ENTRIES:  # the signature of a directory entry
         raise ModelError(f"more than {MAX_ENTRIES:,} entries; not a kwsd model")
     try:
         with zipfile.ZipFile(_ZipBytes(data)) as archive:
@@ -68,7 +68,7 @@ def read_torch(data: bytes) -> object:
 
 
 class _ZipBytes(io.BytesIO):
-    """The bytes of a zip. A large read is refused: only a directory of very many entries causes one."""
+    """The bytes of a zip. Refuses a large read, because only a directory of very many entries causes one."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -82,17 +82,17 @@ class _ZipBytes(io.BytesIO):
 
 
 def _checked_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The entries by their names below the root. Raises ModelError for a zip that no ``torch.save`` wrote."""
+    """The entries by name below the root. Raises ModelError if ``torch.save`` did not write the zip."""
     infos = archive.infolist()
     matches = [ENTRY.fullmatch(info.orig_filename) for info in infos]
     for info, match in zip(infos, matches, strict=True):
         if not match or match[1] in {".", ".."}:
             raise ModelError(f"holds {shown(info.orig_filename)}, {NOT_OURS}")
         if info.flag_bits & ENCRYPTED or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise ModelError("encrypted or compressed in a way that no kwsd model is")
+            raise ModelError("encrypted or compressed in a way that kwsd never uses; not a kwsd model")
     entries = {match[2]: info for info, match in zip(infos, matches, strict=True) if match}
     if len(entries) < len(infos) or len({match[1] for match in matches if match}) > 1:
-        raise ModelError(f"holds two entries of one name, or two folders, {NOT_OURS}")
+        raise ModelError(f"holds two entries of the same name, or two folders, {NOT_OURS}")
     if "data.pkl" in entries and entries["data.pkl"].file_size > MAX_PICKLE:
         raise ModelError(f"its data.pkl unpacks to more than {MAX_PICKLE:,} bytes; not a kwsd model")
     if sum(info.file_size for info in infos) > MAX_BYTES:
@@ -101,7 +101,7 @@ def _checked_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytearray:
-    """The content of an entry. Raises ModelError if its length is not the one in the directory."""
+    """The content of an entry. Raises ModelError if its length is not that given in the directory."""
     content = bytearray(info.file_size)
     view, filled = memoryview(content), 0
     with archive.open(info) as entry:
@@ -114,7 +114,7 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytearray:
 
 
 def _tensors(record: object) -> list[Tensor]:
-    """The tensors in a tree of values. Raises ModelError for too much depth, or too many items in all."""
+    """The tensors in a tree of values. Raises ModelError if it is nested too deep or has too many items."""
     tensors: list[Tensor] = []
     level = [record]
     for _ in range(MAX_DEPTH + 1):
@@ -124,7 +124,7 @@ def _tensors(record: object) -> list[Tensor]:
             item for value in containers for item in (value.values() if isinstance(value, dict) else value)
         ]
     if containers:
-        raise ModelError(f"values nested more than {MAX_DEPTH} deep; not a kwsd model")
+        raise ModelError(f"values nested more than {MAX_DEPTH} levels deep; not a kwsd model")
     if sum(tensor.size for tensor in tensors) > MAX_ITEMS:
         raise ModelError(f"tensors of more than {MAX_ITEMS:,} numbers; not a kwsd model")
     return tensors

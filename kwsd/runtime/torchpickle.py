@@ -1,7 +1,7 @@
 """Interprets the pickle in a model file: a small stack machine in place of an unpickler.
 
 It can make plain values and `Tensor` records, and nothing else: no name in the pickle is ever imported, and
-nothing in it is ever called. What is shared or too large is refused here, before any other code sees it.
+nothing in it is ever called. Shared containers and oversized data are refused before other code sees them.
 """
 
 import io
@@ -21,7 +21,7 @@ MAX_VALUES = 10_000  # in the pickle
 MAX_OPCODES = 4 * MAX_VALUES
 MAX_DIMENSIONS = 8  # of a tensor
 
-PICKLE_ERRORS = (ValueError, IndexError, KeyError, struct.error)  # that `read_pickle` raises, if malformed
+PICKLE_ERRORS = (ValueError, IndexError, KeyError, struct.error)  # raised for a malformed pickle
 DAMAGED = "truncated or damaged; download it again"
 NOT_OURS = "which no kwsd model does"
 
@@ -51,10 +51,10 @@ class Storage:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A view of a storage. Offset and strides count items, and no item lies outside the storage.
+    """A view of a storage. Offset and strides count items.
 
-    A tensor has at most as many items as its storage: with strides of 0 it could become huge. Raises
-    ModelError.
+    Raises ModelError if an item lies outside the storage, or if there are more items than in the storage:
+    with strides of 0, a tensor could be huge.
     """
 
     storage: Storage
@@ -102,14 +102,14 @@ class Global:
 def read_pickle(data: bytes | bytearray) -> object:
     """The object that a protocol 2 pickle of ``torch.save`` describes: plain values and tensors, nested.
 
-    The storages of the tensors are still empty. The object is a tree: no container is in two places. Raises
+    The storages of the tensors are still empty. The object is a tree: no container appears twice. Raises
     ModelError for anything else, and PICKLE_ERRORS for a malformed pickle.
     """
     return _StackMachine(data).run()
 
 
 class _StackMachine:
-    """Executes the opcodes of a pickle. `_OPERATIONS` has one operation for each; any other is refused."""
+    """Executes the opcodes of a pickle that are in `_OPERATIONS`, and refuses all others."""
 
     def __init__(self, data: bytes | bytearray) -> None:
         self._file = io.BytesIO(data)
@@ -161,7 +161,7 @@ class _StackMachine:
         self._memo[index] = self._stack[-1]
 
     def recall(self, index: int) -> None:
-        """Push a value again. A container is refused: it could double at each level, or contain itself."""
+        """Push a value again. Refuses a container, which could double at each level, or contain itself."""
         value = self._memo[index]
         if isinstance(value, dict | list) or (isinstance(value, tuple) and not _is_reference(value)):
             raise ModelError("holds the same list, tuple or dict twice; not a kwsd model")
@@ -258,7 +258,7 @@ def _unknown(opcode: bytes) -> ModelError:
 
 
 def _call(function: object, arguments: object) -> object:
-    """What one of the two functions that a model may call would return; neither is called."""
+    """The result that one of the two functions allowed in a model would return. Neither is called."""
     match function, arguments:
         case Global() as known, () if known.name == ORDERED_DICT:
             return {}

@@ -2,7 +2,8 @@
 
 It is Google's speech embedding (Lin et al. 2020, arXiv 2002.01322) of the last 1.6 seconds, with small heads
 that were trained for the keyword. A score costs a hundred times as much as a step of the first stage, so
-only candidates get one. They are what makes false alarms rare in speech of a kind that was not trained on.
+only candidates are scored. The second stage keeps false alarms rare, even in kinds of speech that the model
+was not trained on.
 """
 
 import math
@@ -16,18 +17,19 @@ from kwsd.runtime.model import Array
 
 EMBEDDING = 96  # numbers in an embedding
 CONTEXT = 10  # embeddings that a head sees, one every 80 ms
-SCORES = 2  # that a head gives, at the last two embeddings; the larger one counts
-FRAMES, STRIDE = 76, 8  # mel frames that an embedding sees, and from one embedding to the next
-N_FFT, N_MELS = 512, 32  # of the embedding's own front end; its hop is that of kwsd's
+SCORES = 2  # per head, at the last two embeddings; the larger one counts
+FRAMES, STRIDE = 76, 8  # mel frames that an embedding sees, and frames between two embeddings
+N_FFT, N_MELS = 512, 32  # of the embedding's own front end, which has the same hop as kwsd's
 WINDOW = 400  # samples of a frame; the rest of N_FFT is zeros
 SPAN_FRAMES = FRAMES + STRIDE * (CONTEXT + SCORES - 2)
-SPAN_SAMPLES = (SPAN_FRAMES - 1) * HOP + N_FFT  # 1.6 s of audio, that a score is made from
+SPAN_SAMPLES = (SPAN_FRAMES - 1) * HOP + N_FFT  # 1.6 s: the audio that a score needs
 HIDDEN = 64  # units of a head
 MAX_HEADS = 32
-LEVEL = 0.05  # that the loudest sample is scaled to (full scale 1), so that loudness does not matter
+LEVEL = 0.05  # of full scale: the peak that audio is scaled to, so that loudness does not matter
 
 # Groups of convolutions with three taps: output channels, the axis of each convolution ("f": frequency,
-# "t": time), and the max pooling (time, frequency) at the end. The first convolution takes three bands.
+# "t": time), and the max pooling (time, frequency) at the end. The input channels
+# of the first convolution are three neighbouring bands.
 GROUPS: tuple[tuple[int, str, tuple[int, int]], ...] = (
     (24, "tft", (2, 2)),
     (48, "ftft", (1, 2)),
@@ -35,7 +37,7 @@ GROUPS: tuple[tuple[int, str, tuple[int, int]], ...] = (
     (96, "ftft", (1, 2)),
     (96, "ftft", (2, 2)),
 )
-_LAST = sum(len(directions) for _, directions, _ in GROUPS)  # number of the last, linear one, along time
+_LAST = sum(len(directions) for _, directions, _ in GROUPS)  # index of the last convolution, which is linear
 
 
 def shapes(heads: int) -> dict[str, tuple[int, ...]]:
@@ -67,14 +69,14 @@ class Verifier:
     def log_odds(self, audio: Samples) -> float:
         """The log-odds that the keyword has just been said. audio: the last SPAN_SAMPLES samples.
 
-        -inf if a product overflows, which the weights of a trained model do not cause.
+        -inf if a product overflows, which does not happen with the weights of a trained model.
         """
         with np.errstate(all="ignore"):
             odds = float(self.odds(self.embeddings(self.mels(levelled(audio)))).max())
         return odds if math.isfinite(odds) else -math.inf
 
     def mels(self, audio: Samples) -> Array:
-        """Log-mel frames (n, N_MELS) of samples, as the embedding was trained on.
+        """Log-mel frames (n, N_MELS) of samples, like those that the embedding was trained on.
 
         They are decibels / 10 + 2, with a floor 80 dB below the loudest band.
         """
@@ -88,7 +90,7 @@ class Verifier:
         return mels
 
     def embeddings(self, mels: Array) -> Array:
-        """The embeddings (count, EMBEDDING) that the frames (n, N_MELS) are enough for."""
+        """The embeddings (count, EMBEDDING) of the frames (n, N_MELS), one every STRIDE frames."""
         padded = np.pad(mels, ((0, 0), (1, 1)))
         x = np.stack([padded[:, band : band + N_MELS] for band in range(3)], axis=2)  # time, band, channel
         layer = 0
@@ -103,7 +105,7 @@ class Verifier:
         return _over_time(x, self.weights[f"conv{_LAST}.weight"])[:, 0]
 
     def odds(self, embeddings: Array) -> Array:
-        """The mean log-odds of the heads, shape (scores,): one for each CONTEXT consecutive embeddings."""
+        """The mean log-odds of the heads, shape (scores,): one for every CONTEXT consecutive embeddings."""
         w = self.weights
         each = np.maximum(embeddings @ w["each.weight"] + w["each.bias"], 0)  # head, time, unit
         seen = np.lib.stride_tricks.sliding_window_view(each, CONTEXT, axis=1)  # head, score, unit, time

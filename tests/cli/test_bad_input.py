@@ -236,7 +236,7 @@ BAD_OPTIONS = [
     ("--no-such", "No such option '--no-such'"),
     ("--model no-such", "shipped models: "),
     ("--model .", "a folder; give the .pt file in it"),
-    ("--model rate.pt", "rate.pt: made for audio at 8000 Hz; kwsd listens at 16000 Hz: use another model"),
+    ("--model rate.pt", "rate.pt: made for audio at 8000 Hz, but kwsd uses 16000 Hz; use another model"),
     ("--model closed", "closed: no permission to read it; change its mode or owner"),
     ("--input no-such", "there is no file 'no-such'"),
     ("--input .", "cannot listen to '.': it is a folder"),

@@ -421,7 +421,7 @@ def test_the_number_of_heads_is_bounded(path: Path) -> None:
         if name != f"data/{record['verifier']['output.bias'].key}"
     }
     said = read(path, file_of(many, entries | {"data/99": bytes(4 * (MAX_HEADS + 1))}))
-    assert said == "its verifier has 33 heads; at most 32"
+    assert said == "its verifier has 33 heads; the limit is 32"
     broadcast = View("99", "f4", 1, 0, (10_000, 1, 1), (0, 0, 0))
     said = read(
         path,

@@ -182,8 +182,8 @@ def test_reads_a_verifier(random_model: Callable[..., Model], file: Path) -> Non
     ("change", "said"),
     [
         ({"output.bias": None}, "its verifier has no heads"),
-        ({"mel": None}, "its verifier is not that of a kwsd model"),
-        ({"more": torch.zeros(1)}, "its verifier is not that of a kwsd model"),
+        ({"mel": None}, "the weights of its verifier are not those of a kwsd model"),
+        ({"more": torch.zeros(1)}, "the weights of its verifier are not those of a kwsd model"),
         ({"mel": torch.zeros(3)}, "weight verifier mel has shape (3,)"),
         ({"conv0.bias": torch.full((24,), torch.nan)}, "weight verifier conv0.bias holds a NaN"),
     ],
@@ -508,7 +508,7 @@ def test_an_entry_of_another_name_is_refused(file: Path, name: str) -> None:
 
 def test_two_entries_of_one_name_are_refused(file: Path) -> None:
     data = zipped({"m/data.pkl": b"a", "m/data.pkX": b"b"}).replace(b"data.pkX", b"data.pkl")
-    assert "two entries of one name" in refused(file, data)
+    assert "two entries of the same name" in refused(file, data)
 
 
 def test_other_compressions_and_encryption_are_refused(small: dict[str, Any], file: Path) -> None:
@@ -556,11 +556,11 @@ def test_a_big_endian_file_is_refused(small: dict[str, Any], file: Path) -> None
         ({"kwsd": 3}, "its format version is 3, and this kwsd reads versions up to 2: upgrade kwsd"),
         ({"kwsd": 0}, "its format version is 0, which no kwsd model has"),
         ({"kwsd": "2"}, "its format version is '2', which no kwsd model has"),
-        ({"sample_rate": 8000}, "made for audio at 8000 Hz; kwsd listens at 16000 Hz: use another model"),
+        ({"sample_rate": 8000}, "made for audio at 8000 Hz, but kwsd uses 16000 Hz; use another model"),
         ({"front_end": {"n_fft": 512}}, "made for another front end"),
         ({"front_end": None}, "made for another front end"),
-        ({"keyword": ""}, "the keyword is not 1 to 100 printable characters"),
-        ({"keyword": "a\x1b[2J"}, "the keyword is not 1 to 100 printable characters"),
+        ({"keyword": ""}, "the keyword must be 1 to 100 printable characters"),
+        ({"keyword": "a\x1b[2J"}, "the keyword must be 1 to 100 printable characters"),
         ({"keyword": 5}, "its entry 'keyword' is missing or is not a str"),
         ({"weights": 5}, "its entry 'weights' is missing or is not a dict"),
         ({"facts": {"array": torch.zeros(1)}}, "its facts hold something other than plain values"),
