@@ -342,7 +342,7 @@ def test_a_shipped_model_with_opcodes_dropped_doubled_and_moved(
         (("settings", "step"), doubled(60, "list"), "holds the same list, tuple or dict twice"),
         (("architecture", "hidden"), doubled(60, "dict"), "holds the same list, tuple or dict twice"),
         (("sample_rate",), nested(b")", b"\x85", 300_000), "more than 10,000 values"),
-        (("sample_rate",), nested(b")", b"\x85", 9_000), "values nested more than 8 deep"),
+        (("sample_rate",), nested(b")", b"\x85", 9_000), "values nested more than 8 levels deep"),
         (("sample_rate",), "\x1b[2J\n" * 90_000, "made for audio at '\\x1b[2J\\n\\x1b[2J\\n"),
         (
             ("settings", "step"),
