@@ -34,7 +34,7 @@ class Kept:
     keys: Tensor
 
 
-def losses(
+def batch_losses(
     pool: ScenePool, objective: Objective, recipe: Recipe, batches: int = 16
 ) -> list[Callable[[CRNN], Tensor]]:
     """Losses of a few batches of the pool, for `importances`."""

@@ -1,7 +1,7 @@
-"""Searching for the best distillation on Optuna: a grid of temperature and alpha, or architectures as well.
+"""Searches for the best distillation with Optuna: over temperature and alpha, or architectures as well.
 
-A study lives in a file (Optuna's journal) or a database, so that a search resumes and several processes, or
-machines, share it.
+A study is kept in a file (Optuna's journal) or a database. So a search can be resumed, and several processes
+or machines can share it.
 """
 
 import re
@@ -44,7 +44,7 @@ def storage(where: str) -> BaseStorage:
 
 
 def open_study(where: str, name: str, search: bool) -> optuna.Study:
-    """Create the study or join it. A grid minimizes 1 - AUROC; a search, MACs per second of audio as well.
+    """Create the study or join it. A grid minimizes 1 - AUROC, a search MACs per second of audio as well.
 
     Raises UsageError where the file or database cannot be used.
     """
@@ -69,7 +69,7 @@ def without_password(url: str) -> str:
 
 
 def run_trial(trial: optuna.Trial, architecture: Architecture, window: int, evaluate: Evaluate) -> Any:
-    """One trial: the architecture given, or, in a search, one drawn."""
+    """Run one trial with the given architecture or, in a search of architectures, with one that is drawn."""
     searching = len(trial.study.directions) > 1
     loss = DistillationLoss(
         temperature=trial.suggest_categorical("temperature", TEMPERATURES),
@@ -83,7 +83,7 @@ def run_trial(trial: optuna.Trial, architecture: Architecture, window: int, eval
 
 
 def drawn(trial: optuna.Trial) -> Architecture:
-    """An architecture within the sizes worth trying for a student."""
+    """An architecture of a student's size."""
     return Architecture(
         channels=trial.suggest_int("channels", 2, 8),
         kernel=(
@@ -96,7 +96,7 @@ def drawn(trial: optuna.Trial) -> Architecture:
 
 
 def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """The trials done so far, by all processes."""
+    """The trials that all processes have done so far."""
     return study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
 
 

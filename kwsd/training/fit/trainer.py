@@ -52,13 +52,13 @@ class Trainer:
         self.recipe, self.pool, self.checkpoint = recipe, pool, checkpoint
         self.objective = objective or LabelLoss()
         # an objective may have weights of its own, which are trained with the network and then dropped
-        self._aid = self.objective if isinstance(self.objective, nn.Module) else nn.Module()
+        self._auxiliary = self.objective if isinstance(self.objective, nn.Module) else nn.Module()
         torch.manual_seed(recipe.seed)
         self.crnn = crnn or CRNN(recipe.architecture)
         self.crnn.carried_share = recipe.carried_share
         self.averaged = copy.deepcopy(self.crnn)
         self.step = recipe.architecture.stride[1]
-        learning = [*self.crnn.parameters(), *(p for p in self._aid.parameters() if p.requires_grad)]
+        learning = [*self.crnn.parameters(), *(p for p in self._auxiliary.parameters() if p.requires_grad)]
         self.optimizer = torch.optim.Adam(learning, lr=recipe.learning_rate)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
@@ -148,7 +148,7 @@ class Trainer:
         state = {
             "made_for": self._made_for(),
             "crnn": self.crnn.state_dict(),
-            "aid": self._aid.state_dict(),
+            "auxiliary": self._auxiliary.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -171,7 +171,7 @@ class Trainer:
             )
         try:
             self.crnn.load_state_dict(state["crnn"])
-            self._aid.load_state_dict(state["aid"])
+            self._auxiliary.load_state_dict(state["auxiliary"])
             self.averaged.load_state_dict(state["averaged"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
@@ -209,7 +209,7 @@ def read_checkpoint(checkpoint: Path, recipe: Recipe) -> dict[str, Any]:
     return dict(state)
 
 
-_KEYS = {"crnn", "aid", "averaged", "optimizer", "schedule", "best", "best_weights", "history"}
+_KEYS = {"crnn", "auxiliary", "averaged", "optimizer", "schedule", "best", "best_weights", "history"}
 
 
 def _made_for(recipe: Recipe) -> str:

@@ -12,7 +12,7 @@ from kwsd.training.evaluate.metrics import one_minus_auroc
 from kwsd.training.fit.clip_scores import split_scores
 from kwsd.training.fit.distillation import teacher_annotator
 from kwsd.training.fit.losses import DistillationLoss
-from kwsd.training.fit.prune import importances, losses, pruned, strongest
+from kwsd.training.fit.prune import batch_losses, importances, pruned, strongest
 from kwsd.training.fit.recipe import Recipe
 from kwsd.training.fit.trainer import Trainer
 from kwsd.training.nn.crnn import CRNN
@@ -22,6 +22,7 @@ from kwsd.training.release.release import INHERITED, JUDGED, FinishedRun, Output
 from kwsd.training.release.runs import add_run
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt
 from kwsd.training.workflows.run import (
+    NO_SOURCES,
     Sources,
     check_disk_space,
     check_output,
@@ -64,7 +65,7 @@ def prune(
     plan: Pruning,
     recipe: Recipe,
     output: Output,
-    sources: Sources = Sources(),  # noqa: B008 - it is frozen
+    sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> Path:
     """Remove channels, units and attention keys in rounds, with distillation between them.
@@ -86,7 +87,7 @@ def prune(
     objective, validation, crnn = DistillationLoss(), recordings.validation(), whole
     for done in range(1, plan.rounds + 1):
         importance = importances(
-            crnn, losses(pool, objective, replace(recipe, architecture=crnn.architecture))
+            crnn, batch_losses(pool, objective, replace(recipe, architecture=crnn.architecture))
         )
         channels, hidden = plan.sizes(whole, done)
         crnn = pruned(crnn, strongest(importance, channels, hidden))
@@ -114,7 +115,7 @@ def quantize(
     data: Path,
     bits: int,
     output: Output,
-    sources: Sources = Sources(),  # noqa: B008 - it is frozen
+    sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> Path:
     """Store a model's weights in 16, 8 or 4 bits, without training. Returns the path of the model file."""
@@ -138,7 +139,7 @@ def quantize_in_training(
     bits: int,
     recipe: Recipe,
     output: Output,
-    sources: Sources = Sources(),  # noqa: B008 - it is frozen
+    sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> Path:
     """Quantization-aware training, which goes on from a model. Returns the path of the model file.
@@ -167,7 +168,7 @@ def compare_quantizations(
     model: str,
     data: Path,
     record: Path | None = None,
-    sources: Sources = Sources(),  # noqa: B008 - it is frozen
+    sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> dict[str, dict[str, float]]:
     """1 - AUROC, by split, of a model as it is and quantized in every way without training."""

@@ -17,6 +17,7 @@ from kwsd.training.release.runs import add_run
 from kwsd.training.report.plots import grid_plot, search_plot
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt
 from kwsd.training.workflows.run import (
+    NO_SOURCES,
     Sources,
     check_output,
     read_recordings,
@@ -30,8 +31,8 @@ def distill(
     data: Path,
     recipe: Recipe,
     output: Output,
-    loss: DistillationLoss = DistillationLoss(),  # noqa: B008 - it is frozen
-    sources: Sources = Sources(),  # noqa: B008 - it is frozen
+    loss: DistillationLoss,
+    sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> Path:
     """Train a student on its teachers' posteriors and attention, and on the labels. Returns the model's path.
@@ -76,7 +77,7 @@ def search(
     data: Path,
     recipe: Recipe,
     plan: Search,
-    sources: Sources = Sources(),  # noqa: B008 - it is frozen
+    sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> Study:
     """Train students with many temperatures and alphas, or architectures too. Returns Optuna's study."""
@@ -100,7 +101,7 @@ def search(
             add_run(plan.record, facts | {"params": trial.params, "values": trial.values})
 
     left = f"stopped; {plan.storage} has the trials done: the same command goes on from there"
-    with progress.stage("trials", trials, len(finished(study))), on_interrupt(progress, lambda: left):
+    with on_interrupt(progress, lambda: left), progress.stage("trials", trials, len(finished(study))):
         while len(finished(study)) < trials:
             study.optimize(
                 lambda trial: run_trial(trial, recipe.architecture, recipe.window, evaluate),

@@ -11,7 +11,7 @@ from kwsd.training.fit.trainer import Trainer
 from kwsd.training.release.release import Output
 from kwsd.training.workflows.embedding_teacher import settings_chooser, trainer_with_teacher
 from kwsd.training.workflows.progress import SILENT, Progress
-from kwsd.training.workflows.run import Sources, check_output, read_recordings, train_and_release
+from kwsd.training.workflows.run import NO_SOURCES, Sources, check_output, read_recordings, train_and_release
 
 
 def train(
@@ -19,7 +19,7 @@ def train(
     data: Path,
     recipe: Recipe,
     output: Output,
-    sources: Sources = Sources(),  # noqa: B008 - it is frozen
+    sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> Path:
     """Train a model for a word of the Speech Commands tree `data`. Returns the path of the model file.

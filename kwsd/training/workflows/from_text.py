@@ -25,7 +25,13 @@ from kwsd.training.workflows.embedding_teacher import (
     trainer_with_teacher,
 )
 from kwsd.training.workflows.progress import SILENT, Progress, filling
-from kwsd.training.workflows.run import Sources, check_disk_space, check_recordings, train_and_release
+from kwsd.training.workflows.run import (
+    NO_SOURCES,
+    Sources,
+    check_disk_space,
+    check_recordings,
+    train_and_release,
+)
 from kwsd.training.workflows.synthesize import speak
 
 
@@ -56,7 +62,7 @@ def train_from_text(
     output: Output,
     *,
     data: Path | None = None,
-    sources: Sources = Sources(),  # noqa: B008 - it is frozen
+    sources: Sources = NO_SOURCES,
     fa_per_hour: float = FA_PER_HOUR,
     jobs: int | None = None,
     progress: Progress = SILENT,

@@ -38,6 +38,9 @@ class Sources:
     unseen: tuple[Path, ...] = ()
 
 
+NO_SOURCES = Sources()
+
+
 def read_recordings(data: Path, keyword: str, sources: Sources, progress: Progress) -> Recordings:
     """Read a Speech Commands tree and the sources. Raises UsageError where there are too few clips."""
     recordings = Recordings.read(data, keyword, sources.noise, sources.speech, sources.hard)
@@ -123,19 +126,13 @@ def train_and_release(
     started = time.monotonic()
     with on_interrupt(progress, lambda: what_is_left(trainer)):
         fit(trainer, progress)
-        run = FinishedRun(
-            trainer.best_crnn(),
-            recordings,
-            kind,
-            trainer.recipe.window,
-            trainer.recipe.facts() | (details or {}),
-            history=trainer.history,
-            seconds=round(time.monotonic() - started, 1),
-        )
+        recipe = trainer.recipe
+        facts = recipe.facts() | (details or {})
+        seconds = round(time.monotonic() - started, 1)
+        run = FinishedRun(trainer.best_crnn(), recordings, kind, recipe.window, facts)
+        run = replace(run, history=trainer.history, seconds=seconds)
         if choose_settings:
-            assert isinstance(trainer.objective, HeadDistillationLoss)
-            verifier = verifier_of(trainer.objective.heads, trainer.objective.embedding)
-            run = replace(run, verifier=verifier)
+            run = with_own_verifier(run, trainer)
         elif inherit_from and inherit_from.verifier:
             run = with_inherited_verifier(run, inherit_from)
         saved = bool(trainer.checkpoint) and trainer.saved == trainer.epoch
@@ -167,6 +164,13 @@ def fit(trainer: Trainer, progress: Progress) -> None:
     total, done = recipe.epochs * recipe.batches, trainer.epoch * recipe.batches
     with progress.stage("training", total, done):
         trainer.run(report, progress.batch)
+
+
+def with_own_verifier(run: FinishedRun, trainer: Trainer) -> FinishedRun:
+    """The run with the heads that it learned from as its second stage."""
+    objective = trainer.objective
+    assert isinstance(objective, HeadDistillationLoss)
+    return replace(run, verifier=verifier_of(objective.heads, objective.embedding))
 
 
 def with_inherited_verifier(run: FinishedRun, parent: Model) -> FinishedRun:
