@@ -157,7 +157,7 @@ def test_a_mistake_is_one_line_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("no audio")
     mistakes: list[tuple[int, str, tuple[str | Path, ...]]] = [
         (2, "there is no file 'nosuch.wav'", ("--input", "nosuch.wav")),
-        (2, "there is no file", ("--input", tmp_path)),
+        (2, "it is a folder", ("--input", tmp_path)),
         (1, "text.wav' as audio", ("--input", tmp_path / "text.wav")),
         (2, "--device names a microphone", ("--input", "-", "--device", "1")),
         (2, "--meter needs a terminal", ("--input", "-", "--meter")),

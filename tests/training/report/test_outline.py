@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kwsd.training.report.outline import Outline
-from kwsd.training.report.report import outline
+from kwsd.training.report import outline
 
 
 @pytest.fixture(autouse=True)
