@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.training.report.outline import Outline
 from kwsd.training.report import outline
+from kwsd.training.report.outline import Outline
 
 
 @pytest.fixture(autouse=True)
