@@ -45,11 +45,11 @@ def check_replaceable(path: Path) -> None:
         raise UsageError(f"cannot write {path}: {reason}") from None
     if stat.S_ISLNK(mode):
         target = path.readlink()
-        raise UsageError(f"{path} is a symbolic link to {target}: name that file, or remove the link")
+        raise UsageError(f"{path} is a symbolic link to {target}; give that file, or remove the link")
     if stat.S_ISDIR(mode):
-        raise UsageError(f"{path} is a folder: name a file")
+        raise UsageError(f"{path} is a folder; give a file")
     if not stat.S_ISREG(mode):
-        raise UsageError(f"{path} is a device or a pipe: name a file")
+        raise UsageError(f"{path} is a device or a pipe; give a file")
     if sys.platform == "win32" and path.exists() and not os.access(path, os.W_OK):
         raise UsageError(f"cannot write {path}: it is read-only; make it writable with attrib -r {path}")
     if not path.parent.is_dir():

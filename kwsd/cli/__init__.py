@@ -9,7 +9,7 @@ from typing import NoReturn
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the command line. An error is one line; the exit code is 2 for a usage error, 1 for a failure."""
+    """Run the command line and exit. A usage error (2) or a failure (1) prints one line."""
     _open_closed_streams()
     signals = None
     if (sys.argv[1:] if args is None else args)[:1] == ["listen"]:
@@ -28,7 +28,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 
 def _run(args: list[str] | None, signals: object) -> int | str | None:
-    """Run a command, which gets `signals` as its context's object. Returns the exit code."""
+    """Run a command, with `signals` as the object of its context. Returns the exit code."""
     import logging
 
     import click
@@ -85,14 +85,14 @@ def _open_closed_streams() -> None:
 def _flush(code: int | str | None) -> int | str | None:
     """Flush standard output and standard error, and discard what cannot be written.
 
-    Returns the exit code: 1 instead of 0 if standard output could not be written, where Python would use 120.
+    Returns the exit code. It is 1 instead of 0 if standard output could not be written; Python would use 120.
     """
     from kwsd.errors import KwsdError
 
     for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
-        except OSError:  # the reader has exited, or it is standard error
+        except OSError:  # the reader has exited, or this is standard error
             _discard(descriptor)
         except KwsdError as error:
             _discard(descriptor)

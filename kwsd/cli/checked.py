@@ -1,4 +1,4 @@
-"""Types for options that name files and folders, which are checked before the command starts to work."""
+"""Option types for files and folders, which are checked before the command starts its work."""
 
 import importlib.util
 import os
@@ -23,14 +23,14 @@ def complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 class Text(click.types.StringParamType):
-    """A text that must not be empty, such as a keyword."""
+    """Text that must not be empty, such as a keyword."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text, or fail with a usage error if it is empty."""
         if not str(value).strip():
-            self.fail("it is empty.", param, ctx)
+            self.fail("it must not be empty.", param, ctx)
         return str(value)
 
 
@@ -43,7 +43,7 @@ class ModelName(Text):
         param: click.Parameter,
         incomplete: str,
     ) -> list[CompletionItem]:
-        """Complete the names of files and shipped models. docs/install.md tells how to enable this."""
+        """Complete the names of files and shipped models. docs/install.md explains how to enable this."""
         names = sorted(path.stem for path in shared("models").glob("*.pt"))
         fitting = [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return [*complete_file(ctx, param, incomplete), *fitting]
@@ -58,7 +58,7 @@ class CheckedPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path, or fail with a usage error if it is empty."""
         if not os.fspath(value):
-            self.fail("it is empty.", param, ctx)
+            self.fail("it must not be empty.", param, ctx)
         return super().convert(value, param, ctx)
 
     def check(self, path: Path) -> None:
@@ -88,10 +88,10 @@ class NewFolder(CheckedPath):
 
     def check(self, path: Path) -> None:
         """Raise UsageError if it is a file, or cannot be written to."""
-        there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-        if not there.is_dir():
-            raise UsageError(f"{there} is a file: name a folder")
-        check_writable(there)
+        existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+        if not existing.is_dir():
+            raise UsageError(f"{existing} is a file; give a folder")
+        check_writable(existing)
 
 
 class Output(CheckedPath):
@@ -114,7 +114,7 @@ class ModelOutput(Output):
     def check(self, path: Path) -> None:
         """As `Output.check`. The path must not have the suffix of the other files written with the model."""
         if path.suffix in (".md", ".ckpt"):
-            raise UsageError(f"{path}: model cards and checkpoints are named so; use a name that ends in .pt")
+            raise UsageError(f"{path} would be a model card or a checkpoint; use a name that ends in .pt")
         super().check(path)
 
     def written(self, path: Path) -> Iterator[Path]:
@@ -136,11 +136,11 @@ class Picture(Output):
     """A picture to draw."""
 
     def check(self, path: Path) -> None:
-        """As `Output.check`. Raise UsageError also if matplotlib is missing or cannot write this format."""
+        """As `Output.check`. Also raise UsageError if matplotlib is missing or cannot write this format."""
         if importlib.util.find_spec("matplotlib") is None:
             raise UsageError("--plot needs matplotlib: pip install 'kwsd[plot]'")
         if path.suffix.lower() not in PICTURES:
-            raise UsageError(f"cannot draw {path}: name it .png, .svg or .pdf")
+            raise UsageError(f"cannot draw {path}: use a name that ends in .png, .svg or .pdf")
         super().check(path)
 
 
@@ -164,7 +164,7 @@ class Lines(CheckedPath):
 
 
 def check_writable(folder: Path) -> None:
-    """Raise UsageError if no file can be created in the folder. Tries it: permissions alone do not tell."""
+    """Raise UsageError if no file can be created in the folder. Creates one, as permissions do not tell."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

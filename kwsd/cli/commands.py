@@ -26,14 +26,14 @@ TRAINING = {
     "distill": "Distill large models into a small one.",
     "quantize": "Quantize a model's weights to 16, 8 or 4 bits.",
     "prune": "Prune units and channels of a model.",
-    "info": "Count the parameters, multiply-adds and bytes of a model.",
-    "report": "Write the report of the recorded runs.",
+    "info": "Show the settings, parameters, multiply-adds and bytes of a model.",
+    "report": "Write a report on the recorded training runs.",
 }
 COMMANDS = LISTENING | TRAINING
 
 
 class Formatter(click.HelpFormatter):
-    """Wraps text on narrow terminals, where click assumes 50 columns and uses 30 of them for names."""
+    """Fits the help to narrow terminals, where click assumes 50 columns and uses 30 of them for names."""
 
     def __init__(
         self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None
@@ -73,7 +73,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As in click, but suggest a similar command if there is none of this name."""
+        """As in click, but suggest a similar command if there is no command of this name."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -89,7 +89,7 @@ class LazyGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Describe every command. `kwsd` alone describes only those for listening, to fit on a screen."""
+        """Describe every command. `kwsd` without arguments describes only those for listening."""
         with formatter.section("Listen"):
             formatter.write_dl(list(LISTENING.items()))
         with formatter.section("Train and evaluate your own model"):
@@ -102,7 +102,7 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Begin with: kwsd listen --model jarvis --meter",
+    epilog="Start with: kwsd listen --model jarvis --meter",
 )
 @click.version_option(package_name="kwsd")
 def cli() -> None:

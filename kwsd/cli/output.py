@@ -1,4 +1,4 @@
-"""Standard output that reports a full disk as one line, wherever the program was about to print."""
+"""Standard output that reports a full disk in one line, whatever was being printed."""
 
 import errno
 import io

@@ -1,4 +1,4 @@
-"""Options that have been renamed: the old name still works and logs one line with the new one."""
+"""Options that have been renamed. An old name still works, and logs a line that names the new one."""
 
 import logging
 
@@ -8,12 +8,12 @@ NEW_NAMES = {"gate": "candidate-threshold"}  # by the old name, both without das
 
 
 def current_name(option: str) -> str:
-    """The present name of an option, both without dashes.
+    """The current name of an option, given its current or old name, without dashes.
 
-    Commands have it as click's `token_normalize_func`; a configuration file's keys go through it, too.
+    Commands use it as click's `token_normalize_func`. It is also applied to the keys of a configuration file.
     """
     if option not in NEW_NAMES:
         return option
     new = NEW_NAMES[option]
-    say(f"the option {option} is deprecated: its name is now {new}", logging.WARNING)
+    say(f"the option {option} is deprecated; use {new}", logging.WARNING)
     return new

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 NOT_INSTALLED = 4  # exit code of systemctl status
 
-SYSTEM = click.option("--system", is_flag=True, help="Use the service of the machine, not that of the user.")
+SYSTEM = click.option(
+    "--system", is_flag=True, help="Use the service of the whole machine instead of the user's."
+)
 
 
 @click.group(name="service")
@@ -32,13 +34,13 @@ def command() -> None:
 
 @command.command(context_settings={"ignore_unknown_options": True})
 @SYSTEM
-@click.option("--run-as", metavar="USER", help="With --system: run as this user, not as a new user.")
+@click.option("--run-as", metavar="USER", help="With --system: run as this user instead of a new one.")
 @click.option("--no-network", is_flag=True, help="Deny network access to hooks.  [default: allowed]")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[LISTEN OPTIONS]...")
 def install(system: bool, run_as: str | None, no_network: bool, options: tuple[str, ...]) -> None:
     """Install, enable and start the service. It runs kwsd listen with these options.
 
-    With --system but without --run-as, hooks have no home folder, sudo, sound server or GPIO.
+    With --system but without --run-as, hooks cannot use a home folder, sudo, a sound server or GPIO.
     """
     from kwsd.daemon.systemd.service import Service
 
@@ -50,7 +52,7 @@ def install(system: bool, run_as: str | None, no_network: bool, options: tuple[s
     for warning in service.warnings(hooks, text):
         say(f"warning: {warning}", logging.WARNING)
     service.write(text)
-    print("Starting: waiting for the microphone (after Ctrl-C systemd continues to wait).", flush=True)
+    print("Starting and waiting for the microphone. After Ctrl-C, systemd continues to wait.", flush=True)
     service.start()
     print(f"{service.path} is installed and running.")
     if network:
@@ -97,7 +99,9 @@ def status(system: bool) -> None:
 
     service, other = Service(system), Service(not system)
     if not service.is_installed() and other.is_installed():
-        raise UsageError(f"there is no {service.path}, but {other.path}: kwsd service status{other.option}")
+        raise UsageError(
+            f"there is no {service.path}, but there is {other.path}: try kwsd service status{other.option}"
+        )
     code = service.status()
     if code == NOT_INSTALLED:
         print(f"To install it: kwsd service install{service.option}")
@@ -113,13 +117,11 @@ def _account(system: bool, run_as: str | None) -> "Account | None":
     if run_as is None:
         return None
     if not system:
-        raise UsageError(
-            "--run-as is for the machine's service: kwsd service install --system --run-as USER ..."
-        )
+        raise UsageError("--run-as needs --system: kwsd service install --system --run-as USER ...")
     account = Account.named(run_as)
     if account.uid == 0:
         raise UsageError(f"--run-as {run_as}: hooks would run as root; name another user")
-    os.environ.pop("XDG_CONFIG_HOME", None)  # the service has none, and looks in the user's home
+    os.environ.pop("XDG_CONFIG_HOME", None)  # the service does not have it, and looks in the home folder
     os.environ["HOME"] = str(account.home)
     return account
 
@@ -131,7 +133,7 @@ def _kwsd() -> list[str]:
 
 
 def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[str], list[str], list[Path]]:
-    """The options for the service, with absolute paths; its hooks; the files that it will read.
+    """Returns the options for the service, with absolute paths, its hooks, and the files that it will read.
 
     Raises UsageError or click.UsageError for options that kwsd listen rejects or a service cannot use.
     """
@@ -152,9 +154,7 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
         if source is ParameterSource.DEFAULT and not (name == "--config" and value and hardened):
             continue  # the hardened service has no home folder with a configuration
         if name in ("--input", "--meter"):
-            raise UsageError(
-                f"{name} is not for a service, which listens to a microphone and has no terminal"
-            )
+            raise UsageError(f"a service cannot use {name}: it listens to a microphone and has no terminal")
         if name == "--config":
             value, typed = _absolute(value), True
             reads.append(value)
@@ -163,7 +163,9 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
         if name == "--save-clips":
             value = _absolute(value)
             if hardened and not value.is_relative_to(STATE):
-                raise UsageError(f"--save-clips must be in {STATE}, the only place its user can write to")
+                raise UsageError(
+                    f"--save-clips must be in {STATE}, the only folder that the service can write to"
+                )
         if typed and isinstance(parameter, click.Option) and parameter.is_flag:
             words.append(name)
         elif typed:

@@ -1,4 +1,4 @@
-"""Standard output for commands whose work must go on even if it cannot be printed."""
+"""Standard output for commands that must continue even if nothing can be printed."""
 
 import logging
 import sys
@@ -47,6 +47,6 @@ class StandardOutput:
     def _report(self, error: OSError) -> None:
         if not self._reported:
             self._reported = True
-            if not isinstance(error, BrokenPipeError):  # e.g. `| head` has read all it wants
+            if not isinstance(error, BrokenPipeError):  # e.g. `| head` has read enough
                 reason = f"cannot write to standard output: {error.strerror}; the command continues"
                 say(reason, logging.WARNING)

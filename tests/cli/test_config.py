@@ -55,7 +55,7 @@ def test_a_release_that_the_threshold_lowers_is_said_to_be(tmp_path: Path) -> No
 
 
 def test_the_old_name_of_an_option_still_works_with_one_line(file: Path, tmp_path: Path) -> None:
-    line = "kwsd: the option gate is deprecated: its name is now candidate-threshold\n"
+    line = "kwsd: the option gate is deprecated; use candidate-threshold\n"
     for options, text, origin in ((["--gate", "0.4"], "", "command line"), ([], "gate = 0.4\n", "the file")):
         file.write_text('model = "mine.pt"\n' + text)
         done = run("config", "--json", *options, home=tmp_path)
@@ -125,7 +125,7 @@ def test_listen_takes_its_options_from_the_file(file: Path, tmp_path: Path, loud
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("treshold = 0.5", "there is no option 'treshold'; there are: model, input, device, "),
+        ("treshold = 0.5", "there is no option 'treshold'; the options are: model, input, device, "),
         ("[listen]\nwindow = 5", "there is no option 'listen'"),
         ("window = '5'", "window must be a whole number, not '5'"),
         ("window = 5.0", "window must be a whole number, not 5.0"),
@@ -133,14 +133,20 @@ def test_listen_takes_its_options_from_the_file(file: Path, tmp_path: Path, loud
         ("window = 0", "window: 0 is not in the range x>=1."),
         ("threshold = '0.5'", "threshold must be a number, not '0.5'"),
         ("threshold = nan", "threshold: nan is not a finite number."),
-        ("model = 5", "model must be a text in quotes, not 5"),
+        ("model = 5", "model must be a quoted string, not 5"),
         ("meter = 1", "meter must be true or false, not 1"),
-        ("on-trigger = 'ding'", "on-trigger must be a list, each a text in quotes, not 'ding'"),
-        ("on-trigger = [1]", "on-trigger must be a list, each a text in quotes, not a value of type list"),
+        ("on-trigger = 'ding'", "on-trigger must be a list of items, each a quoted string, not 'ding'"),
+        (
+            "on-trigger = [1]",
+            "on-trigger must be a list of items, each a quoted string, not a value of type list",
+        ),
         ("window = 0x" + "f" * 5_000, "window must be a whole number, not a number of more than 64 bits"),
-        ("on-trigger = " + "[" * 90 + "]" * 90, "each a text in quotes, not a value of type list"),
+        (
+            "on-trigger = " + "[" * 90 + "]" * 90,
+            "a list of items, each a quoted string, not a value of type list",
+        ),
         ("window.a.b = 5", "window must be a whole number, not a value of type dict"),
-        ('"a\\u001b[2J\\n" = 5', r"there is no option 'a\x1b[2J\n'; there are"),
+        ('"a\\u001b[2J\\n" = 5', r"there is no option 'a\x1b[2J\n'; the options are"),
         ("format = 'xml'", "format: 'xml' is not one of 'auto', 'text', 'json'."),
         ("window", "is not TOML: "),
         ("window = 5\nwindow = 6", "is not TOML: "),
@@ -183,4 +189,4 @@ def test_a_service_is_told_of_the_file(file: Path, tmp_path: Path, monkeypatch: 
     file.write_text("meter = true")
     done = run("service", "install", "--config", "config.toml", home=tmp_path)
     assert done.returncode == 2
-    assert "--meter is not for a service" in done.stderr
+    assert "a service cannot use --meter" in done.stderr

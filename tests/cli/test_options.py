@@ -222,5 +222,5 @@ def test_a_folder_in_the_way_of_any_file_is_said_first(
     (folder / taken).mkdir()
     assert complaint(capsys, "train", "--data", "tree", "--out", "m.pt") == (
         2,
-        f"kwsd: {taken} is a folder: name a file",
+        f"kwsd: {taken} is a folder; give a file",
     )

@@ -303,8 +303,8 @@ def test_whom_it_cannot_run_as_is_refused(service: Run, options: tuple[str, ...]
         (("--bogus", "1"), "No such option '--bogus'"),
         (("--threshold", "3"), "--threshold"),
         (("--model", "nosuch"), "nosuch"),
-        (("--input", "-"), "--input is not for a service"),
-        (("--meter",), "--meter is not for a service"),
+        (("--input", "-"), "a service cannot use --input"),
+        (("--meter",), "a service cannot use --meter"),
         (("--system", "--save-clips", "/tmp/clips"), "--save-clips must be in /var/lib/kwsd"),
     ],
 )
