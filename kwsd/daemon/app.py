@@ -84,8 +84,7 @@ class ListenOptions:
 def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOptions]) -> None:
     """Listen until the source ends or a signal stops it.
 
-    reread: gives the options again for a reload, from the command line and the configuration file as it is
-    then. Raises KwsdError.
+    reread: parses the command line and the current configuration file again, for a reload. Raises KwsdError.
     """
     logs.begin()
     detector = load_detector(options)
@@ -151,6 +150,7 @@ def _start_sinks(
 
 
 def _connect_signals(signals: Signals, listener: Listener, requests: ControlRequests, hooks: Hooks) -> None:
+    """Have the signals call the parts that handle them."""
 
     def before_exit(reason: str) -> None:
         if reason:
@@ -167,7 +167,7 @@ def _connect_signals(signals: Signals, listener: Listener, requests: ControlRequ
 
 
 def _listen(listener: Listener, requests: ControlRequests, hooks: Hooks, signals: Signals) -> None:
-    """Listen, then wait for the running hooks. The shutdown timeout starts when listening ends."""
+    """Listen, then wait for the running hooks. Once told to stop, that takes SHUTDOWN_TIMEOUT at most."""
     try:
         listener.run(requests.handle)
     except BrokenPipeError:  # the reader of standard output has exited, which is a normal end
