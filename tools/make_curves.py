@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kwsd.training.report.plots import field_plot
+from kwsd.training.report.plots import curve_plot
 
 FOLDER = Path(__file__).parents[1] / "results" / "streams"
 SHIPPED = {f"{model}-sky": model for model in ("happy", "happy-small", "alexa", "jarvis")}
@@ -24,4 +24,4 @@ def curve(name: str) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     for figure, curves in {"curves": SHIPPED, "steps": STEPS}.items():
-        field_plot({label: curve(name) for name, label in curves.items()}, FOLDER / f"{figure}.png")
+        curve_plot({label: curve(name) for name, label in curves.items()}, FOLDER / f"{figure}.png")

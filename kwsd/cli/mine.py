@@ -9,24 +9,30 @@ from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
 from kwsd.cli.number import Number
 from kwsd.cli.options import MODEL
 from kwsd.cli.parallel import parallel_options
-from kwsd.cli.progress import console, filling, tell, warn_of_recordings
-from kwsd.errors import UsageError
+from kwsd.cli.progress import drawn
 
 
 @click.command(name="mine", cls=CheckedCommand)
 @click.option("--model", type=MODEL, required=True, help="Model file, or name of a shipped model.")
 @click.option(
-    "--negatives", type=Folder(), multiple=True, required=True, help="Folder without the keyword. Repeatable."
+    "--negatives",
+    type=Folder(),
+    multiple=True,
+    required=True,
+    help="Folder of recordings without the keyword. Repeatable.",
 )
 @click.option(
-    "--out", type=NewFolder(), required=True, help="Folder for the clips; give it to train as --hard."
+    "--out",
+    type=NewFolder(),
+    required=True,
+    help="Folder to write the clips to. Give it to kwsd train as --hard.",
 )
 @click.option(
     "--threshold",
     type=Number(0.001, 1),
     default=0.3,
     show_default=True,
-    help="Posterior from which a mistake is worth keeping; below the model's own.",
+    help="Posterior that makes a false alarm. Lower than the model's own, to keep near misses, too.",
 )
 @streams.NOISE
 @streams.SNR
@@ -40,31 +46,15 @@ def command(
     snr: float | None,
     jobs: int | None,
 ) -> None:
-    """Streams the training side of the folders through MODEL and keeps 2.5 s around each false alarm.
+    """Writes a clip of 2.5 s around each false alarm in the training split of the folders.
 
-    Recordings that say the keyword must not be among them: a model learns to refuse what is mined.
+    No recording may contain the keyword, because a model learns to reject what is mined.
     """
-    from rich.progress import Progress
-
     from kwsd.runtime.modelfile import find_model, read_model
-    from kwsd.training.data.reader import Reader
-    from kwsd.training.data.speech_commands import files_of
-    from kwsd.training.evaluate.mining import mine
+    from kwsd.training.workflows.mine import mine_folders
 
-    reader = Reader()
-    around = streams.conditions(noise, snr, (), "training", reader)
-    files = [path for folder in negatives for path in files_of(folder, "training")]
-    if not files:
-        raise UsageError("--negatives: no recordings there to mine; evaluate keeps a share of them")
-    found = []
     loaded = read_model(find_model(model))
-    with filling(out), Progress(console=console) as progress:
-        task = progress.add_task("mining", total=len(files))
-
-        def on_file(_: Path, count: int) -> None:
-            found.append(count)
-            progress.advance(task)
-
-        mine(loaded, files, out, threshold, on_file, around, reader, jobs)
-    warn_of_recordings(reader)
-    tell(f"{sum(found)} false alarms in {len(found)} files, in {out}")
+    with drawn() as progress:
+        conditions = streams.conditions(noise, snr)
+        counts = mine_folders(loaded, negatives, out, threshold, conditions, jobs, progress)
+        progress.note(f"{sum(counts)} false alarms in {len(counts)} files, in {out}")

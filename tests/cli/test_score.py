@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from harness import KWSD, Spoken
 
-from kwsd.cli.score import hear
+from kwsd.training.workflows.score import joined
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -78,7 +78,7 @@ def test_a_long_recording_is_heard_in_small_pieces(tmp_path: Path) -> None:
     with soundfile.SoundFile(tmp_path / "long.flac", "w", 44_100, 1) as file:
         for _ in range(600):
             file.write(np.zeros(44_100, np.int16))
-    lengths = [len(chunk) for _, chunk in hear((tmp_path / "long.flac",), None)]
+    lengths = [len(chunk) for _, chunk in joined([tmp_path / "long.flac"], None)]
     assert sum(lengths) == pytest.approx(600.5 * 16_000, abs=1)
     assert max(lengths) <= 16_000
 

@@ -352,7 +352,7 @@ def test_a_folder_that_is_being_filled_keeps_what_is_there(
     def ends(*_: object, **__: object) -> None:
         raise end
 
-    monkeypatch.setattr("kwsd.training.evaluate.mining.mine", ends)
+    monkeypatch.setattr("kwsd.training.workflows.mine.mine", ends)
     out = tmp_path / "mined"
     code, lines = ended(
         capsys, "mine", "--model", "student", "--negatives", str(tree / "fall"), "--out", str(out)

@@ -32,7 +32,7 @@ def det_plot(models: dict[str, tuple[Scores, Scores]], path: Path) -> None:
     save(figure, path)
 
 
-def field_plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
+def curve_plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """FRR over FA/h, linear to 0.1 and logarithmic beyond.
 
     curves: of Point.record (kwsd.training.evaluate.curve).

@@ -1,32 +1,50 @@
-"""The picture of a recording as the detector hears it: waveform, posterior, threshold and triggers."""
+"""Draws a recording over time: its waveform, and posteriors, threshold and triggers of detectors."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from kwsd.pcm import Samples
+from kwsd.runtime.detector import Detector
 from kwsd.runtime.spotter import Step
 from kwsd.training.report.plots import save
 
 
 @dataclass(frozen=True)
 class Track:
-    """The steps of one pass over the recording, and the level from which a posterior counts."""
+    """The steps of one detector."""
 
     label: str
-    level: float
-    named: str  # the level: threshold or, if the model has a second stage, candidate threshold
+
+    threshold: float
+    """Of the first stage, whose posteriors are drawn."""
+
+    threshold_label: str
+
     steps: list[Step]
+
+    @classmethod
+    def of(cls, detector: Detector, steps: list[Step]) -> Self:
+        """The track of a detector that made these steps."""
+        settings = detector.settings
+        return cls(
+            f"window {settings.window}, step {settings.step}",
+            detector.first_stage_threshold,
+            "candidate threshold" if detector.model.verifier else "threshold",
+            steps,
+        )
 
 
 def draw_timeline(
     outline: Samples, seconds: float, words: list[tuple[float, str]], tracks: list[Track], path: Path
 ) -> None:
-    """Draw the waveform's outline, (n,), of a recording of so many seconds, and each track.
+    """Draw the outline of the waveform, (n,), and below it each track.
 
-    words: (start in seconds, name) of the files joined.
+    seconds: length of the recording. words: start, in seconds, and name of each of the files in it. Raises
+    UsageError if the picture cannot be written.
     """
     figure = Figure(figsize=(11, 1.6 + 1.9 * len(tracks)), layout="constrained")
     axes = figure.subplots(1 + len(tracks), sharex=True)
@@ -42,7 +60,9 @@ def draw_timeline(
         panel.step(
             times, [step.posterior for step in track.steps], where="post", linewidth=1, label="posterior"
         )
-        panel.axhline(track.level, color="tab:red", linestyle="--", linewidth=0.8, label=track.named)
+        panel.axhline(
+            track.threshold, color="tab:red", linestyle="--", linewidth=0.8, label=track.threshold_label
+        )
         fired = [step for step in track.steps if step.trigger]
         panel.plot(
             [step.time for step in fired],

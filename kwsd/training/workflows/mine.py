@@ -1,0 +1,42 @@
+"""``kwsd mine``: clips of what a model mistakes for its keyword, in the training side of folders."""
+
+from pathlib import Path
+
+from kwsd.errors import UsageError
+from kwsd.runtime.model import Model
+from kwsd.training.data.reader import Reader
+from kwsd.training.data.speech_commands import files_of
+from kwsd.training.evaluate.mining import mine
+from kwsd.training.workflows.progress import SILENT, Progress, filling, warn_of_recordings
+from kwsd.training.workflows.streams import ConditionFolders
+
+
+def mine_folders(
+    model: Model,
+    negatives: tuple[Path, ...],
+    out: Path,
+    threshold: float = 0.3,
+    conditions: ConditionFolders = ConditionFolders(),  # noqa: B008 - it is frozen
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> list[int]:
+    """Write the clips to `out`, as kwsd.training.evaluate.mining does. Returns their number for each file.
+
+    Only the training side of the folders is mined: the rest is for evaluation. Raises UsageError if that is
+    empty.
+    """
+    reader = Reader()
+    files = [path for folder in negatives for path in files_of(folder, "training")]
+    if not files:
+        raise UsageError("--negatives: no recordings there to mine; evaluate keeps a share of them")
+    acoustic = conditions.read("training", reader)
+    counts: list[int] = []
+
+    def on_file(_: Path, count: int) -> None:
+        counts.append(count)
+        progress.batch()
+
+    with filling(out, progress), progress.stage("mining", len(files)):
+        mine(model, files, out, threshold, on_file, acoustic, reader, jobs)
+    warn_of_recordings(reader, progress)
+    return counts

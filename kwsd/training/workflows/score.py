@@ -1,0 +1,76 @@
+"""``kwsd score``: the steps of detectors over recordings that are joined in order, and a picture of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kwsd.audio.file import FileSource
+from kwsd.pcm import SAMPLE_RATE, Samples
+from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector
+from kwsd.runtime.spotter import Step
+from kwsd.training.report.outline import Outline
+
+
+def score(files: Sequence[Path], detector: Detector, channel: int | None = None) -> Iterator[Step]:
+    """The detector's steps. Raises UsageError or AudioError at once if one of the files cannot be read.
+
+    channel: the only one to hear, from 1; None for the mean of all.
+    """
+    check_files(files, channel)
+    detector.warm_up()
+    return (step for _, samples in joined(files, channel) for step in detector.steps(samples))
+
+
+def draw_scores(
+    files: Sequence[Path],
+    detectors: Sequence[Detector],
+    picture: Path,
+    channel: int | None = None,
+    on_step: Callable[[Step], None] = lambda _: None,
+) -> None:
+    """Draw the waveform and each detector's posteriors to the file `picture`.
+
+    channel: as in `score`, which also has the errors. on_step: called with the steps of the first detector.
+    """
+    from kwsd.training.report.timeline import Track, draw_timeline
+
+    check_files(files, channel)
+    for detector in detectors:
+        detector.warm_up()
+    steps: list[list[Step]] = [[] for _ in detectors]
+    starts: list[float] = []  # of each file, in seconds
+    outline, length = Outline(), 0
+    for number, samples in joined(files, channel):
+        if number == len(starts):
+            starts.append(length / SAMPLE_RATE)
+        length += len(samples)
+        outline.push(samples)
+        for detector, made in zip(detectors, steps, strict=True):
+            for step in detector.steps(samples):
+                made.append(step)
+                if made is steps[0]:
+                    on_step(step)
+    names = (file.parent.name or file.stem for file in files)
+    tracks = [Track.of(detector, made) for detector, made in zip(detectors, steps, strict=True)]
+    words = list(zip(starts, names, strict=True))
+    draw_timeline(outline.values, length / SAMPLE_RATE, words, tracks, picture)
+
+
+def check_files(files: Sequence[Path], channel: int | None) -> None:
+    """Raise UsageError or AudioError if one of the files cannot be read."""
+    for file in files:
+        with FileSource(file, channel):
+            pass
+
+
+def joined(files: Sequence[Path], channel: int | None) -> Iterator[tuple[int, Samples]]:
+    """The samples of files, and silence at the end, in which their last word is decided.
+
+    Each chunk comes with the number of its file, from 0. Raises UsageError or AudioError as FileSource does.
+    """
+    for number, file in enumerate(files):
+        with FileSource(file, channel) as source:
+            for chunk in source:
+                yield number, chunk.samples
+    yield number, np.zeros(FINAL_SILENCE_SAMPLES, np.float32)

@@ -1,0 +1,74 @@
+"""``kwsd evaluate`` on streams: the curve of a detector over folders of recordings. Without torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kwsd.errors import UsageError
+from kwsd.runtime.model import Model, Settings
+from kwsd.training.data.reader import Reader
+from kwsd.training.data.speech_commands import files_of
+from kwsd.training.evaluate.conditions import AcousticConditions
+from kwsd.training.evaluate.curve import Point, curve
+from kwsd.training.evaluate.streams import Negative, Positive, read_streams
+from kwsd.training.workflows.progress import SILENT, Progress, warn_of_recordings
+
+
+@dataclass(frozen=True)
+class ConditionFolders:
+    """Where the acoustic conditions of streams come from."""
+
+    noise: tuple[Path, ...] = ()
+    """Folders of noise, which needs an SNR."""
+
+    snr: float | None = None
+    """Decibels of the speech above the noise."""
+
+    impulse_responses: tuple[Path, ...] = ()
+    """Folders of rooms' impulse responses."""
+
+    def read(self, split: str | None, reader: Reader) -> AcousticConditions:
+        """The conditions, with the noise of a split.
+
+        Raises UsageError for noise without an SNR, and for an SNR without noise.
+        """
+        if self.noise and self.snr is None:
+            raise UsageError("--noise needs a level to mix it in at: give --snr DB")
+        noise = reader.recordings(path for folder in self.noise for path in files_of(folder, split))
+        rooms = reader.sounds(path for folder in self.impulse_responses for path in files_of(folder))
+        if self.snr is not None and not noise:
+            raise UsageError("--snr needs noise to mix in: give --noise DIR")
+        return AcousticConditions(noise, self.snr, rooms)
+
+
+def read_stream_folders(
+    positives: tuple[Path, ...],
+    negatives: tuple[Path, ...],
+    split: str | None = None,
+    conditions: ConditionFolders = ConditionFolders(),
+    progress: Progress = SILENT,
+) -> tuple[list[Positive], list[Negative]]:
+    """The streams of folders with and without the keyword, as kwsd.training.evaluate.streams makes them.
+
+    Raises UsageError if there are no recordings of either.
+    """
+    reader = Reader()
+    streams = read_streams(positives, negatives, split, conditions.read(split, reader), reader)
+    warn_of_recordings(reader, progress)
+    for option, found in zip(("--positives", "--negatives"), streams, strict=True):
+        if not found:
+            where = f" in the {split} split" if split else ""
+            raise UsageError(f"{option}: no recordings there{where}")
+    return streams
+
+
+def evaluate_streams(
+    model: Model,
+    streams: tuple[list[Positive], list[Negative]],
+    settings: Settings | None = None,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> list[Point]:
+    """The curve over positive and negative streams; see kwsd.training.evaluate.curve."""
+    positives, negatives = streams
+    with progress.stage("evaluating", len(positives) + len(negatives)):
+        return curve(model, positives, negatives, settings, jobs, progress.batch)

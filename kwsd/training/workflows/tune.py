@@ -1,0 +1,43 @@
+"""``kwsd tune``: a copy of a model file with the best settings for somebody's recordings. Without torch."""
+
+from pathlib import Path
+
+from kwsd.errors import KwsdError
+from kwsd.runtime.model import Settings
+from kwsd.runtime.modelfile import find_model, read_model
+from kwsd.training.evaluate.curve import Point
+from kwsd.training.evaluate.streams import Negative, Positive
+from kwsd.training.evaluate.tuning import allowed, settings_to_try, tune
+from kwsd.training.release.modelfile import write_settings
+from kwsd.training.workflows.progress import SILENT, Progress
+
+
+def tune_model(
+    model: str,
+    streams: tuple[list[Positive], list[Negative]],
+    out: Path,
+    fa_per_hour: float = 0.5,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> tuple[Settings, Point]:
+    """Choose the settings on positive and negative streams, and write them with the model's weights to `out`.
+
+    Raises KwsdError, and writes nothing, if no settings have a hit at `fa_per_hour` false alarms per hour.
+    """
+    path = find_model(model)
+    loaded = read_model(path)
+
+    def on_best(settings: Settings, point: Point) -> None:
+        progress.note(
+            f"window {settings.window}, step {settings.step}, patience {settings.patience}, threshold "
+            f"{settings.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
+        )
+
+    settings, point = tune(loaded, *streams, settings_to_try(loaded), fa_per_hour, jobs, on_best)
+    if point.false_alarms > allowed(fa_per_hour, point.hours):
+        raise KwsdError(
+            f"no threshold hears the keyword at {fa_per_hour:g} false alarms an hour; "
+            f"allow {point.fa_per_hour:.2g}, or train on negatives like these"
+        )
+    write_settings(path, settings, out)
+    return settings, point
