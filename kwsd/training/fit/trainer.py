@@ -199,13 +199,14 @@ def read_checkpoint(checkpoint: Path, recipe: Recipe) -> dict[str, Any]:
     try:
         state = torch.load(io.BytesIO(content), weights_only=True)
         made_for, epoch = state["made_for"], state["epoch"]
-        fits = isinstance(made_for, str) and isinstance(epoch, int) and state.keys() >= _KEYS
     except Exception as error:  # a damaged archive or pickle raises anything
         raise UsageError(_damaged(checkpoint)) from error
-    if not fits:
+    if not isinstance(made_for, str) or not isinstance(epoch, int):
         raise UsageError(_damaged(checkpoint))
-    if not made_for.startswith(_made_for(recipe)):
+    if not made_for.startswith(_made_for(recipe)):  # as that of another version of kwsd does not
         raise UsageError(f"{checkpoint}: made with other options; repeat those, or train without --resume")
+    if not state.keys() >= _KEYS:
+        raise UsageError(_damaged(checkpoint))
     return dict(state)
 
 

@@ -63,6 +63,13 @@ def test_resume_refuses_another_recipe(toy: Recordings, tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "run.ckpt", Recipe(SMALL))
 
 
+def test_resume_refuses_a_checkpoint_of_another_version(toy: Recordings, tmp_path: Path) -> None:
+    old = {"made_for": "Recipe(architecture=Architecture(channels=2), window=16) LabelLoss()", "epoch": 1}
+    torch.save(old, tmp_path / "run.ckpt")
+    with pytest.raises(UsageError, match="other options"):
+        trainer(toy, None).resume(tmp_path / "run.ckpt")
+
+
 def test_best_weights_are_those_of_the_best_epoch(toy: Recordings) -> None:
     run = trainer(toy, None, epochs=4, learning_rate=1e-2)
     kept = {}
