@@ -59,7 +59,7 @@ class PipeSource(Recorded):
         """Raises UsageError if a header announces a different format, AudioError if there is no audio."""
         held = b""
         begun = False
-        heard = 0
+        received = 0  # bytes
         check = FormatCheck()
         for data in itertools.chain(self._blocks(), (None,)):
             held += data or b""
@@ -74,9 +74,9 @@ class PipeSource(Recorded):
                 samples = np.frombuffer(held[:whole], "<i2")
                 check.push(samples)
                 yield Chunk(to_float32(samples))
-            heard += whole
+            received += whole
             held = held[whole:]
-        if self._ended and not heard:
+        if self._ended and not received:
             raise AudioError(f"no audio came on standard input: {COMMAND}")
         if held:
             log.warning("standard input ended inside a sample: is it 16 kHz mono int16?")

@@ -196,6 +196,7 @@ def _reload(started: ListenOptions, now: ListenOptions) -> Detector:
 
 
 def _log_statistics(listener: Listener, source: Source, hooks: Hooks) -> None:
+    """Log the counters. `lost` is the length of lost audio, `worst_step` the slowest step of the detector."""
     counters = listener.counters
     statistics = {
         "frames": counters.samples // HOP,

@@ -176,7 +176,7 @@ def level(subject: Subject) -> str:
 
     from kwsd.pcm import HIGHEST, SAMPLE_RATE
 
-    heard = np.empty(0, np.float32)
+    recording = np.empty(0, np.float32)
     try:
         microphone = _open(subject)
     except BusyError as error:
@@ -189,8 +189,8 @@ def level(subject: Subject) -> str:
     alarm.start()
     try:
         for samples in microphone:
-            heard = np.concatenate((heard, samples))
-            if len(heard) >= LEVEL_SECONDS * SAMPLE_RATE:
+            recording = np.concatenate((recording, samples))
+            if len(recording) >= LEVEL_SECONDS * SAMPLE_RATE:
                 break
     except AudioError as error:
         raise CheckError(str(error), "kwsd doctor") from error
@@ -198,9 +198,9 @@ def level(subject: Subject) -> str:
         alarm.cancel()
         microphone.stop()
         microphone.close()
-    if not len(heard):
+    if not len(recording):
         raise CheckError(f"no audio arrived in {AUDIO_TIMEOUT:g} s", _show_users())
-    loudness = np.abs(heard)
+    loudness = np.abs(recording)
     if microphone.muted:
         raise CheckError("muted", microphone.muted)
     if not loudness.any():
@@ -212,7 +212,7 @@ def level(subject: Subject) -> str:
         raise CheckError(
             f"peak {peak:.0f} dB: the gain is too low, or nobody spoke", _mixer("volume", "100%")
         )
-    return f"peak {peak:.0f} dB, mean {10 * float(np.log10(np.mean(heard**2))):.0f} dB"
+    return f"peak {peak:.0f} dB, mean {10 * float(np.log10(np.mean(recording**2))):.0f} dB"
 
 
 def model(subject: Subject) -> str:

@@ -71,18 +71,18 @@ class FFmpegReader:
     def __iter__(self) -> Iterator[tuple[int, Samples]]:
         """Rate (Hz) and frames, shape (n, channels). Raises AudioError if ffmpeg did not reach the end."""
         size = 4 * self.channels
-        heard = 0.0
+        duration = 0.0  # seconds read so far
         while data := self._output.read(round(BLOCK_SECONDS * self.rate) * size):
             frames = np.frombuffer(data[: len(data) // size * size], "<f4").reshape(-1, self.channels)
-            heard += len(frames) / self.rate
+            duration += len(frames) / self.rate
             yield self.rate, frames
         self._process.wait()
         self._stderr_reader.join()
         if self._process.returncode or self._messages:
             raise AudioError(
-                f"{self.name!r} was read up to {heard:,.1f} s, perhaps not to its end: {self._reason()}"
+                f"{self.name!r} was read up to {duration:,.1f} s, perhaps not to its end: {self._reason()}"
             )
-        if not heard:
+        if not duration:
             raise AudioError(f"{self.name!r} holds no audio: record it again")
 
     def close(self) -> None:

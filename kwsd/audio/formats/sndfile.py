@@ -53,10 +53,10 @@ class SndfileReader:
 
         Raises AudioError after the readable audio if a part of the file cannot be read.
         """
-        heard = 0.0  # seconds
+        duration = 0.0  # seconds read so far
         failure = None
         for number, part in enumerate(self._parts):
-            start = heard
+            start = duration
             try:
                 if number:
                     self._sound.close()
@@ -64,21 +64,21 @@ class SndfileReader:
                 if part.remark:
                     self._warn(f"{self.name!r}: {part.remark}")
                 for rate, frames in self._blocks():
-                    heard += len(frames) / rate
+                    duration += len(frames) / rate
                     yield rate, frames
                 claimed = self._claimed(part)
-                if part.seconds is not None and heard > start + claimed + TOLERANCE_SECONDS:
-                    there = f"its header says {claimed:,.1f} s, but there are {heard - start:,.1f} s"
+                if part.seconds is not None and duration > start + claimed + TOLERANCE_SECONDS:
+                    there = f"its header says {claimed:,.1f} s, but there are {duration - start:,.1f} s"
                     self._warn(f"{self.name!r}: {there}: all of it is read")
-                if start < heard < start + claimed - TOLERANCE_SECONDS:
-                    there = f"it has {heard:,.1f} of {start + claimed:,.1f} s"
+                if start < duration < start + claimed - TOLERANCE_SECONDS:
+                    there = f"it has {duration:,.1f} of {start + claimed:,.1f} s"
                     failure = failure or AudioError(f"{self.name!r} is truncated: {there}; get it again")
             except (soundfile.LibsndfileError, UnknownFormatError, OSError) as error:
                 failure = failure or AudioError(
-                    f"cannot read {self.name!r} as audio beyond {heard:,.1f} s: {_reason(error)}; "
+                    f"cannot read {self.name!r} as audio beyond {duration:,.1f} s: {_reason(error)}; "
                     "it is damaged: get it again"
                 )
-        if not heard:
+        if not duration:
             failure = failure or AudioError(f"{self.name!r} holds no audio: record it again")
         if failure:
             raise failure

@@ -108,6 +108,7 @@ def _after(file: BinaryIO, at: int, length: int) -> int:
 
 
 def _has_tag(file: BinaryIO, at: int) -> bool:
+    """Whether a plausible chunk tag is at this offset."""
     tag, _ = _chunk(file, at)
     return len(tag) == 4 and tag.isascii() and tag.decode().isprintable()
 

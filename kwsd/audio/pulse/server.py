@@ -236,6 +236,7 @@ class Recording:
 
 
 def _source(info: Any) -> Source:
+    """The source that a pa_source_info describes."""
     channels = info.sample_spec.channels
     return Source(
         name=_text(info.name),

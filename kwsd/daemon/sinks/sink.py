@@ -11,10 +11,10 @@ class Sink:
     """
 
     def on_audio(self, samples: Samples, posterior: float) -> None:
-        """A chunk was heard, shape (n,), which may be empty. posterior: the highest one in it."""
+        """The next chunk of audio, shape (n,), which may be empty. posterior: the highest one in it."""
 
     def on_gap(self, seconds: float) -> None:
         """This many seconds of audio are missing before the next chunk."""
 
     def on_trigger(self, event: Event) -> None:
-        """The keyword was heard in the chunk that `on_audio` got last."""
+        """The keyword was detected in the chunk that `on_audio` got last."""

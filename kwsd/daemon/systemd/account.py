@@ -93,6 +93,7 @@ def _group(name: str) -> tuple[int, ...]:
 
 
 def _has_acl(path: Path) -> bool:
+    """Whether the file has an access control list."""
     if sys.platform != "linux":
         return False
     try:
