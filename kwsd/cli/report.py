@@ -1,4 +1,4 @@
-"""``kwsd report``: the workshop's report from the recorded runs."""
+"""``kwsd report``: write the report of the recorded runs."""
 
 from pathlib import Path
 
@@ -9,13 +9,17 @@ from kwsd.cli.checked import CheckedCommand, CheckedPath, Output
 
 @click.command(name="report", cls=CheckedCommand)
 @click.option(
-    "--runs", type=CheckedPath(), default=Path("results/runs.jsonl"), show_default=True, help="Recorded runs."
+    "--runs",
+    type=CheckedPath(),
+    default=Path("results/runs.jsonl"),
+    show_default=True,
+    help="File of recorded runs.",
 )
 @click.option(
     "--out", type=Output(), default=Path("results/report.md"), show_default=True, help="Page to write."
 )
 def command(runs: Path, out: Path) -> None:
-    """Its figures lie in a folder beside it."""
+    """Its figures are written to a folder beside it."""
     from kwsd.training.release.runs import read_runs
     from kwsd.training.report.report import write_report
 

@@ -1,4 +1,4 @@
-"""Fetching the real Speech Commands archive: resumed where it broke off, checked, unpacked."""
+"""Downloads the Speech Commands archive, continues broken downloads, checks and unpacks it."""
 
 import hashlib
 import tarfile
@@ -18,10 +18,10 @@ Progress = Callable[[int, int | None], None]
 
 
 def download(root: Path, progress: Progress, url: str = URL, sha256: str = SHA256) -> None:
-    """Make `root` the unpacked archive. progress(bytes so far, bytes in all or None) is called as it goes.
+    """Download the archive and unpack it to `root`. progress: called with bytes so far and in all, or None.
 
-    A broken transfer goes on where it stopped when called again. Raises KwsdError where the server cannot be
-    reached or what came is not the archive (which is then deleted).
+    After a broken download the next call continues it. Raises KwsdError if the server cannot be reached, or
+    if the file is not the archive (it is then deleted).
     """
     archive = root.with_name(root.name + ".tar.gz")
     try:
@@ -37,7 +37,7 @@ def download(root: Path, progress: Progress, url: str = URL, sha256: str = SHA25
     if digest.hexdigest() != sha256:
         archive.unlink()
         raise KwsdError(
-            f"{url}: SHA-256 {digest.hexdigest()} is not {sha256}; deleted, call again to fetch it anew"
+            f"{url}: SHA-256 {digest.hexdigest()} is not {sha256}; deleted, call again to download it again"
         )
     unpacked = root.with_name(root.name + ".part")
     try:

@@ -1,4 +1,4 @@
-"""Reads many recordings: what cannot be used is left out and remembered, with the reason."""
+"""Reads many recordings, and remembers why it left out those that cannot be used."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,16 +14,16 @@ from kwsd.training.data.spool import Recording, Spool
 
 Audio = npt.NDArray[np.int16]
 
-SHORTEST = SAMPLE_RATE // 10  # samples
-WORD = 2 * SAMPLE_RATE  # samples of a recording of one word that are used
-LONGEST_WORD = 10 * SAMPLE_RATE  # samples: what is longer holds more than one word
-_FRAME = SAMPLE_RATE // 100
+MIN_SAMPLES = SAMPLE_RATE // 10  # of a recording: 0.1 s
+WORD_SAMPLES = 2 * SAMPLE_RATE  # of a recording of one word that are used: 2 s
+MAX_WORD_SAMPLES = 10 * SAMPLE_RATE  # a longer recording has more than one word: 10 s
+_FRAME_SAMPLES = SAMPLE_RATE // 100  # 10 ms
 
 
 class Reader:
-    """Reads recordings; those of words are kept in memory.
+    """Reads recordings. Those of single words stay in memory.
 
-    left_out: the recordings that could not be used so far, and why not. remarks: what is odd about others.
+    left_out: the recordings that could not be used so far, and why. remarks: what is odd about others.
     """
 
     def __init__(self) -> None:
@@ -33,25 +33,25 @@ class Reader:
         self._reported = 0
 
     def word(self, path: Path) -> Audio | None:
-        """A recording of one word, its loudest two seconds where it is longer; None where it is left out."""
+        """A recording of one word, (n,), or the loudest two seconds of it; None if it is left out."""
         if path not in self._words and path not in self.left_out:
             audio = self.utterance(path)
             if audio is not None:
-                self._words[path] = loudest(audio, WORD)
+                self._words[path] = loudest(audio, WORD_SAMPLES)
         return self._words.get(path)
 
     def utterance(self, path: Path) -> Audio | None:
-        """A recording of one word, as long as it is, (n,); None where it is left out."""
-        audio = self.sound(path, LONGEST_WORD)
-        if audio is None or len(audio) <= LONGEST_WORD:
+        """A recording of one word, whole, (n,); None if it is left out."""
+        audio = self.sound(path, MAX_WORD_SAMPLES)
+        if audio is None or len(audio) <= MAX_WORD_SAMPLES:
             return audio
         self.left_out[path] = (
-            f"it is longer than one word, more than {LONGEST_WORD // SAMPLE_RATE} s; cut it into clips"
+            f"it is longer than one word, more than {MAX_WORD_SAMPLES // SAMPLE_RATE} s; cut it into clips"
         )
         return None
 
     def sound(self, path: Path, longest: int | None = None) -> Audio | None:
-        """Any recording, (n,), not read on after `longest` samples; None where it is left out."""
+        """Any recording, (n,); None if it is left out. Reading ends after `longest` samples."""
         remarks: list[str] = []
         try:
             audio = read_audio(path, remarks.append, longest)
@@ -61,7 +61,7 @@ class Reader:
         return audio if self._is_usable(path, remarks, len(audio), bool(audio.any())) else None
 
     def recording(self, path: Path, spool: Spool) -> Recording | None:
-        """Any recording, in the spool, however long it is; None where it is left out."""
+        """Any recording, of any length, in the spool; None if it is left out."""
         remarks: list[str] = []
         loud = False
 
@@ -79,18 +79,18 @@ class Reader:
         return recording if self._is_usable(path, remarks, len(recording), loud) else None
 
     def recordings(self, paths: Iterable[Path]) -> list[Recording]:
-        """The recordings that can be used, in a spool of theirs."""
+        """The recordings that can be used, in one spool."""
         spool = Spool()
         return [found for path in paths if (found := self.recording(path, spool)) is not None]
 
     def _is_usable(self, path: Path, remarks: list[str], length: int, loud: bool) -> bool:
-        """Leave it out, or remember what is odd about it. length: samples. loud: one of them is not 0."""
+        """Whether a recording can be used. length: in samples. loud: not all samples are 0."""
         damaged = [remark for remark in remarks if NOT_NUMBERS in remark]
         if damaged:
             self.left_out[path] = damaged[0].partition(":")[0]
         elif not length:
             self.left_out[path] = "it is empty"
-        elif length < SHORTEST:
+        elif length < MIN_SAMPLES:
             self.left_out[path] = f"it lasts {length / SAMPLE_RATE:.2g} s only"
         elif not loud:
             self.left_out[path] = "; ".join(("it is silent", *remarks))
@@ -100,24 +100,26 @@ class Reader:
         return False
 
     def sounds(self, paths: Iterable[Path]) -> list[Audio]:
-        """The recordings that can be used."""
+        """The recordings that can be used, in memory."""
         return [audio for path in paths if (audio := self.sound(path)) is not None]
 
     def unreported(self) -> tuple[list[tuple[Path, str]], list[str]]:
-        """What was left out, and what was odd, since this was called last."""
+        """What was left out and what was odd since the last call."""
         left_out, remarks = list(self.left_out.items())[self._reported :], self.remarks
         self._reported, self.remarks = len(self.left_out), []
         return left_out, list(dict.fromkeys(remarks))
 
 
 def loudest(audio: Audio, length: int) -> Audio:
-    """The `length` samples with the most energy, (n,); of several such pieces the one in their middle."""
+    """The `length` samples with the most energy, (n,); the middle one of equally loud pieces."""
     if len(audio) <= length:
         return audio
-    frames = audio[: len(audio) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
+    frames = (
+        audio[: len(audio) // _FRAME_SAMPLES * _FRAME_SAMPLES].reshape(-1, _FRAME_SAMPLES).astype(np.float64)
+    )
     energy = np.concatenate(([0.0], np.cumsum((frames**2).sum(axis=1))))
-    count = length // _FRAME
+    count = length // _FRAME_SAMPLES
     held = energy[count:] - energy[:-count]
     best = np.flatnonzero(held >= 0.99 * held.max())
-    start = int(best[len(best) // 2]) * _FRAME
+    start = int(best[len(best) // 2]) * _FRAME_SAMPLES
     return audio[start : start + length].copy()

@@ -1,4 +1,7 @@
-"""The recordings: a Speech Commands tree and folders of other audio, split so that no speaker crosses."""
+"""Finds and reads recordings: a Speech Commands tree and folders of other audio, and their splits.
+
+No speaker and no source is in more than one split.
+"""
 
 import hashlib
 import logging
@@ -17,7 +20,7 @@ from kwsd.pcm import SAMPLE_RATE, to_int16
 
 Audio = npt.NDArray[np.int16]
 
-# of files that are to be heard; others are where their first bytes say so
+# Of audio files. Others are recognized by their first bytes.
 AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"),
     *(
@@ -38,10 +41,10 @@ AUDIO_SUFFIXES = (
     *(".amr", ".awb", ".webm", ".mka", ".mkv", ".wma", ".wv", ".ape", ".tta", ".mpc", ".ac3", ".voc", ".sph"),
     *(".raw", ".pcm"),
 )
-HEAD = 1 << 14  # bytes that tell what a file is
+HEAD_BYTES = 1 << 14  # of a file that tell its format
 NOISE_FOLDER = "_background_noise_"
 _HASH_RANGE = 2**27 - 1  # MAX_NUM_WAVS_PER_CLASS of the archive's README
-DEV_TEST_SHARE = 15  # per cent of the training speakers
+DEV_TEST_PERCENT = 15  # of the training speakers
 
 
 log = logging.getLogger(__name__)
@@ -58,7 +61,7 @@ class Clip:
 
 
 def percentage(name: str) -> float:
-    """0 to 100, stable for a name: the hash of the archive's README."""
+    """A number from 0 to 100 for a name: the hash of the archive's README."""
     digest = int(hashlib.sha1(name.encode("utf-8", "surrogateescape")).hexdigest(), 16)
     return digest % (_HASH_RANGE + 1) * (100 / _HASH_RANGE)
 
@@ -70,15 +73,15 @@ def hashed_split(speaker: str) -> str:
 
 
 def _with_dev_test(split: str, speaker: str) -> str:
-    """Cut the dev-test fold out of the training speakers, by hash."""
-    held = split == "training" and percentage("dev-test " + speaker) < DEV_TEST_SHARE
+    """The split with dev-test, which is taken out of the training speakers by their hash."""
+    held = split == "training" and percentage("dev-test " + speaker) < DEV_TEST_PERCENT
     return "dev-test" if held else split
 
 
 def clips_of(root: Path) -> list[Clip]:
-    """All clips of a Speech Commands tree, split by its lists or, without them, by the archive's hash.
+    """All clips of a Speech Commands tree. Its lists decide the split or, without lists, the archive's hash.
 
-    Raises UsageError where there is no such folder, or it cannot be read.
+    Raises UsageError if the folder does not exist or cannot be read.
     """
     if not root.is_dir():
         raise UsageError(
@@ -113,7 +116,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _names(file: Path) -> list[str]:
-    """The lines of a list of clips. Raises UsageError where it cannot be read or is not UTF-8."""
+    """The lines of a list of clips. Raises UsageError if it cannot be read or is not UTF-8."""
     try:
         text = file.read_text("utf-8-sig")
     except OSError as error:
@@ -124,7 +127,7 @@ def _names(file: Path) -> list[str]:
 
 
 def read_tree(root: Path, keyword: str) -> list[Clip]:
-    """As `clips_of`. Raises UsageError where the tree has no folder for the keyword or no other word."""
+    """As `clips_of`. Raises UsageError if the tree has no folder for the keyword, or no other word."""
     clips = clips_of(root)
     words = {clip.word for clip in clips}
     if keyword not in words:
@@ -137,10 +140,10 @@ def read_tree(root: Path, keyword: str) -> list[Clip]:
 
 
 def files_of(folder: Path, split: str | None = None) -> Iterator[Path]:
-    """Audio files below a folder, sorted; of `split` only, where the file's source name decides.
+    """Audio files below a folder, sorted. split: only those of this split.
 
-    Several cuts of one recording (ESC: fold-SOURCE-take-class) go to the same side. 70 % training,
-    10 % validation, 20 % dev-test.
+    A hash of the name decides: 70 % training, 10 % validation, 20 % dev-test. Several cuts of one recording
+    (ESC names them fold-SOURCE-take-class) are in the same split.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
@@ -154,23 +157,23 @@ def files_of(folder: Path, split: str | None = None) -> Iterator[Path]:
 
 
 def is_audio(path: Path) -> bool:
-    """Whether a file is one to hear: by the end of its name, or by its first bytes."""
+    """Whether a file is audio, by its suffix or by its first bytes."""
     if not path.is_file() or path.suffix.lower() in AUDIO_SUFFIXES:
         return path.is_file()
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD)
+            head = file.read(HEAD_BYTES)
     except OSError:
         return False
     return head.startswith(b"RIFF") or kind_of(head) is not None
 
 
 def read_audio(path: Path, warn: Callable[[str], None] = log.warning, longest: int | None = None) -> Audio:
-    """A file as 16 kHz mono int16, shape (n,), as `kwsd listen --input` hears it.
+    """A file as 16 kHz mono int16, shape (n,), as `kwsd listen --input` reads it.
 
-    Of a file that is cut short or damaged it is what can be heard. warn: called with that, and with any other
-    remark. longest: samples after which reading may end. Raises UsageError or AudioError where nothing can be
-    heard.
+    Of a truncated or damaged file it is the part that can be decoded. warn: called with a line about that and
+    anything else that is odd. longest: samples after which reading ends. Raises UsageError or
+    AudioError if nothing can be decoded.
     """
     parts: list[Audio] = []
     for part in stream_audio(path, warn):
@@ -195,7 +198,7 @@ def stream_audio(path: Path, warn: Callable[[str], None]) -> Iterator[Audio]:
 
 
 def padded(recordings: list[Audio]) -> npt.NDArray[np.int16]:
-    """Clips padded at both ends to the longest of them or a second, shape (clips, samples)."""
+    """Clips padded with silence at both ends to the longest of them or a second, shape (clips, samples)."""
     length = max([SAMPLE_RATE, *map(len, recordings)])
     audio = np.zeros((len(recordings), length), np.int16)
     for row, samples in zip(audio, recordings, strict=True):

@@ -1,4 +1,4 @@
-"""Recordings in a temporary file: hours of them take no memory, and any piece is at hand."""
+"""Keeps recordings in a temporary file, so that hours of them take no memory."""
 
 import os
 import tempfile
@@ -14,11 +14,11 @@ from kwsd.errors import KwsdError
 
 Audio = npt.NDArray[np.int16]
 
-LARGE = Path("/var/tmp")  # for large temporary files (file-hierarchy(7)): /tmp may be memory
+LARGE = Path("/var/tmp")  # for large temporary files (file-hierarchy(7)); /tmp may be in memory
 
 
 class Spool:
-    """A temporary file of samples, 16 kHz mono int16. It goes with the last recording in it."""
+    """A temporary file of samples, 16 kHz mono int16. It is deleted with the last recording in it."""
 
     def __init__(self) -> None:
         folder = LARGE if "TMPDIR" not in os.environ and os.access(LARGE, os.W_OK) else tempfile.gettempdir()
@@ -27,7 +27,7 @@ class Spool:
         self.path = Path(name)
         self._file = os.fdopen(descriptor, "wb")
         opened = Path(f"/proc/{os.getpid()}/fd/{descriptor}")
-        if opened.exists():  # then it needs no name, and nothing is left of it however kwsd ends
+        if opened.exists():  # then the file needs no name, and it is gone however kwsd ends
             self.path.unlink()
             self.path = opened
             weakref.finalize(self, self._file.close)
@@ -35,7 +35,7 @@ class Spool:
             weakref.finalize(self, _remove, self._file, self.path)
 
     def add(self, chunks: Iterable[Audio]) -> "Recording":
-        """Keep a recording that comes in chunks, (n,) each. Raises KwsdError where the disk is full."""
+        """Add a recording that comes in chunks, (n,) each. Raises KwsdError if the disk is full."""
         start = self._file.tell()
         try:
             for chunk in chunks:

@@ -13,7 +13,7 @@ from kwsd.runtime.model import STUDENT
 from kwsd.training.evaluate.metrics import Scores, det_curve
 from kwsd.training.nn.macs import macs_per_second
 
-LEAST = 1e-6  # 1 - AUROC drawn for a model that makes no mistake: log scales have no zero
+LOWEST = 1e-6  # 1 - AUROC drawn for a model without mistakes, because a log scale has no zero
 
 
 def det_plot(models: dict[str, tuple[Scores, Scores]], path: Path) -> None:
@@ -102,7 +102,7 @@ def quality_plot(models: list[Model], path: Path) -> None:
     for axes, cost in ((over_macs, "macs"), (over_bytes, "weight_bytes")):
         for model in models:
             marker = "s" if model.quantized else "o"
-            axes.scatter(getattr(model, cost), max(model.quality, LEAST), marker=marker, label=model.name)
+            axes.scatter(getattr(model, cost), max(model.quality, LOWEST), marker=marker, label=model.name)
         axes.set(xscale="log", yscale="log")
         axes.grid(alpha=0.3, which="both")
     over_macs.set(xlabel="multiply-adds per second of audio", ylabel="1 - AUROC, dev-test")
@@ -133,7 +133,7 @@ def curves_plot(histories: dict[str, list[dict[str, float]]], path: Path) -> Non
     for name, history in histories.items():
         epochs = [epoch["epoch"] for epoch in history]
         loss.plot(epochs, [epoch["loss"] for epoch in history])
-        validation.plot(epochs, [max(epoch["validation"], LEAST) for epoch in history], label=name)
+        validation.plot(epochs, [max(epoch["validation"], LOWEST) for epoch in history], label=name)
     loss.set(xlabel="epoch", ylabel="training loss", yscale="log")
     validation.set(xlabel="epoch", ylabel="1 - AUROC, validation as is and in noise", yscale="log")
     validation.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -141,7 +141,7 @@ def curves_plot(histories: dict[str, list[dict[str, float]]], path: Path) -> Non
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure; the path's suffix is its format. Raises UsageError where that cannot be."""
+    """Write the figure in the format of the path's suffix. Raises UsageError if that is not possible."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=130, bbox_inches="tight")

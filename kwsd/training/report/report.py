@@ -1,4 +1,4 @@
-"""The report of recorded runs, in Markdown with figures: facts, and hand-written notes from a file."""
+"""Writes the report of recorded runs in Markdown: tables, figures, and hand-written notes from a file."""
 
 import re
 from collections import defaultdict
@@ -19,10 +19,10 @@ SHIPPED = {"train", "distill", "quantize", "qat", "prune"}  # kinds of run that 
 
 
 def write_report(runs: list[Run], path: Path, teacher: str = "teacher") -> None:
-    """Write `path`, and its figures in a folder beside it. teacher: the group that ratios are to.
+    """Write the page `path`, and its figures to a folder beside it.
 
-    Where there is no such group, ratios are to the most expensive one. Hand-written text is taken from
-    `notes_of(path)`. Raises KwsdError where a file cannot be written.
+    teacher: the group of runs that ratios refer to; if there is none, the most expensive one. Hand-written
+    text comes from `notes_of(path)`. Raises KwsdError if a file cannot be written.
     """
     groups = grouped(run for run in runs if run["kind"] in SHIPPED)
     figures = path.with_suffix("")
@@ -64,16 +64,16 @@ def write_report(runs: list[Run], path: Path, teacher: str = "teacher") -> None:
 
 
 def notes_of(path: Path) -> Sections:
-    """The notes beside a page by their headings, "" for what stands before the first."""
+    """The notes beside a page by their headings; "" for those before the first heading."""
     first, *rest = re.split(r"^## +", notes_beside(path), flags=re.MULTILINE)
     found = {"": first, **{heading: body for heading, _, body in (part.partition("\n") for part in rest)}}
     return {heading.strip(): [body.strip()] for heading, body in found.items() if body.strip()}
 
 
 def with_notes(sections: Sections, notes: Sections) -> Sections:
-    """The sections, each followed by what the notes say under its heading.
+    """The sections, each followed by the notes with its heading.
 
-    A heading that only the notes have comes after the one before it there.
+    A heading that only the notes have is put after the heading that precedes it in the notes.
     """
     order = list(sections)
     before = ""
@@ -85,7 +85,7 @@ def with_notes(sections: Sections, notes: Sections) -> Sections:
 
 
 def grouped(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Runs by name without the seed that ends it (``student-2``); a run done again counts once."""
+    """Runs by their name without the seed (``student-2``). A repeated run counts once."""
     groups = defaultdict(list)
     for run in {run["name"]: run for run in runs}.values():
         groups[re.sub(r"-\d+$", "", run["name"])].append(run)
@@ -108,7 +108,7 @@ def bits(run: Run) -> int:
 
 
 def models_table(groups: dict[str, list[Run]], teacher: str) -> str:
-    """Cost and quality of every group: mean and spread over its seeds, and the ratio to the teacher."""
+    """Cost and quality of every group: mean and range over its seeds, and the ratio to the teacher."""
     base, base_quality = groups[teacher][0]["cost"], mean_quality(groups[teacher])
     lines = [
         f"| model | made by | bits | parameters | MACs/s | {teacher}'s / | weights, bytes | {teacher}'s / "

@@ -12,7 +12,7 @@ from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
-from kwsd.training.data.reader import WORD, Reader, loudest
+from kwsd.training.data.reader import WORD_SAMPLES, Reader, loudest
 from kwsd.training.data.speech_commands import clips_of, files_of
 
 
@@ -84,7 +84,7 @@ def test_of_three_seconds_the_two_with_the_word_are_used(tmp_path: Path) -> None
 
 def test_a_clip_of_a_second_is_used_as_it_is() -> None:
     clip = np.arange(SAMPLE_RATE).astype(np.int16)
-    assert loudest(clip, WORD) is clip
+    assert loudest(clip, WORD_SAMPLES) is clip
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_memory_does_not_grow_with_a_long_recording(damaged: Path) -> None:
     recordings.check("training", "validation", "dev-test", "testing")
     assert {path.name for path in recordings.reader.left_out} == set(BAD)
     assert recordings.scenes(Augmentation()).length == int(2.5 * SAMPLE_RATE)
-    assert all(audio.shape[1] <= WORD for audio in recordings.clips("validation"))
+    assert all(audio.shape[1] <= WORD_SAMPLES for audio in recordings.clips("validation"))
     used = recordings.facts()["clips"]
     assert sum(split["keyword"] for split in used.values()) == 60
 

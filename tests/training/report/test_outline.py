@@ -11,7 +11,7 @@ from kwsd.training.report.outline import Outline
 
 @pytest.fixture(autouse=True)
 def few_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outline, "LIMIT", 8)
+    monkeypatch.setattr(outline, "MAX_PIECES", 8)
 
 
 def outlined(samples: np.ndarray, block: int) -> np.ndarray:
