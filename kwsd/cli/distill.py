@@ -1,4 +1,4 @@
-"""``kwsd distill``: a small model that learns from large ones, and the search for the best way to do it."""
+"""``kwsd distill``: trains a small model on large ones, or searches for the best way to do so."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ SIZE = click.IntRange(1, 1_000)
     type=MODEL,
     multiple=True,
     required=True,
-    help="Model to learn from. Several teach by their mean.",
+    help="Model to learn from. Repeatable: teachers are averaged.",
 )
 @DATA
 @click.option("--out", type=TrainedOutput(), help="Model file to write.")
@@ -51,20 +51,32 @@ SIZE = click.IntRange(1, 1_000)
     type=Number(0, 1),
     default=0.5,
     show_default=True,
-    help="Weight of the loss to the teachers' posteriors; the labels' is 1 - alpha.",
+    help="Weight of the loss against the teachers' posteriors. The loss against the labels has 1 - alpha.",
 )
 @click.option(
     "--attention",
     type=Number(0, 1_000),
     default=0.0,
     show_default=True,
-    help="Weight of the loss to the teachers' attention.",
+    help="Weight of the loss against the teachers' attention.",
 )
 @click.option(
-    "--channels", type=SIZE, default=STUDENT.channels, show_default=True, help="Of the convolution."
+    "--channels", type=SIZE, default=STUDENT.channels, show_default=True, help="Channels of the convolution."
 )
-@click.option("--kernel", type=PAIR, default=STUDENT.kernel, show_default=True, help="Bands, frames.")
-@click.option("--stride", type=PAIR, default=STUDENT.stride, show_default=True, help="Bands, frames.")
+@click.option(
+    "--kernel",
+    type=PAIR,
+    default=STUDENT.kernel,
+    show_default=True,
+    help="Kernel of the convolution, in mel bands and frames.",
+)
+@click.option(
+    "--stride",
+    type=PAIR,
+    default=STUDENT.stride,
+    show_default=True,
+    help="Stride of the convolution, in mel bands and frames.",
+)
 @click.option(
     "--hidden", type=SIZE, default=STUDENT.hidden, show_default=True, help="Units of each GRU layer."
 )
@@ -72,7 +84,7 @@ SIZE = click.IntRange(1, 1_000)
 @NOISE
 @SPEECH
 @HARD
-@click.option("--epochs", type=EPOCHS, default=80, show_default=True, help="Of training.")
+@click.option("--epochs", type=EPOCHS, default=80, show_default=True, help="Epochs of training.")
 @SEED
 @RESUME
 @RECORD
@@ -85,17 +97,17 @@ SIZE = click.IntRange(1, 1_000)
     type=click.IntRange(1, 100_000),
     default=20,
     show_default=True,
-    help="Number of trials of the grid or search, with those already done.",
+    help="Number of trials of the grid or search, including those already done.",
 )
 @click.option(
     "--storage",
     type=Text(),
     default="distill.journal",
     show_default=True,
-    help="Where trials are kept: a file, or a database's URL. Several processes or machines can share it.",
+    help="Where trials are stored: a file or a database URL, which several processes or machines can share.",
 )
 @click.option(
-    "--plot", type=Picture(), help="Draw the grid's heat map, or the search's models, to this file."
+    "--plot", type=Picture(), help="Draw the heat map of the grid, or the models of the search, to this file."
 )
 def command(
     teacher: tuple[str, ...],
@@ -147,14 +159,14 @@ def command(
 
 
 def check_options(context: click.Context, grid: bool) -> None:
-    """Raise UsageError for options that do not go together."""
+    """Raise UsageError for options that cannot be combined."""
     given = context.params
     if not grid and given["out"] is None:
         raise UsageError("give --out for the model to write, or --grid to search")
     if given["search"] and not grid:
-        raise UsageError("--search goes with --grid")
+        raise UsageError("--search needs --grid")
     if given["plot"] and not grid:
-        raise UsageError("--plot goes with --grid")
+        raise UsageError("--plot needs --grid")
     for name in ("out", "resume", "temperature", "alpha", "attention") if grid else ("trials", "storage"):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{name} does not go with --grid" if grid else f"--{name} goes with --grid")
+            raise UsageError(f"--{name} cannot be used with --grid" if grid else f"--{name} needs --grid")

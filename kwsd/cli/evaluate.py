@@ -1,4 +1,4 @@
-"""``kwsd evaluate``: measure a model on clips or streams that it was not trained on."""
+"""``kwsd evaluate``: measures a model on clips or streams that it was not trained on."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command(name="evaluate", cls=CheckedCommand, context_settings={"token_normalize_func": current_name})
 @click.option("--model", type=MODEL, required=True, help="Model file, or the name of a shipped model.")
-@click.option("--data", type=Folder(), help="Speech Commands tree, to evaluate on its clips.")
+@click.option("--data", type=Folder(), help="Speech Commands folder, to evaluate the model on its clips.")
 @streams.POSITIVES
 @streams.NEGATIVES
 @click.option(
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--worst",
     type=click.IntRange(1, 1_000_000),
-    help="With --data: also list so many clips of the keyword that score worst.",
+    help="With --data: also list this many clips of the keyword that score worst.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--plot", type=Picture(), help="Draw the curve to this file (.png, .svg, .pdf).")
@@ -71,7 +71,7 @@ def command(
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """On clips (--data) or on streams (--positives and --negatives).
+    """Give --data for clips, or --positives and --negatives for streams.
 
     Clips get the score that `kwsd listen --input CLIP` computes. Streams go through the detector of `kwsd
     listen`: the keyword in other speech, and hours of recordings without it.
@@ -81,13 +81,13 @@ def command(
     if data:
         if noise or rir or (snr, patience, candidate_threshold) != (None, None, None):
             raise UsageError(
-                "--noise, --snr, --rir, --patience and --candidate-threshold go with --positives and "
-                "--negatives, not --data"
+                "--noise, --snr, --rir, --patience and --candidate-threshold need --positives and "
+                "--negatives instead of --data"
             )
         _on_clips(model, data, split or "dev-test", (window, step), worst, as_json, plot)
         return
     if worst:
-        raise UsageError("--worst is for --data")
+        raise UsageError("--worst needs --data")
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.workflows.streams import evaluate_streams, read_stream_folders
 

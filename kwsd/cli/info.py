@@ -1,4 +1,4 @@
-"""``kwsd info``: show the sizes, settings and cost of a model."""
+"""``kwsd info``: shows the sizes, settings and cost of a model."""
 
 import json
 from typing import Any
@@ -11,9 +11,7 @@ from kwsd.errors import one_line
 
 @click.command(name="info")
 @click.argument("model", type=ModelName())
-@click.option(
-    "--against", type=ModelName(), help="Model to compare with, such as the teacher: its file or name."
-)
+@click.option("--against", type=ModelName(), help="Model to compare with, such as the teacher.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: str, against: str | None, as_json: bool) -> None:
     """MODEL is a file or the name of a shipped model."""
@@ -33,7 +31,7 @@ def show(facts: dict[str, Any], name: str, against: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", one_line(name), *([f"{one_line(against)} has"] if against else []))
+    table = Table("", one_line(name), *([f"{one_line(against)} / {one_line(name)}"] if against else []))
     for key, value in facts["cost"].items():
         ratio = [f"{facts['ratios'][key]:.2f} x"] if against else []
         table.add_row(key.replace("_", " "), f"{value:,.0f}", *ratio)

@@ -54,7 +54,7 @@ MODEL = "[default: the model's]"
 @click.option("--exit-on-loss", is_flag=True, help="Exit if the microphone is lost, instead of reconnecting.")
 @click.option("--window", type=click.IntRange(min=1), help=f"Steps that the attention sees.  {MODEL}")
 @click.option(
-    "--step", type=click.IntRange(min=1), help=f"Frames (10 ms each) from one step to the next.  {MODEL}"
+    "--step", type=click.IntRange(min=1), help=f"Frames of 10 ms from one step to the next.  {MODEL}"
 )
 @click.option("--threshold", type=Number(0, 1), help=f"Posterior that triggers.  {MODEL}")
 @click.option(

@@ -1,4 +1,4 @@
-"""``kwsd mine``: collect what a model mistakes for its keyword, to train on."""
+"""``kwsd mine``: collects hard negatives, which a model mistakes for its keyword."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from kwsd.cli.progress import drawn
 
 
 @click.command(name="mine", cls=CheckedCommand)
-@click.option("--model", type=MODEL, required=True, help="Model file, or name of a shipped model.")
+@click.option("--model", type=MODEL, required=True, help="Model file, or the name of a shipped model.")
 @click.option(
     "--negatives",
     type=Folder(),
@@ -25,14 +25,14 @@ from kwsd.cli.progress import drawn
     "--out",
     type=NewFolder(),
     required=True,
-    help="Folder to write the clips to. Give it to kwsd train as --hard.",
+    help="Folder to write the clips to, for the option --hard of kwsd train.",
 )
 @click.option(
     "--threshold",
     type=Number(0.001, 1),
     default=0.3,
     show_default=True,
-    help="Posterior that makes a false alarm. Lower than the model's own, to keep near misses, too.",
+    help="Posterior that makes a false alarm. Lower than the model's own, to keep near misses as well.",
 )
 @streams.NOISE
 @streams.SNR
@@ -46,9 +46,9 @@ def command(
     snr: float | None,
     jobs: int | None,
 ) -> None:
-    """Writes a clip of 2.5 s around each false alarm in the training split of the folders.
+    """Saves a clip of 2.5 s around each false alarm in the training split of the folders.
 
-    No recording may contain the keyword, because a model learns to reject what is mined.
+    No recording may contain the keyword, because training teaches a model to reject these clips.
     """
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.workflows.mine import mine_folders
@@ -57,4 +57,4 @@ def command(
     with drawn() as progress:
         conditions = streams.conditions(noise, snr)
         counts = mine_folders(loaded, negatives, out, threshold, conditions, jobs, progress)
-        progress.note(f"{sum(counts)} false alarms in {len(counts)} files, in {out}")
+        progress.note(f"{sum(counts)} false alarms in {len(counts)} files, saved to {out}")

@@ -1,4 +1,4 @@
-"""``kwsd new``: a model for a keyword that nobody recorded, from its text alone."""
+"""``kwsd new``: trains a model for a keyword from its text alone, without recordings."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
 @click.option(
     "--work",
     type=NewFolder(),
-    help="Folder for the synthesized speech, which is kept.  [default: OUT.speech]",
+    help="Folder that keeps the synthesized speech.  [default: OUT.speech]",
 )
 @KOKORO
 @click.option("--count", type=AT_LEAST_ONE, default=900, show_default=True, help="Clips of the keyword.")
@@ -46,18 +46,18 @@ AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
 @click.option(
     "--sentences", type=AT_LEAST_ONE, default=60, show_default=True, help="Clips of sentences without it."
 )
-@click.option("--data", type=Folder(), help="Speech Commands tree, for other words.")
+@click.option("--data", type=Folder(), help="Speech Commands folder, as a source of other words.")
 @NOISE
 @SPEECH
 @UNSEEN
 @HARD
-@click.option("--epochs", type=EPOCHS, default=40, show_default=True, help="Of each training.")
+@click.option("--epochs", type=EPOCHS, default=40, show_default=True, help="Epochs of each training run.")
 @click.option(
     "--fa-per-hour",
     type=FALSE_ALARMS,
     default=0.5,
     show_default=True,
-    help="False alarms that are acceptable. Sets the threshold.",
+    help="Acceptable false alarms per hour, for which the threshold is chosen.",
 )
 @JOBS
 @SEED
@@ -81,9 +81,9 @@ def command(
     seed: int,
     resume: bool,
 ) -> None:
-    """Speaks KEYWORD in many voices, trains a model on that and chooses its threshold.
+    """Synthesizes KEYWORD in many voices, trains a model on them and chooses its threshold.
 
-    It trains twice: what the first model mistakes for the keyword are hard negatives for the second.
+    It trains twice: what the first model mistakes for the keyword becomes hard negatives for the second.
     """
     needs_torch()
     needs_teacher()
@@ -115,4 +115,4 @@ def command(
             jobs=jobs,
             progress=progress,
         )
-        progress.note(f"now: kwsd listen --model {out}")
+        progress.note(f"try it: kwsd listen --model {out}")

@@ -1,4 +1,4 @@
-"""Options that several of the training commands have, and the command line as cards keep it."""
+"""Options that training commands share, and the command line as model cards record it."""
 
 import os
 import shlex
@@ -17,10 +17,13 @@ WINDOW = click.IntRange(1, 100_000)  # as kwsd.runtime.model.Settings
 STEP = click.IntRange(1, 1_000)
 FALSE_ALARMS = Number(0, 3_600)  # per hour
 DATA = click.option(
-    "--data", type=Folder(), required=True, help="Speech Commands tree, as the archive unpacks."
+    "--data", type=Folder(), required=True, help="Speech Commands folder, with a subfolder for each word."
 )
 NOISE = click.option(
-    "--noise", type=Folder(), multiple=True, help="Folder of noise, besides the tree's own. Repeatable."
+    "--noise",
+    type=Folder(),
+    multiple=True,
+    help="Folder of noise, in addition to that of Speech Commands. Repeatable.",
 )
 SPEECH = click.option(
     "--speech", type=Folder(), multiple=True, help="Folder of speech without the keyword. Repeatable."
@@ -29,7 +32,7 @@ UNSEEN = click.option(
     "--unseen",
     type=Folder(),
     multiple=True,
-    help="Folder of speech of a source that --speech lacks. The threshold is chosen on it, too. Repeatable.",
+    help="Folder of speech from another source than --speech. Also used to choose the threshold. Repeatable.",
 )
 HARD = click.option(
     "--hard", type=Folder(), multiple=True, help="Folder of clips that `kwsd mine` found. Repeatable."
@@ -40,9 +43,9 @@ SEED = click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed."
 )
 RESUME = click.option(
-    "--resume", is_flag=True, help="Go on from the checkpoint that an interrupted run left beside OUT."
+    "--resume", is_flag=True, help="Continue from the checkpoint that an interrupted run left next to OUT."
 )
-RECORD = click.option("--record", type=Lines(), help="File of JSON lines to add the run to.")
+RECORD = click.option("--record", type=Lines(), help="JSON Lines file to append the run to.")
 CLIPS = click.IntRange(0, 1_000_000)
 KOKORO = click.option(
     "--kokoro",
@@ -53,7 +56,7 @@ JOBS = parallel_options(os.cpu_count() or 1, "one per core")
 
 
 def command_line() -> str:
-    """The command as it was typed, with paths without their folders, which tell of the user's home."""
+    """The command as typed, but without the folders of paths, which may reveal the name of the user."""
     words = []
     for word in sys.argv[1:]:
         option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)

@@ -12,23 +12,23 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def parallel_options(default: int = 1, shown: str = "1") -> Callable[[Command], Command]:
-    """Adds --jobs, --backend and --address to a command. It gets `jobs` alone, and runs among its workers.
+    """Adds --jobs, --backend and --address to a command, which gets only `jobs` and runs with those workers.
 
-    default: number of jobs on this machine. shown: that, in the help.
+    default: number of jobs on this machine. shown: the default as the help shows it.
     """
 
     def add(command: Command) -> Command:
         @click.option(
             "--jobs",
             type=click.IntRange(1, 256),
-            help=f"Processes that work at the same time.  [default: {shown}; all workers of a cluster]",
+            help=f"Number of processes that work in parallel.  [default: {shown}; all workers of a cluster]",
         )
         @click.option(
             "--backend",
             type=click.Choice(BACKENDS),
             default="loky",
             show_default=True,
-            help="What runs them: processes on this machine (loky), Dask or Ray.",
+            help="Where they run: on this machine (loky), on Dask or on Ray.",
         )
         @click.option(
             "--address",

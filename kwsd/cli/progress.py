@@ -1,4 +1,4 @@
-"""What a person sees of a command that takes long: lines and progress bars on standard output."""
+"""Shows the progress of long commands: lines and progress bars on standard output."""
 
 import logging
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from kwsd.training.data.reader import Reader
     from kwsd.training.fit.trainer import Epoch
 
-console = Console(file=StandardOutput())  # type: ignore[arg-type]  # all that a console asks of a file
+console = Console(file=StandardOutput())  # type: ignore[arg-type]  # has all that Console needs
 
 
 def tell(line: str, style: str = "") -> None:
-    """Print a line as it is: not wrapped, and brackets in a file's name are no markup."""
+    """Print a line as it is: not wrapped, and without treating brackets as markup."""
     console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -77,7 +77,7 @@ class Drawn:
 
 @contextmanager
 def drawn() -> Iterator[Drawn]:
-    """Draw what a workflow does. Ctrl-C, of which the workflow says what is left, ends the command."""
+    """Draw the progress of a workflow. Ctrl-C ends the command, after the workflow has said what remains."""
     try:
         yield Drawn()
     except KeyboardInterrupt as error:
@@ -86,11 +86,11 @@ def drawn() -> Iterator[Drawn]:
 
 @contextmanager
 def filling(folder: Path) -> Iterator[None]:
-    """Say how to go on when Ctrl-C or the disk ends the writing of files to a folder. Raises KwsdError."""
+    """If Ctrl-C or a full disk stops the writing to a folder, say how to continue. Raises KwsdError."""
     with drawn() as progress, workflows.filling(folder, progress):
         yield
 
 
 def warn_of_recordings(reader: "Reader") -> None:
-    """Name, on standard error, the recordings that were left out and what is odd about others."""
+    """Report on standard error which recordings were left out, and what is unusual about others."""
     workflows.warn_of_recordings(reader, Drawn())

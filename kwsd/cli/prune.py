@@ -1,4 +1,4 @@
-"""``kwsd prune``: a smaller model out of a larger one, in rounds of pruning and distillation."""
+"""``kwsd prune``: makes a model smaller, in rounds of pruning and distillation."""
 
 from pathlib import Path
 
@@ -22,18 +22,28 @@ SIZE = click.IntRange(1, 1_000)
     type=MODEL,
     multiple=True,
     required=True,
-    help="Model to learn from. Several teach by their mean.",
+    help="Model to learn from. Repeatable: teachers are averaged.",
 )
 @DATA
 @OUT
 @click.option("--channels", type=SIZE, required=True, help="Convolution channels to end with.")
 @click.option("--hidden", type=SIZE, required=True, help="Units of each GRU layer to end with.")
-@click.option("--rounds", type=click.IntRange(1, 1_000), default=4, show_default=True)
+@click.option(
+    "--rounds", type=click.IntRange(1, 1_000), default=4, show_default=True, help="Rounds of pruning."
+)
 @NOISE
 @SPEECH
 @HARD
-@click.option("--epochs", type=EPOCHS, default=10, show_default=True, help="Between two rounds.")
-@click.option("--last-epochs", type=EPOCHS, default=40, show_default=True, help="After the last.")
+@click.option(
+    "--epochs", type=EPOCHS, default=10, show_default=True, help="Epochs of distillation between two rounds."
+)
+@click.option(
+    "--last-epochs",
+    type=EPOCHS,
+    default=40,
+    show_default=True,
+    help="Epochs of distillation after the last round.",
+)
 @SEED
 @RECORD
 def command(
@@ -52,7 +62,7 @@ def command(
     seed: int,
     record: Path | None,
 ) -> None:
-    """Removes convolution channels, GRU units and attention keys in rounds, with distillation between."""
+    """Removes convolution channels, GRU units and attention keys in rounds, with distillation in between."""
     needs_torch()
     from kwsd.training.fit.recipe import Recipe
     from kwsd.training.release.release import Output

@@ -1,4 +1,4 @@
-"""``kwsd quantize``: a model's weights in fewer bits, after training or by quantization-aware training."""
+"""``kwsd quantize``: stores weights in fewer bits, after training or with quantization-aware training."""
 
 from pathlib import Path
 
@@ -35,19 +35,19 @@ from kwsd.runtime.model import STUDENT
     "--compare", is_flag=True, help="Print the quality of each way to quantize, and write no model."
 )
 @click.option(
-    "--bits", type=click.Choice(["16", "8", "4"]), default="8", show_default=True, help="Of each weight."
+    "--bits", type=click.Choice(["16", "8", "4"]), default="8", show_default=True, help="Bits of each weight."
 )
-@click.option("--qat", is_flag=True, help="Quantization-aware training, which goes on from the model.")
+@click.option("--qat", is_flag=True, help="Fine-tune MODEL with quantization-aware training.")
 @click.option(
     "--teacher",
     type=MODEL,
     multiple=True,
-    help="With --qat: model to learn from. Several teach by their mean.",
+    help="With --qat: model to learn from. Repeatable: teachers are averaged.",
 )
 @NOISE
 @SPEECH
 @HARD
-@click.option("--epochs", type=EPOCHS, default=20, show_default=True, help="Of --qat.")
+@click.option("--epochs", type=EPOCHS, default=20, show_default=True, help="Epochs of --qat.")
 @SEED
 @RESUME
 @RECORD
@@ -95,12 +95,12 @@ def command(
 
 
 def check_options(context: click.Context, compare: bool, qat: bool) -> None:
-    """Raise UsageError for options that do not go together."""
+    """Raise UsageError for options that cannot be combined."""
     if context.params["out"] is None and not compare:
         raise UsageError("give --out for the model to write, or --compare")
     for name, value, wanted in (
-        *((name, not qat, "goes with --qat") for name in ("teacher", "epochs", "resume", "seed")),
-        *((name, compare, "does not go with --compare") for name in ("out", "bits", "qat")),
+        *((name, not qat, "needs --qat") for name in ("teacher", "epochs", "resume", "seed")),
+        *((name, compare, "cannot be used with --compare") for name in ("out", "bits", "qat")),
     ):
         if value and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"--{name} {wanted}")

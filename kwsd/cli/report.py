@@ -1,4 +1,4 @@
-"""``kwsd report``: write the report of the recorded runs."""
+"""``kwsd report``: writes a report on the recorded training runs."""
 
 from pathlib import Path
 
@@ -13,15 +13,19 @@ from kwsd.cli.checked import CheckedCommand, CheckedPath, Output
     type=CheckedPath(),
     default=Path("results/runs.jsonl"),
     show_default=True,
-    help="File of recorded runs.",
+    help="File of recorded runs, as --record writes it.",
 )
 @click.option(
-    "--out", type=Output(), default=Path("results/report.md"), show_default=True, help="Page to write."
+    "--out",
+    type=Output(),
+    default=Path("results/report.md"),
+    show_default=True,
+    help="Markdown file to write.",
 )
 def command(runs: Path, out: Path) -> None:
-    """Its figures are written to a folder beside it."""
+    """Writes its figures to a folder next to it."""
     from kwsd.training.release.runs import read_runs
     from kwsd.training.report.report import write_report
 
     write_report(list(read_runs(runs)), out)
-    click.echo(f"{out}: written")
+    click.echo(f"{out} was written")

@@ -1,4 +1,4 @@
-"""``kwsd score``: print or draw the posterior of every step of a recording."""
+"""``kwsd score``: prints or draws the posterior of every step of a recording."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
     type=ModelName(),
     default="happy",
     show_default=True,
-    help="Model file, or name of a shipped model.",
+    help="Model file, or the name of a shipped model.",
 )
 @click.option("--window", type=WINDOW, help="Steps that the attention sees.  [default: the model's]")
 @click.option("--step", type=STEP, help="Frames of 10 ms from one step to the next.  [default: the model's]")
@@ -36,15 +36,18 @@ FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
     "--threshold", type=Number(0.001, 1), help="Posterior that makes a trigger.  [default: the model's]"
 )
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "jsonl"]), help="[default: csv; nothing with --plot]"
+    "--format",
+    "form",
+    type=click.Choice(["csv", "jsonl"]),
+    help="How steps are printed.  [default: csv; with --plot, they are not printed]",
 )
-@click.option("--plot", type=Picture(), help="Draw a picture to this file (.png, .svg, .pdf).")
+@click.option("--plot", type=Picture(), help="Draw the posterior to this file (.png, .svg, .pdf).")
 @click.option(
     "--beside",
     type=(WINDOW, STEP),
     multiple=True,
     metavar="WINDOW STEP",
-    help="With --plot: draw a detector with these settings, too. Repeatable.",
+    help="With --plot: also draw the posterior for this window and step. Repeatable.",
 )
 def command(
     files: tuple[Path, ...],
@@ -57,16 +60,16 @@ def command(
     plot: Path | None,
     beside: tuple[tuple[int, int], ...],
 ) -> None:
-    """Several FILEs are joined in order.
+    """Several FILEs are joined in order and scored as one recording.
 
-    `verified` is the posterior of both stages, at the steps at which the second stage ran.
+    The column `verified` is the posterior of both stages, at steps where the second stage ran.
     """
     from kwsd.runtime.detector import Detector
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.workflows.score import draw_scores, score
 
     if beside and plot is None:
-        raise UsageError("--beside is drawn only: give --plot, too")
+        raise UsageError("--beside needs --plot")
     loaded = read_model(find_model(model))
     first, *others = (
         Detector(loaded, loaded.settings.override(window=size, step=pace, threshold=threshold))
@@ -81,7 +84,7 @@ def command(
 
 
 def writer(form: str) -> "Callable[[Step], None]":
-    """Prints a step as a line of CSV, after a header, or of JSON."""
+    """Returns a function that prints a step as a line of CSV, after a header, or of JSON."""
     table = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
     header = form == "csv"
 

@@ -20,10 +20,10 @@ NEGATIVES = click.option(
     "--negatives", type=Folder(), multiple=True, help="Folder of recordings without the keyword. Repeatable."
 )
 NOISE = click.option(
-    "--noise", type=Folder(), multiple=True, help="Folder of noise to mix in, with --snr. Repeatable."
+    "--noise", type=Folder(), multiple=True, help="Folder of noise to mix in at --snr. Repeatable."
 )
 SNR = click.option(
-    "--snr", type=Number(-50, 100), help="Decibels of the speech above the noise.  [default: no noise]"
+    "--snr", type=Number(-50, 100), help="Signal-to-noise ratio in dB at which --noise is mixed in."
 )
 RIR = click.option(
     "--rir", type=Folder(), multiple=True, help="Folder of room impulse responses. Repeatable."
@@ -61,5 +61,5 @@ def table(points: "list[Point]", wanted: float = 0.5) -> None:
     console.print(
         f"at {wanted:g} FA/h: FRR {best.frr:.1%}, threshold {best.threshold:g}"
         if best
-        else f"no threshold is at or below {wanted:g} FA/h"
+        else f"no threshold gives {wanted:g} FA/h or fewer"
     )

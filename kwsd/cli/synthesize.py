@@ -1,4 +1,4 @@
-"""``kwsd synthesize``: speak a keyword, near misses of it and sentences without it, in many voices."""
+"""``kwsd synthesize``: synthesizes a keyword, similar words and sentences without it in many voices."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from kwsd.cli.progress import drawn
     "--out",
     type=NewFolder(),
     required=True,
-    help="Folder to write to. Clips that it already has are kept.",
+    help="Folder to write to. Existing clips are kept.",
 )
 @click.option("--count", type=CLIPS, default=2000, show_default=True, help="Clips of the keyword.")
 @click.option(

@@ -1,4 +1,4 @@
-"""``kwsd train``: a model for a keyword from a Speech Commands tree."""
+"""``kwsd train``: trains a model for a keyword on a Speech Commands folder."""
 
 from pathlib import Path
 
@@ -23,14 +23,17 @@ from kwsd.cli.progress import drawn
 
 @click.command(name="train", cls=CheckedCommand)
 @click.option(
-    "--data", type=CheckedPath(), required=True, help="Speech Commands tree, as the archive unpacks."
+    "--data",
+    type=CheckedPath(),
+    required=True,
+    help="Speech Commands folder, with a subfolder for each word.",
 )
 @click.option(
     "--keyword",
     type=Text(),
     default="happy",
     show_default=True,
-    help="A word, which is a folder of the tree.",
+    help="The keyword: a subfolder of DATA.",
 )
 @TRAINED
 @click.option("--student", is_flag=True, help="Train the small architecture (6,967 parameters).")
@@ -39,19 +42,23 @@ from kwsd.cli.progress import drawn
 @UNSEEN
 @HARD
 @click.option(
-    "--embedding", is_flag=True, help="Learn from Google's speech embedding as well. Needs [synth]."
+    "--embedding", is_flag=True, help="Also learn from Google's speech embedding. Needs kwsd[synth]."
 )
 @click.option(
     "--verifier/--no-verifier",
     default=True,
     show_default=True,
-    help="With --embedding: keep it in the model as second stage, which verifies candidates.",
+    help="With --embedding: keep it in the model as the second stage, which verifies candidates.",
 )
-@click.option("--epochs", type=EPOCHS, default=60, show_default=True, help="Of training.")
+@click.option("--epochs", type=EPOCHS, default=60, show_default=True, help="Epochs of training.")
 @SEED
 @RESUME
 @RECORD
-@click.option("--download", is_flag=True, help="Download Speech Commands (1.5 GB) into DATA first.")
+@click.option(
+    "--download",
+    is_flag=True,
+    help="If DATA does not exist, download Speech Commands (1.5 GB) into it first.",
+)
 def command(
     data: Path,
     keyword: str,
@@ -69,7 +76,7 @@ def command(
     record: Path | None,
     download: bool,
 ) -> None:
-    """Writes OUT and, beside it, a model card: OUT with .md."""
+    """Writes the model to OUT and its model card next to it, with the suffix .md."""
     needs_torch()
     if embedding:
         needs_teacher()

@@ -1,4 +1,4 @@
-"""``kwsd tune``: choose the best settings of a model for your recordings."""
+"""``kwsd tune``: chooses the best settings of a model for your recordings."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from kwsd.cli.progress import drawn
 @click.option("--model", type=MODEL, required=True, help="Model file, or the name of a shipped model.")
 @streams.POSITIVES
 @streams.NEGATIVES
-@click.option("--split", type=click.Choice(["validation"]), help="Use only recordings of this split.")
+@click.option("--split", type=click.Choice(["validation"]), help="Use only the recordings of this split.")
 @streams.NOISE
 @streams.SNR
 @click.option(
@@ -23,7 +23,7 @@ from kwsd.cli.progress import drawn
     type=FALSE_ALARMS,
     default=0.5,
     show_default=True,
-    help="False alarms per hour that are acceptable.",
+    help="Acceptable false alarms per hour.",
 )
 @parallel_options()
 @click.option("--out", type=Output(), required=True, help="Model file to write.")
@@ -38,10 +38,10 @@ def command(
     jobs: int | None,
     out: Path,
 ) -> None:
-    """Writes the chosen settings with the weights of MODEL to OUT.
+    """Writes a copy of MODEL with the chosen settings to OUT.
 
     If MODEL has a second stage, only threshold and step are chosen. Its window and patience belong to the
-    first stage, which must miss nothing.
+    first stage, which must not miss the keyword.
     """
     from kwsd.training.workflows.streams import read_stream_folders
     from kwsd.training.workflows.tune import tune_model

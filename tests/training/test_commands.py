@@ -162,7 +162,7 @@ def test_the_clips_that_cost_the_most_are_named(tree: Path, teacher: Path) -> No
     rest = found["one_minus_auroc"] * len(keyword) - sum(shares)
     assert found["one_minus_auroc_without"] == pytest.approx(rest / (len(keyword) - 3))
     assert "of the others score higher" in kwsd(*judged, "--worst", 3)
-    with pytest.raises(UsageError, match="there are"):
+    with pytest.raises(UsageError, match="--worst must be less than"):
         kwsd(*judged, "--worst", len(keyword))
     with pytest.raises(UsageError, match="--snr"):
         kwsd(*judged, "--snr", 10)

@@ -61,5 +61,5 @@ def tune(
                 best = (rank, settings, point)
                 on_best(settings, point)
     if best is None:
-        raise KwsdError("no threshold hears the keyword in these positives")
+        raise KwsdError("no threshold detects the keyword in these positives")
     return best[1], best[2]

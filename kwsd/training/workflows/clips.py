@@ -60,7 +60,7 @@ def evaluate_clips(
         order = np.argsort(-shares)
         clips, _ = recordings.words(split)
         if worst >= len(clips):
-            raise UsageError(f"--worst {worst}: there are {len(clips)} clips of the keyword")
+            raise UsageError(f"--worst must be less than {len(clips)}, the number of clips of the keyword")
         metrics["worst"] = {str(clips[i].path.relative_to(data)): shares[i] for i in order[:worst]}
         metrics["one_minus_auroc_without"] = shares[order[worst:]].mean()
     return ClipEvaluation(window, step, metrics, scores)

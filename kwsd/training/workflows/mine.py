@@ -28,7 +28,7 @@ def mine_folders(
     reader = Reader()
     files = [path for folder in negatives for path in files_of(folder, "training")]
     if not files:
-        raise UsageError("--negatives: no recordings there to mine; evaluate keeps a share of them")
+        raise UsageError("--negatives: no recordings to mine: some are kept for evaluation; give more")
     acoustic = conditions.read("training", reader)
     counts: list[int] = []
 

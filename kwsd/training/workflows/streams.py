@@ -32,11 +32,11 @@ class ConditionFolders:
         Raises UsageError for noise without an SNR, and for an SNR without noise.
         """
         if self.noise and self.snr is None:
-            raise UsageError("--noise needs a level to mix it in at: give --snr DB")
+            raise UsageError("--noise needs --snr, the signal-to-noise ratio in dB")
         noise = reader.recordings(path for folder in self.noise for path in files_of(folder, split))
         rooms = reader.sounds(path for folder in self.impulse_responses for path in files_of(folder))
         if self.snr is not None and not noise:
-            raise UsageError("--snr needs noise to mix in: give --noise DIR")
+            raise UsageError("--snr needs --noise, a folder of noise to mix in")
         return AcousticConditions(noise, self.snr, rooms)
 
 
@@ -57,7 +57,7 @@ def read_stream_folders(
     for option, found in zip(("--positives", "--negatives"), streams, strict=True):
         if not found:
             where = f" in the {split} split" if split else ""
-            raise UsageError(f"{option}: no recordings there{where}")
+            raise UsageError(f"{option}: no recordings found{where}")
     return streams
 
 

@@ -36,7 +36,7 @@ def tune_model(
     settings, point = tune(loaded, *streams, settings_to_try(loaded), fa_per_hour, jobs, on_best)
     if point.false_alarms > allowed(fa_per_hour, point.hours):
         raise KwsdError(
-            f"no threshold hears the keyword at {fa_per_hour:g} false alarms an hour; "
+            f"no threshold detects the keyword at {fa_per_hour:g} false alarms per hour; "
             f"allow {point.fa_per_hour:.2g}, or train on negatives like these"
         )
     write_settings(path, settings, out)

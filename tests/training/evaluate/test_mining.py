@@ -100,6 +100,6 @@ def test_a_folder_of_which_nothing_is_mined_is_refused(tmp_path: Path) -> None:
         "--out",
         str(tmp_path / "out"),
     ]
-    with pytest.raises(UsageError, match="--negatives: no recordings there to mine"):
+    with pytest.raises(UsageError, match="--negatives: no recordings to mine"):
         cli.main(line, standalone_mode=False)
     assert not (tmp_path / "out").exists()

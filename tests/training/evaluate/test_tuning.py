@@ -50,7 +50,7 @@ def test_the_tune_command_then_writes_nothing(tmp_path: Path) -> None:
         folder.mkdir()
         soundfile.write(folder / "a.wav", burst(level), SAMPLE_RATE)
         command += [option, str(folder)]
-    with pytest.raises(KwsdError, match=r"at 1 false alarms an hour; allow 3.6e\+03"):
+    with pytest.raises(KwsdError, match=r"at 1 false alarms per hour; allow 3.6e\+03"):
         CliRunner().invoke(cli, command, catch_exceptions=False)
     assert not (tmp_path / "tuned.pt").exists()
 
@@ -73,7 +73,7 @@ def test_tuning_never_takes_a_threshold_that_hears_nothing(
     )
     assert tune(model, [], [], [model.settings], 0.0)[1].threshold == 0.5
     monkeypatch.setattr("kwsd.training.evaluate.tuning.curve", lambda *_: points_of((0.9, 10, 0, 0.0)))
-    with pytest.raises(KwsdError, match="no threshold hears the keyword"):
+    with pytest.raises(KwsdError, match="no threshold detects the keyword"):
         tune(model, [], [], [model.settings], 0.0)
 
 
