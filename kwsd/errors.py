@@ -3,7 +3,7 @@
 import errno
 from numbers import Integral
 
-SHOWN = 40  # longest text, in characters, that `shown` returns
+MAX_SHOWN = 40  # longest text, in characters, that `shown` returns
 
 # errno values that retrying does not cure, for example because the path is a folder or its name is too long
 PERMANENT = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
@@ -50,13 +50,13 @@ class BusyError(AudioError):
 
 
 def shown(value: object) -> str:
-    """Format a value from a file, a server or a device for a message: one line of at most SHOWN characters.
+    """Format a value from a file, server or device for a message: one line of at most MAX_SHOWN characters.
 
     Control characters are escaped, and a long text is cut. A container is shown as its type only, because it
     may be huge or contain itself.
     """
     if isinstance(value, str | bytes):
-        text = repr(value[:SHOWN])
+        text = repr(value[:MAX_SHOWN])
     elif value is None or isinstance(value, bool):
         text = str(value)
     elif isinstance(value, Integral):
@@ -65,7 +65,7 @@ def shown(value: object) -> str:
         text = str(float(value))
     else:
         text = f"a value of type {type(value).__name__}"
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
 def one_line(text: object) -> str:

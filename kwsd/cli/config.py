@@ -29,6 +29,7 @@ def command(as_json: bool, options: tuple[str, ...]) -> None:
             origin = "the file"
         elif name in settings:
             value = settings[name]
+            # a release above a lowered threshold is lowered with it
             origin = "the model" if value == getattr(model.settings, name) else "the threshold"
         else:
             origin = "default"

@@ -74,7 +74,7 @@ def command(
     """Give --data for clips, or --positives and --negatives for streams.
 
     Clips get the score that `kwsd listen --input CLIP` computes. Streams go through the detector of `kwsd
-    listen`: the keyword in other speech, and hours of recordings without it.
+    listen`: recordings of the keyword, and hours of recordings without it.
     """
     if bool(data) == bool(positives and negatives):
         raise UsageError("give --data, or both --positives and --negatives")
@@ -137,7 +137,7 @@ def _on_clips(
 
 
 def _table(title: str, metrics: dict[str, Any]) -> "Table":
-    """The metrics of clips, for a person."""
+    """A table of the metrics of clips."""
     from rich.table import Table
 
     from kwsd.training.release.card import interval

@@ -36,7 +36,7 @@ MODEL = "[default: the model's]"
     "--input",
     metavar="FILE",
     shell_complete=complete_file,
-    help="Listen to an audio file; - is raw 16 kHz mono int16 on standard input.",
+    help="Audio file to listen to, or - for raw 16 kHz mono int16 on standard input.",
 )
 @click.option(
     "--device", metavar="NAME|INDEX", help="Microphone, by index or part of its name; see kwsd devices."
@@ -56,7 +56,7 @@ MODEL = "[default: the model's]"
 @click.option(
     "--step", type=click.IntRange(min=1), help=f"Frames of 10 ms from one step to the next.  {MODEL}"
 )
-@click.option("--threshold", type=Number(0, 1), help=f"Posterior that triggers.  {MODEL}")
+@click.option("--threshold", type=Number(0, 1), help=f"Posterior that makes a trigger.  {MODEL}")
 @click.option(
     "--candidate-threshold",
     type=Number(0, 1),
@@ -65,7 +65,7 @@ MODEL = "[default: the model's]"
 @click.option(
     "--patience",
     type=click.IntRange(min=1),
-    help=f"Consecutive steps above the threshold that make a trigger.  {MODEL}",
+    help=f"Consecutive steps at or above the threshold that make a trigger.  {MODEL}",
 )
 @click.option(
     "--release",

@@ -50,7 +50,7 @@ CLIPS = click.IntRange(0, 1_000_000)
 KOKORO = click.option(
     "--kokoro",
     type=Folder(),
-    help="Folder with Kokoro's voice styles in voices/*.bin and its ONNX model.",
+    help="Folder with Kokoro's ONNX model and, in voices/*.bin, its voice styles.",
 )
 JOBS = parallel_options(os.cpu_count() or 1, "one per core")
 

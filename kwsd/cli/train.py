@@ -48,7 +48,7 @@ from kwsd.cli.progress import drawn
     "--verifier/--no-verifier",
     default=True,
     show_default=True,
-    help="With --embedding: keep it in the model as the second stage, which verifies candidates.",
+    help="With --embedding: also store it in the model, as the second stage, which verifies candidates.",
 )
 @click.option("--epochs", type=EPOCHS, default=60, show_default=True, help="Epochs of training.")
 @SEED

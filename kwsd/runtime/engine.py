@@ -1,8 +1,8 @@
 """The streaming engine: frames in, one posterior every `step` frames.
 
 Each step computes one column of the convolution, one step of each GRU layer, and one energy for the
-attention. Its cost does not depend on the window. Most of it is numpy's overhead per call, so the weights are
-rearranged when the engine is made, so that a step needs few calls:
+attention. Its cost does not depend on the window. Most of it is numpy's overhead per call. To need few calls
+per step, the weights are rearranged once, when the engine is made:
 
 - All inputs are in one vector, ``[column, 1, h0, 1, h1]``. Each layer reads a slice of it, and the biases are
   the weights of the ones.

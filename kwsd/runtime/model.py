@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float32]
 
 MAX_PARAMETERS = 1_000_000  # 14 times the baseline, so that no file exhausts the memory of a small device
 LOWEST_THRESHOLD = 0.001  # for every setting that is a posterior
-BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols without ink (Hangul, Braille)
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols that look blank (Hangul, Braille)
 
 
 def check_keyword(keyword: str) -> None:

@@ -28,25 +28,25 @@ class SecondStage:
     def reset(self) -> None:
         """Return to the exact initial state, without a candidate."""
         self._due = 0  # position of the next verification
-        self._last = -1  # position at which the candidate ends
+        self._end = -1  # position at which the candidate ends
         self._highest = 0.0  # posterior of the first stage since the candidate began
 
     def begin(self, position: int) -> None:
         """Begin a candidate here, or extend the current one to CANDIDATE_SAMPLES after this position."""
-        if position > self._last:
+        if position > self._end:
             self._highest = 0.0
-        self._due, self._last = max(position, self._due), position + CANDIDATE_SAMPLES
+        self._due, self._end = max(position, self._due), position + CANDIDATE_SAMPLES
 
     def end(self) -> None:
         """End the current candidate."""
-        self._last = -1
+        self._end = -1
 
     def score(self, position: int, posterior: float) -> float | None:
         """The posterior of both stages if a verification is due at this position, else None.
 
         posterior: of the first stage at this step. Its highest value since the candidate began counts.
         """
-        if position > self._last:
+        if position > self._end:
             return None
         self._highest = max(self._highest, posterior)
         if position < self._due:

@@ -132,5 +132,5 @@ class Spotter:
         if self._second_stage:
             self._candidates.fire(time)
             self._second_stage.end()
-        sure = posterior if verified is None else verified
-        return step._replace(trigger=Trigger(self._keyword, sure, time))
+        final = posterior if verified is None else verified
+        return step._replace(trigger=Trigger(self._keyword, final, time))

@@ -37,7 +37,9 @@ GROUPS: tuple[tuple[int, str, tuple[int, int]], ...] = (
     (96, "ftft", (1, 2)),
     (96, "ftft", (2, 2)),
 )
-_LAST = sum(len(directions) for _, directions, _ in GROUPS)  # index of the last convolution, which is linear
+_LAST_LAYER = sum(
+    len(directions) for _, directions, _ in GROUPS
+)  # number of the last convolution, a linear one
 
 
 def shapes(heads: int) -> dict[str, tuple[int, ...]]:
@@ -50,7 +52,7 @@ def shapes(heads: int) -> dict[str, tuple[int, ...]]:
             arrays[f"conv{layer}.bias"] = (outputs,)
             inputs, layer = outputs, layer + 1
     return arrays | {
-        f"conv{_LAST}.weight": (3, inputs, EMBEDDING),
+        f"conv{_LAST_LAYER}.weight": (3, inputs, EMBEDDING),
         "each.weight": (heads, EMBEDDING, HIDDEN),
         "each.bias": (heads, 1, HIDDEN),
         "together.weight": (heads, CONTEXT * HIDDEN, HIDDEN),
@@ -72,8 +74,8 @@ class Verifier:
         -inf if a product overflows, which does not happen with the weights of a trained model.
         """
         with np.errstate(all="ignore"):
-            odds = float(self.odds(self.embeddings(self.mels(levelled(audio)))).max())
-        return odds if math.isfinite(odds) else -math.inf
+            score = float(self.logits(self.embeddings(self.mels(levelled(audio)))).max())
+        return score if math.isfinite(score) else -math.inf
 
     def mels(self, audio: Samples) -> Array:
         """Log-mel frames (n, N_MELS) of samples, like those that the embedding was trained on.
@@ -102,17 +104,17 @@ class Verifier:
                 x = np.maximum(np.maximum(x, np.float32(0.2) * x), np.float32(-0.4))
                 layer += 1
             x = _pooled(x, *pool)
-        return _over_time(x, self.weights[f"conv{_LAST}.weight"])[:, 0]
+        return _over_time(x, self.weights[f"conv{_LAST_LAYER}.weight"])[:, 0]
 
-    def odds(self, embeddings: Array) -> Array:
+    def logits(self, embeddings: Array) -> Array:
         """The mean log-odds of the heads, shape (scores,): one for every CONTEXT consecutive embeddings."""
         w = self.weights
         each = np.maximum(embeddings @ w["each.weight"] + w["each.bias"], 0)  # head, time, unit
         seen = np.lib.stride_tricks.sliding_window_view(each, CONTEXT, axis=1)  # head, score, unit, time
         seen = seen.swapaxes(2, 3).reshape(len(each), -1, CONTEXT * HIDDEN)
         together = np.maximum(seen @ w["together.weight"] + w["together.bias"], 0)
-        odds: Array = (together @ w["output.weight"] + w["output.bias"]).mean(axis=0)[:, 0]
-        return odds
+        logits: Array = (together @ w["output.weight"] + w["output.bias"]).mean(axis=0)[:, 0]
+        return logits
 
 
 def levelled(audio: Samples) -> Samples:

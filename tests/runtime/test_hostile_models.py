@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kwsd.errors import SHOWN, ModelError, UsageError, one_line, shown
+from kwsd.errors import MAX_SHOWN, ModelError, UsageError, one_line, shown
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import Architecture, Model, Settings
 from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END, find_model, read_model
@@ -518,7 +518,7 @@ def test_a_shown_value_is_short_and_one_line() -> None:
 
 @given(st.text() | st.binary() | st.integers() | st.floats() | st.none())
 def test_what_is_shown_never_breaks_a_line(value: Any) -> None:
-    assert len(shown(value)) <= SHOWN
+    assert len(shown(value)) <= MAX_SHOWN
     assert shown(value).isprintable()
     assert one_line(value).isprintable()
 

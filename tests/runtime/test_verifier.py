@@ -370,7 +370,7 @@ def test_the_embedding_sees_76_frames_and_makes_one_each_8() -> None:
 def test_the_larger_of_two_scores_and_the_mean_of_the_heads_count() -> None:
     verifier = Verifier(weights())
     audio = noise(SPAN_SAMPLES / SAMPLE_RATE)
-    odds = verifier.odds(verifier.embeddings(verifier.mels(levelled(audio))))
+    odds = verifier.logits(verifier.embeddings(verifier.mels(levelled(audio))))
     assert odds.shape == (2,)
     assert verifier.log_odds(audio) == odds.max()
     each = []
@@ -378,7 +378,7 @@ def test_the_larger_of_two_scores_and_the_mean_of_the_heads_count() -> None:
         alone = {
             name: w if name[:4] in ("conv", "mel") else w[[head]] for name, w in verifier.weights.items()
         }
-        each.append(Verifier(alone).odds(verifier.embeddings(verifier.mels(levelled(audio)))))
+        each.append(Verifier(alone).logits(verifier.embeddings(verifier.mels(levelled(audio)))))
     np.testing.assert_allclose(odds, np.mean(each, axis=0), rtol=1e-4)
 
 
@@ -440,5 +440,5 @@ def test_it_computes_the_embedding_and_its_heads() -> None:
     assert expected.shape == (12, 96)
     np.testing.assert_allclose(verifier.embeddings(mels), expected, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(
-        verifier.odds(expected.astype(np.float32)), odds_of(made, expected), rtol=1e-3, atol=1e-3
+        verifier.logits(expected.astype(np.float32)), odds_of(made, expected), rtol=1e-3, atol=1e-3
     )

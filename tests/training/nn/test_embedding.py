@@ -66,5 +66,5 @@ def test_the_runtimes_verifier_equals_the_embedding_and_the_heads() -> None:
     with torch.no_grad():
         logits = torch.stack([head(embeddings) for head in heads]).mean(dim=0)[0, -SCORES:]
     torch.testing.assert_close(
-        torch.from_numpy(verifier.odds(ours)), logits[:, 1] - logits[:, 0], atol=0.03, rtol=0.03
+        torch.from_numpy(verifier.logits(ours)), logits[:, 1] - logits[:, 0], atol=0.03, rtol=0.03
     )
