@@ -1,4 +1,4 @@
-"""How good scores are: the area under the FA/FR curve and its relatives. numpy only, O(N log N)."""
+"""Metrics of the scores of clips: 1 - AUROC, the area under FR over FA, FRR at a false alarm rate."""
 
 from typing import Any
 
@@ -7,7 +7,10 @@ import numpy.typing as npt
 
 Scores = npt.NDArray[np.floating]
 
-SPEECH_COMMANDS_BALANCE = (1_734, 64_721)  # clips of the keyword, and of all, in the seed's experiment
+SPEECH_COMMANDS_BALANCE = (
+    1_734,
+    64_721,
+)  # clips of the keyword, and all, in the experiment that this project began with
 
 
 def misranked(positives: Scores, negatives: Scores) -> npt.NDArray[np.float64]:
@@ -29,7 +32,7 @@ def one_minus_auroc(positives: Scores, negatives: Scores) -> float:
 def au_fa_fr(positives: Scores, negatives: Scores, balance: tuple[int, int] | None = None) -> float:
     """Area under FR over FA, both divided by the number of all clips: P(pos) P(neg) (1 - AUROC).
 
-    balance: (keyword clips, all clips) to report it at; the data's own where None.
+    balance: (keyword clips, all clips) to report it at; those of the data if None.
     """
     keyword, total = balance or (len(positives), len(positives) + len(negatives))
     share = keyword / total
