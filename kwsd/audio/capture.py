@@ -1,4 +1,4 @@
-"""The base of all open microphones: takes frames from an audio library and gives 16 kHz mono."""
+"""The base class of all microphones: turns frames from an audio library into 16 kHz mono."""
 
 from collections.abc import Iterator
 from typing import Any, Self
@@ -13,23 +13,23 @@ from kwsd.pcm import Samples, to_float32
 
 RING_SECONDS = 4.0  # of audio in the ring buffer
 LOSS_TIMEOUT = 1.0  # seconds without audio after which the microphone counts as lost
-START_TIMEOUT = 5.0  # the same before the first audio: a headset may need a few seconds to start
-# seconds of each wait for audio; a timeout is counted in several waits, so that it does not expire merely
-# because the process was frozen
+START_TIMEOUT = 5.0  # the same, before the first audio arrives: a headset may need a few seconds to start
+# seconds of one wait for audio. A timeout is counted in waits instead of clock time, so that it does not
+# expire just because the process was frozen
 WAIT_SECONDS = 0.25
 
 
 class Capture:
-    """An open microphone. The thread of the audio library calls `_write` and `_lose`; the reader iterates."""
+    """An open microphone. The audio library's thread calls `_write` and `_lose`, and the reader iterates."""
 
     waiting = ""
     muted = ""
 
     def __init__(self, name: str, system: str, rate: int, channels: int, channel: int | None) -> None:
-        """name, system: of the microphone and of the audio system, to show to the user.
+        """name, system: names of the microphone and the audio system, to show to the user.
 
         rate (Hz), channels: of the frames that `_write` will get. channel: the channel to read, counted from
-        1; None is the mean of all. Raises UsageError if there is no such channel.
+        1; None averages all. Raises UsageError if there is no such channel.
         """
         self.name = name
         plural = "" if channels == 1 else "s"
@@ -39,7 +39,7 @@ class Capture:
         self._mixer = Mixer(name, channels, rate, channel)
         self._resampler = Resampler(rate)
         self._ring = RingBuffer(round(RING_SECONDS * rate), channels)
-        self._losses = 0  # reported by the audio library; only its thread changes this and the next
+        self._losses = 0  # that the audio library reported; only its thread changes this and the next field
         self._lost_seconds = 0.0
         self._stopped = False
 
@@ -91,6 +91,6 @@ class Capture:
         self._ring.write(np.frombuffer(data, np.int16).reshape(-1, self._channels))
 
     def _lose(self, seconds: float = 0.0) -> None:
-        """Count a loss of audio, and its length in seconds if that is known."""
+        """Count a loss of audio, and add its length in seconds if that is known."""
         self._losses += 1
         self._lost_seconds += seconds

@@ -1,4 +1,4 @@
-"""Turns several channels into mono, and warns if their mean does not sound right."""
+"""Mixes several channels down to mono, and warns if they should not be averaged."""
 
 import itertools
 import logging
@@ -10,25 +10,25 @@ import numpy.typing as npt
 from kwsd.errors import UsageError
 from kwsd.pcm import Samples
 
-LEVEL_SECONDS = 0.02  # of audio over which a level is measured
-LEVELS_AT_A_TIME = 50  # levels measured in one go, because each call of numpy costs more than its computation
+LEVEL_SECONDS = 0.02  # length of audio of which one level is measured
+LEVELS_AT_A_TIME = 50  # levels measured per call, because numpy's overhead exceeds its computation
 STRIDE = 4  # only one sample in four is used to measure levels, which is accurate enough
 COMPARED_SECONDS = 6.0  # of audio over which channels are compared
-MIN_COMPARED_SECONDS = 0.5  # of sound, about a word, that a comparison needs
+MIN_COMPARED_SECONDS = 0.5  # of sound that a comparison needs, about as long as a word
 SILENCE_POWER = 1e-7  # (-70 dB) up to which audio counts as silence
-MIN_MEAN_POWER = 0.25  # of the mean, relative to that of unrelated channels; below it channels cancel out
+MIN_MEAN_POWER = 0.25  # of the mean, relative to that of unrelated channels; below it the channels cancel out
 MIN_SPEECH_RANGE = 15.0  # dB between quiet and loud moments of a channel with speech
 MIN_CORRELATION = 0.4  # of the levels (dB) of two channels; below it they carry different sounds
-MAX_DISTURBANCE = 15.0  # dB below the loud moments of one channel, up to which another one disturbs it
+MIN_SEPARATION = 15.0  # dB by which other channels must be quieter than the voice not to disturb it
 
 log = logging.getLogger(__name__)
 
 
 class Mixer:
-    """Turns frames of several channels into mono.
+    """Mixes frames of several channels down to mono.
 
-    If no channel is chosen it takes the mean of all, and checks it: a channel may be the inverse of another,
-    so that both cancel out, or it may carry playback or noise instead of the voice. It warns of that once.
+    If no channel is chosen, it averages all and checks the result: a channel may be the inverse of another,
+    so that both cancel out, or it may carry playback or noise instead of the voice. It warns of this once.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class Mixer:
         self.channels = channels
         self._name, self._channel, self._warn = name, channel, warn
         self._frame = round(LEVEL_SECONDS * rate)  # samples
-        self._shares = np.full(channels, 1 / channels, np.float32)  # for a product, faster than numpy's mean
+        self._shares = np.full(channels, 1 / channels, np.float32)  # a product is faster than numpy's mean
         self._watching = channel is None and channels > 1
         self._pending: list[Samples] = []  # frames not yet measured
-        self._powers: list[npt.NDArray[np.float64]] = []  # of each channel, then of the mean
-        self._measured = 0  # rows in them, each of LEVEL_SECONDS
+        self._powers: list[npt.NDArray[np.float64]] = []  # columns: each channel, then the mean
+        self._measured = 0  # rows in `_powers`, one per LEVEL_SECONDS
 
     def push(self, frames: Samples) -> Samples:
-        """Turn frames, shape (n, channels), into mono, shape (n,)."""
+        """Mix frames, shape (n, channels), down to mono, shape (n,)."""
         if self._channel is not None:
             return frames[:, self._channel - 1]
         mono: Samples = frames @ self._shares if self.channels > 1 else frames[:, 0]
@@ -116,7 +116,7 @@ def find_problem(name: str, channels: npt.NDArray[np.float64], mean: npt.NDArray
     low, high = np.quantile(level, [0.1, 0.95], axis=0)
     for one, other in itertools.combinations(range(count), 2):
         voice, rest = (one, other) if high[one] - low[one] > high[other] - low[other] else (other, one)
-        if high[voice] - low[voice] < MIN_SPEECH_RANGE or high[rest] < high[voice] - MAX_DISTURBANCE:
+        if high[voice] - low[voice] < MIN_SPEECH_RANGE or high[rest] < high[voice] - MIN_SEPARATION:
             continue
         if not level[:, rest].std() or np.corrcoef(level[:, voice], level[:, rest])[0, 1] < MIN_CORRELATION:
             return f"channels {one + 1} and {other + 1} of {name!r} carry different sounds"

@@ -19,26 +19,26 @@ from kwsd.pcm import Samples, finite
 
 MAX_SAMPLE = 16.0  # times full scale; above it, floats were probably not scaled to -1 ... 1
 MAX_SHARE_TOO_LOUD = 0.01  # of the samples; up to that it may be a glitch
-HEAD_BYTES = 1 << 14  # that are enough to recognize the kind of a file
+HEAD_BYTES = 1 << 14  # enough to recognize the kind of a file
 RAW_SUFFIXES = (".raw", ".pcm", ".s16", ".s16le", ".sw", ".sln")
 FORMATS = "WAV, FLAC, Ogg, MP3, AIFF and, where ffmpeg is installed, most others"
 NO_SAMPLES: Samples = np.zeros(0, np.float32)
 
 log = logging.getLogger(__name__)
 
-NOT_NUMBERS = "are not numbers"  # in the remark on NaN and infinities
+NOT_NUMBERS = "are not numbers"  # in the warning about NaN and infinities
 
 
 class FileSource(Recorded):
-    """An audio file as 16 kHz mono. It is read as fast as its reader wants."""
+    """An audio file as 16 kHz mono, read as fast as its chunks are requested."""
 
     def __init__(
         self, path: str | Path, channel: int | None = None, warn: Callable[[str], None] = log.warning
     ) -> None:
-        """channel: the channel to read, counted from 1; None is the mean of all.
+        """channel: the channel to read, counted from 1; None averages all.
 
-        warn: called with each remark on the content of the file. Raises UsageError if there is no such file
-        or channel, AudioError if the file contains no audio that can be read.
+        warn: called with each warning about the content of the file. Raises UsageError if there is no such
+        file or channel, AudioError if the file contains no audio that can be read.
         """
         self.name = str(path)
         self._channel, self._warn = channel, warn

@@ -1,17 +1,17 @@
-"""Detects live audio that is no longer live: what was recorded while the process stood still."""
+"""Detects live audio that is out of date, because it was recorded while the process did not run."""
 
 import time
 from collections.abc import Callable
 
-STALL_SECONDS = 2.0  # without a chunk, after which the audio that follows is too old to act on
+STALL_SECONDS = 2.0  # without a chunk, after which the next audio is too old to act on
 
 
 class LagDetector:
     """Watches when chunks of live audio arrive.
 
-    A process that was stopped, or got no processor time, finds audio waiting in its own buffers and in those
-    of the sound server, and then gets it faster than real time. Chunks that follow a stall of STALL_SECONDS
-    are late until one of them takes time to arrive again.
+    While a process is stopped, or gets no CPU time, audio piles up in its buffers and in those of the sound
+    server. When the process continues, that audio arrives faster than real time. So after a stall of
+    STALL_SECONDS all chunks are late until one arrives in real time again.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -20,7 +20,7 @@ class LagDetector:
         self._late = False
 
     def is_late(self, seconds: float) -> bool:
-        """Whether a chunk of this length (seconds), which arrives now, is late."""
+        """Whether a chunk that arrives now is late. seconds: its length."""
         now = self._clock()
         waited = 0.0 if self._last_arrival is None else now - self._last_arrival
         self._last_arrival = now

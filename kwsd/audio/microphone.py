@@ -1,4 +1,4 @@
-"""Finds the right library to open and to list microphones with, on every system."""
+"""Opens and lists microphones with the audio library of the operating system."""
 
 import logging
 import sys
@@ -9,13 +9,13 @@ from typing import Protocol
 from kwsd.errors import AudioError
 from kwsd.pcm import Samples
 
-LATENCY = 0.2  # seconds of audio that are read at a time: more costs less CPU time but delays detection
+LATENCY = 0.2  # seconds of audio read at a time: a larger value saves CPU time but delays detection
 
 log = logging.getLogger(__name__)
 
 
 class Microphone(Protocol):
-    """An open microphone, whichever library records it."""
+    """An open microphone of any audio library."""
 
     @property
     def description(self) -> str:
@@ -23,11 +23,11 @@ class Microphone(Protocol):
 
     @property
     def waiting(self) -> str:
-        """Why an open microphone gives no audio at the moment, such as "... is suspended"; else empty."""
+        """Why the microphone delivers no audio at the moment, such as "... is suspended"; else empty."""
 
     @property
     def muted(self) -> str:
-        """The command that unmutes it if the audio system says that it is muted; else empty."""
+        """The command that unmutes it if the audio system reports it as muted; else empty."""
 
     @property
     def overruns(self) -> int:
@@ -39,10 +39,10 @@ class Microphone(Protocol):
 
     @property
     def backlog(self) -> float:
-        """Seconds of audio that wait to be read."""
+        """Seconds of audio waiting to be read."""
 
     def __iter__(self) -> Iterator[Samples]:
-        """Pieces of audio, shape (n,), 16 kHz; a few empty ones per second while there is no audio.
+        """Yield audio, shape (n,), 16 kHz. While there is none, yield a few empty arrays per second.
 
         Ends after `stop`, or when another microphone should be opened instead. Raises AudioError if the
         microphone is lost.
@@ -56,7 +56,7 @@ class Microphone(Protocol):
 
 
 class Opener(Protocol):
-    """Opens a microphone, and the same one again after it was lost."""
+    """Opens a microphone, and reopens the same one after it was lost."""
 
     @property
     def name(self) -> str:
@@ -64,16 +64,16 @@ class Opener(Protocol):
 
     @property
     def max_backoff(self) -> float:
-        """The longest time in seconds between two attempts to open it."""
+        """The longest time between two attempts to open it, in seconds."""
 
     def open(self) -> Microphone:
-        """Open it. May take long, and never returns if the audio system hangs.
+        """Open it. This may take a long time, and never returns if the audio system hangs.
 
         Raises AudioError, or UsageError if the requested device matches none or several.
         """
 
     def abandon(self) -> None:
-        """Let the process exit although `open` has not returned."""
+        """Let the process exit even if `open` never returns."""
 
 
 def opener(device: str | None = None, channel: int | None = None, latency: float = LATENCY) -> Opener:
@@ -102,7 +102,7 @@ def opener(device: str | None = None, channel: int | None = None, latency: float
 class Listed:
     """A microphone in the list of ``kwsd devices``."""
 
-    index: int | None  # for --device; None for ALSA devices beside a sound server, whose sources have indices
+    index: int | None  # for --device; None for ALSA devices if there is a sound server, which has its own
     name: str
     description: str
     system: str  # the audio system: ALSA, Core Audio, ...
@@ -113,7 +113,7 @@ class Listed:
 
 
 def microphones() -> list[Listed]:
-    """All microphones. May take long if the audio system hangs. Raises AudioError."""
+    """All microphones. This may take a long time if the audio system hangs. Raises AudioError."""
     if sys.platform == "linux":
         return _linux_microphones()
     from kwsd.audio.portaudio.devices import devices

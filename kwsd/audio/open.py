@@ -16,8 +16,8 @@ def open_source(
 ) -> Source:
     """Open an audio file (its path), standard input ("-") or, if `path` is None, a microphone.
 
-    channel: the channel to read, counted from 1; None is the mean of all. For device, latency and the other
-    two options of a microphone see `ReconnectingMicrophone`. Raises UsageError or AudioError.
+    channel: the channel to read, counted from 1; None averages all. The other options are for
+    microphones only: see `ReconnectingMicrophone`. Raises UsageError or AudioError.
     """
     if path is None:
         from kwsd.audio.reconnecting import ReconnectingMicrophone

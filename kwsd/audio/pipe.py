@@ -23,11 +23,11 @@ LINUX = "arecord -t raw -f S16_LE -r 16000 -c 1"
 OTHERS = "ffmpeg -i FILE -f s16le -ar 16000 -ac 1 -"
 COMMAND = f"{LINUX if sys.platform == 'linux' else OTHERS} | kwsd listen --input -"
 BLOCK_BYTES = 1 << 14  # read at a time: half a second
-CHECKED_SAMPLES = 3 * SAMPLE_RATE  # from which the sample format is recognized
-MIN_WRONG_DEVIATION = 3000  # standard deviation (int16) that samples read in a wrong format have at least
+CHECKED_SAMPLES = 3 * SAMPLE_RATE  # used to recognize the sample format
+MIN_WRONG_DEVIATION = 3000  # lowest standard deviation (int16) of samples read in a wrong format
 MIN_NOISE_ROUGHNESS = 1.0  # of samples that were probably read in a wrong format
 MAX_VOICE_ROUGHNESS = 0.7  # of samples that were read in their own format
-MAX_MAGNITUDE = {"f": 8.0, "i": 2**31}  # of float samples, which may exceed full scale, and of int samples
+MAX_MAGNITUDE = {"f": 8.0, "i": 2**31}  # of floats, which may exceed full scale, and of integers
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +40,13 @@ class PipeSource(Recorded):
     def __init__(self, descriptor: int = 0) -> None:
         """descriptor: the file descriptor to read. Raises UsageError if it is closed or a terminal."""
         self._descriptor = descriptor
-        if descriptor == 0 and sys.stdin is None:  # something else may have that descriptor
+        if descriptor == 0 and sys.stdin is None:  # descriptor 0 may then belong to another file
             raise UsageError(f"standard input is closed; give it audio: {COMMAND}")
         if os.isatty(descriptor):
             raise UsageError(f"standard input is a terminal; give it audio: {COMMAND}")
         self._stopped, self._stop = os.pipe()
         self._stopping = False
-        self._ended = False  # by its writer, not by `stop`
+        self._ended = False  # whether the writer, and not `stop`, has ended the input
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +86,7 @@ class PipeSource(Recorded):
         os.write(self._stop, b".")
 
     def _blocks(self) -> Iterator[bytes]:
-        """The input in blocks until it ends. `stop` also interrupts the wait for a block."""
+        """Yield the input in blocks until it ends. `stop` also interrupts the wait for a block."""
         while self._wait():
             try:
                 data = os.read(self._descriptor, BLOCK_BYTES)
@@ -110,8 +110,8 @@ class PipeSource(Recorded):
 def header_size(head: bytes, ended: bool = False) -> int | None:
     """Bytes of the WAV header at the head of a stream; 0 for raw audio, None if the head is too short.
 
-    ended: the stream has no more bytes. Raises UsageError if it is a WAV of another format than 16 kHz mono
-    int16, or another kind of audio file.
+    ended: the stream has no more bytes. Raises UsageError if it is a WAV in a format other than 16 kHz
+    mono int16, or another kind of audio file.
     """
     if kind_of(head):
         raise UsageError("standard input is an audio file, not raw audio: kwsd listen --input FILE")
@@ -152,7 +152,7 @@ class FormatCheck:
 
 
 def other_format(samples: npt.NDArray[np.int16]) -> str | None:
-    """The format that int16 samples, shape (n,), probably have instead; None if they may be mono int16.
+    """The format that these samples, shape (n,), probably have; None if they may really be mono int16.
 
     Audio read in a wrong format sounds like noise: consecutive samples are unrelated.
     """
@@ -169,7 +169,7 @@ def other_format(samples: npt.NDArray[np.int16]) -> str | None:
 
 
 def roughness(samples: npt.NDArray[Any]) -> float:
-    """Power of the differences between consecutive samples over that of the samples; 2 for white noise."""
+    """Power of the differences between consecutive samples over the samples' power; 2 for white noise."""
     with np.errstate(invalid="ignore"):
         values = samples.astype(np.float64)
     if not np.isfinite(values).all() or np.abs(values).max() > MAX_MAGNITUDE[samples.dtype.kind]:

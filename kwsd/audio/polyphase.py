@@ -15,7 +15,7 @@ BLOCK_SAMPLES = 4_096  # of output computed at a time, to limit memory
 
 
 class Polyphase:
-    """A polyphase windowed-sinc low-pass filter. Its passband is flat up to 7 of 8 kHz.
+    """A polyphase windowed-sinc low-pass filter. Its passband is flat up to 7 kHz.
 
     Output sample n lies at input position n * rate / 16,000. The fractional part of that position is its
     phase, and each phase has its own row of filter coefficients.
@@ -33,7 +33,7 @@ class Polyphase:
         self._produced = 0  # output samples so far
 
     def resample_chunk(self, samples: Samples, last: bool = False) -> Samples:
-        """Add input, shape (n,), and return the output that it completes; with `last`, also the rest."""
+        """Add input, shape (n,), and return the output that can be computed; with `last`, all of it."""
         self._consumed += len(samples)
         padding = [np.zeros(self._half, np.float32)] if last else []
         self._pending = np.concatenate([self._pending, samples, *padding])

@@ -1,4 +1,4 @@
-"""Reconnects to a microphone when it was unplugged, or when the sound server was restarted."""
+"""Reconnects to a microphone after it was unplugged or the sound server was restarted."""
 
 import gc
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class ReconnectingMicrophone:
-    """A microphone that is opened again, by its name, whenever it is lost.
+    """A microphone that is reopened by its name whenever it is lost.
 
     It retries with exponential backoff. Until the microphone is back it yields a few empty chunks per second.
     """
@@ -44,16 +44,16 @@ class ReconnectingMicrophone:
         """Open the microphone, or start to retry if that fails. See `opener` for device, channel and latency.
 
         exit_on_loss: raise AudioError instead of retrying.
-        wait_for_device: retry even if `device` matches no microphone, which may be plugged in later.
+        wait_for_device: retry even if `device` matches no microphone yet: it may be plugged in later.
         Raises UsageError if `device` matches none or several, AudioError if there is no audio library.
         """
         self._opener = opener(device, channel, latency)
         self._exit_on_loss = exit_on_loss
         self._microphone: Microphone | None = None
-        self._attempt: OpenAttempt | None = None  # to open it, still running
+        self._attempt: OpenAttempt | None = None  # the attempt to open it that is still running
         self._last_audio: float | None = None  # when audio arrived last, on the monotonic clock
-        self._reasons: set[str] = set()  # for the lack of audio, logged since then
-        self._past_overruns = 0  # of microphones that are closed, and of late audio
+        self._reasons: set[str] = set()  # why there is no audio: reasons already logged since then
+        self._past_overruns = 0  # in microphones that are closed by now, and through late audio
         self._past_dropped = 0.0  # seconds, likewise
         self._stopped = False
         self._muted = ""  # see `Microphone.muted`
@@ -106,14 +106,17 @@ class ReconnectingMicrophone:
             self._opener.abandon()
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Chunks until `stop`. Raises AudioError if PortAudio hangs, or on a loss with `exit_on_loss`."""
+        """Yield chunks until `stop`.
+
+        Raises AudioError if PortAudio hangs and, with `exit_on_loss`, if the microphone is lost.
+        """
         while not self._stopped:
             if self._microphone is None:
                 yield from self._reconnect()
                 continue
             try:
                 yield from self._read(self._microphone)
-                if not self._stopped:  # another microphone replaces this one
+                if not self._stopped:  # another microphone has become the default
                     self._close()
                     self._attempt = OpenAttempt(self._opener.open)
             except AudioError as error:
@@ -128,8 +131,8 @@ class ReconnectingMicrophone:
             microphone.stop()
 
     def _read(self, microphone: Microphone) -> Iterator[Chunk]:
-        """The audio of a microphone until it ends, without what arrives too late."""
-        lag, late, overruns = LagDetector(), 0, microphone.overruns  # late: samples dropped
+        """Yield the audio of a microphone until it ends, and drop audio that arrives too late."""
+        lag, late, overruns = LagDetector(), 0, microphone.overruns  # late: samples that arrived too late
         missed = self._last_audio is not None  # there was audio before this microphone was opened
         for samples in microphone:
             gap = 0.0
@@ -147,7 +150,7 @@ class ReconnectingMicrophone:
                 if self._reasons:
                     self._report_connection(gap)
                 if late and not missed:
-                    self._past_overruns += microphone.overruns == overruns  # else it has counted this one
+                    self._past_overruns += microphone.overruns == overruns  # else it is counted already
                     self._past_dropped += late / SAMPLE_RATE
                 self._last_audio, missed, late, overruns = now, False, 0, microphone.overruns
                 self._watch_mute(samples, microphone.muted)
@@ -173,14 +176,14 @@ class ReconnectingMicrophone:
         return f"the audio system has not answered for {OPEN_TIMEOUT:.0f} s"
 
     def _use(self, attempt: "OpenAttempt") -> None:
-        """Take the microphone of a finished attempt. Raises the AudioError or UsageError of a failed one."""
+        """Use the microphone that an attempt has opened. Raises the attempt's error if it failed."""
         self._attempt = None
         self._microphone = attempt.result()
-        if self._stopped:  # by a signal while it was being opened
+        if self._stopped:  # a signal arrived while it was being opened
             self._microphone.stop()
 
     def _reconnect(self) -> Iterator[Chunk]:
-        """Empty chunks until the microphone is open, or until `stop`."""
+        """Yield empty chunks until the microphone is open, or until `stop`."""
         backoff = FIRST_BACKOFF
         while self._microphone is None:
             if self._attempt is None:
@@ -190,7 +193,7 @@ class ReconnectingMicrophone:
                         return
                     time.sleep(POLL_INTERVAL)
                 backoff = min(2 * backoff, self._opener.max_backoff)
-                gc.collect()  # a closed stream of sounddevice is a reference cycle that keeps its ring buffer
+                gc.collect()  # a closed sounddevice stream is a reference cycle that holds a ring buffer
                 self._attempt = OpenAttempt(self._opener.open)
             started = time.monotonic()
             while not self._attempt.wait(POLL_INTERVAL):
@@ -213,7 +216,7 @@ class ReconnectingMicrophone:
         microphone.close()
 
     def _watch_mute(self, samples: Samples, muted: str) -> None:
-        """Log once that the microphone is muted, or that it gives digital silence for another reason."""
+        """Log once that the microphone is muted, or that it delivers digital silence for another reason."""
         if muted and not self._muted:
             log.warning("the microphone %r is muted: %s", self.name, muted)
         if self._muted and not muted:

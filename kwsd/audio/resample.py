@@ -17,14 +17,14 @@ class Resampler:
             self._stream = _stream(rate)
 
     def push(self, samples: Samples, last: bool = False) -> Samples:
-        """Add input, shape (n,), and return the output that it completes; with `last`, also the rest."""
+        """Add input, shape (n,), and return the output that can be computed; with `last`, all of it."""
         if self._stream is None:
             return samples
         return np.asarray(self._stream.resample_chunk(samples, last=last), np.float32)
 
 
 def _stream(rate: int) -> Any:
-    """A resampler of soxr or, if that is not installed, our own, which is as good but slower."""
+    """soxr's resampler or, if soxr is not installed, our own, which is as accurate but slower."""
     try:
         import soxr
     except ImportError:

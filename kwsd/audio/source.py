@@ -14,9 +14,9 @@ class Chunk(NamedTuple):
 
 
 class Source(Protocol):
-    """A stream of audio. It is open once it is constructed, and closed as a context manager."""
+    """A stream of audio. The constructor opens it, and leaving its context manager closes it."""
 
-    live: bool  # a microphone: it has no end, and audio that is not read in time is lost
+    live: bool  # whether it is a microphone, which never ends and loses audio that is not read in time
 
     @property
     def name(self) -> str:
@@ -24,7 +24,7 @@ class Source(Protocol):
 
     @property
     def waiting(self) -> str:
-        """Why there is no audio at the moment, such as "waiting for microphone NAME"; else empty."""
+        """Why there is no audio at the moment, such as "waiting for microphone NAME"; empty if there is."""
 
     @property
     def overruns(self) -> int:
@@ -36,14 +36,14 @@ class Source(Protocol):
 
     @property
     def backlog(self) -> float:
-        """Seconds of audio that wait to be read."""
+        """Seconds of audio waiting to be read."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Chunks until the stream ends or `stop` is called. Raises AudioError if the source fails."""
+        """Yield chunks until the stream ends or `stop` is called. Raises AudioError if the source fails."""
 
     def stop(self) -> None:
         """Make the iteration end soon. May be called from any thread or signal handler."""

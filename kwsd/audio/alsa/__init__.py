@@ -1,1 +1,1 @@
-"""Microphones through ALSA: libasound itself, the sound cards, and who has one open."""
+"""Microphones through ALSA: its library, the sound cards, and the processes that use them."""

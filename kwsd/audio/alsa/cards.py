@@ -19,7 +19,7 @@ from kwsd.resources import page
 DEFAULT = "default"
 PROBE_LATENCY = 0.1  # seconds, for opening a device only to see whether it works
 NO_MICROPHONE = f"there is no microphone here; see {page('silent-microphone')}"
-# names that ALSA and its plugins define: they are not microphones, or are other names of the cards
+# names that ALSA and its plugins define, which are not microphones or only aliases of the cards
 STANDARD = (
     "cards hw plughw plug shm tee file null sysdefault front rear center_lfe side surround21 surround40 "
     "surround41 surround50 surround51 surround71 iec958 spdif hdmi dmix dsnoop modem phoneline lavrate "
@@ -34,7 +34,7 @@ class Device:
     name: str
     description: str
     rate: int = 0  # native sample rate, Hz; 0 if it could not be opened
-    channels: int = 0  # likewise
+    channels: int = 0  # 0 if it could not be opened
     problem: str = ""  # why it cannot be opened
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Device:
 def devices() -> list[Device]:
     """ALSA's default device, all cards that can record, and the devices in the user's ALSA configuration.
 
-    Opens each for a moment. Raises AudioError if ALSA cannot be used.
+    Opens each briefly. Raises AudioError if ALSA cannot be used.
     """
     read_configuration()
     named = [name for name in configured_names() if name not in [*STANDARD.split(), DEFAULT]]
@@ -54,7 +54,7 @@ def devices() -> list[Device]:
 
 
 def _probe(name: str, description: str) -> Device | None:
-    """The device of this name; None if there is none that can record."""
+    """The device with this name; None if it does not exist or cannot record."""
     try:
         with open_pcm(name, PROBE_LATENCY) as pcm:
             return Device(name, description, pcm.rate, pcm.channels)
@@ -86,7 +86,7 @@ def choose(wanted: str, listed: list[Device] | None = None) -> str:
 
 
 class CardOpener:
-    """Opens an ALSA device, and the same one again later."""
+    """Opens an ALSA device, and later reopens the same one."""
 
     max_backoff = 10.0  # seconds
 
@@ -114,7 +114,7 @@ class CardOpener:
         return AlsaMicrophone(pcm, self._channel)
 
     def abandon(self) -> None:
-        """Do nothing: a call of ALSA that hangs does not keep the process from exiting."""
+        """Do nothing: a hanging call of ALSA does not keep the process from exiting."""
 
     def _open_default(self) -> Pcm:
         """Open ALSA's default device or, if that cannot record, the first device that can.

@@ -22,7 +22,7 @@ class Holder:
 
 
 def holders(card: int | None = None) -> list[Holder]:
-    """Other processes that record from this card, or from any if `card` is None, as far as /proc tells."""
+    """Other processes that record from this card, or from any if `card` is None, as far as /proc shows."""
     number = r"\d+" if card is None else str(card)
     pids = {_process(thread) for thread in _owners(number)} | _openers(number)
     return [Holder(pid, _command(pid)) for pid in sorted(pids - {os.getpid()}) if _command(pid)]

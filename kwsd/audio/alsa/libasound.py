@@ -2,7 +2,7 @@
 
 kwsd does not use PortAudio on Linux. PortAudio itself uses libasound, opens every device to list them, omits
 devices that are in use, knows only some ALSA names, and has global state that a hanging sound server blocks
-forever. Here devices share no state, so if one hangs another can still be opened.
+forever. Here devices share no state: if one hangs, another can still be opened.
 """
 
 import ctypes
@@ -32,8 +32,8 @@ HARDWARE = 0  # type of a PCM that is a card without a plugin
 
 # Hz, in order of preference: the rate of kwsd, then those with the least loss and cost of resampling
 RATES = (SAMPLE_RATE, 48_000, 32_000, 96_000, 44_100, 24_000, 22_050, 192_000, 88_200, 176_400)
-MAX_CHANNELS = 8  # opened of a card that lets us choose; a card with a fixed number gets all its channels
-BUFFER_SECONDS = 1.0  # of audio that the device keeps for a reader that is late
+MAX_CHANNELS = 8  # to open if the card lets us choose; a card with a fixed number is opened with all
+BUFFER_SECONDS = 1.0  # of audio that the device buffers, in case the reader is late
 MIN_READS = 4  # per buffer
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ def library() -> ctypes.CDLL:
 
 @_ERROR_HANDLER  # type: ignore[untyped-decorator]
 def _log_error(_file: bytes, _line: int, function: bytes, _error: int, text: bytes) -> None:
-    """Log an error message of ALSA, which are often about expected failures. `text` lacks its arguments."""
+    """Log a message of ALSA for debugging: many report expected failures. `text` is a bare format string."""
     log.debug("ALSA: %s: %s", function.decode(errors="replace"), text.decode(errors="replace").strip())
 
 
@@ -312,7 +312,7 @@ class Pcm:
             self._alsa.snd_pcm_info_free(information)
 
     def configure(self, channels: int, latency: float) -> None:
-        """Set it up for int16 at a native sample rate, and for a read every `latency` seconds."""
+        """Set the device up for int16 at a native sample rate, and for a read every `latency` seconds."""
         self._set("set_access", INTERLEAVED)
         self._set("set_format", INT16)
         self._set("set_channels", channels)
@@ -375,10 +375,10 @@ class Pcm:
 
 
 def open_pcm(name: str, latency: float, channel: int | None = None) -> Pcm:
-    """Open the device of this ALSA name with all its channels, for a read every `latency` seconds.
+    """Open the device with this ALSA name and all its channels, to be read every `latency` seconds.
 
-    The device of a sound server has any number of channels; it is opened with one, or with those up to
-    `channel`. If the device does not deliver interleaved int16, ALSA's plug plugin converts.
+    The device of a sound server accepts any number of channels: it is opened with `channel` channels, or with
+    one. If a device does not deliver interleaved int16, ALSA's plug plugin converts its audio.
     Raises AlsaError.
     """
     channels = _own_channels(name, channel or 1)
@@ -397,14 +397,14 @@ def open_pcm(name: str, latency: float, channel: int | None = None) -> Pcm:
 
 
 def _own_channels(name: str, wanted: int) -> int:
-    """Number of channels of the hardware behind a name; `wanted` for a sound server, which has any number."""
+    """Number of channels of the hardware behind a name; `wanted` for a sound server, which accepts any."""
     with Pcm(name) as pcm:
         least, most = pcm.channel_range
         if least == most or pcm.is_card:
             return max(least, min(most, MAX_CHANNELS))
         card = pcm.card
     if card is not None:
-        with suppress(AudioError):  # in use through a plugin that shares it
+        with suppress(AudioError):  # the card is in use through a plugin that shares it
             return _own_channels(card, wanted)
     return max(least, min(wanted, most))
 

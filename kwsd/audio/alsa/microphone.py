@@ -17,9 +17,9 @@ class AlsaMicrophone(Capture):
     """Records an ALSA device at its native sample rate and with all its channels."""
 
     def __init__(self, pcm: Pcm, channel: int | None = None) -> None:
-        """Start to record `pcm`, which must be open and configured, and which `close` closes.
+        """Start to record from `pcm`, which must be open and configured. `close` closes it as well.
 
-        channel: the channel to read, counted from 1; None is the mean of all. Raises UsageError if there is
+        channel: the channel to read, counted from 1; None averages all. Raises UsageError if there is
         no such channel.
         """
         try:
@@ -41,12 +41,12 @@ class AlsaMicrophone(Capture):
             log.debug("ALSA does not close %r: its thread keeps running", self.name)
 
     def _record(self) -> None:
-        """Read the device at fixed intervals. Waiting for audio would cost more, and may never end."""
+        """Read the device at fixed intervals. Waiting for audio would use more CPU time and might not end."""
         try:
             with self._pcm:
                 self._pcm.start()
                 last = time.monotonic()  # when audio arrived last
-                lost = 0.0  # seconds since then; a removed device may report an overrun for each read
+                lost = 0.0  # seconds lost since then; a removed device may report an overrun at every read
                 while not self._closing.wait(self._pcm.latency):
                     try:
                         data = self._pcm.read()

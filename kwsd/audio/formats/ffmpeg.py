@@ -17,7 +17,8 @@ from kwsd.errors import AudioError, one_line
 from kwsd.pcm import Samples
 
 # The formats that ffmpeg may use. Playlists are excluded, because they name other files. So are formats
-# without a magic number (MP3, AAC), which ffmpeg would find in any noise: kwsd adds one that it recognizes.
+# without a magic number (MP3, AAC), because ffmpeg would find them in any noise: kwsd adds one of them only
+# for a file in which it has found that format itself.
 FORMATS = (
     "ac3,aiff,amr,ape,asf,ast,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,iff,matroska,mov,mpc,mpc8,mpeg,mpegts,nut,"
     "ogg,oma,rm,tak,tta,voc,w64,wav,wv"

@@ -43,8 +43,8 @@ TS_PACKET = 188  # bytes of a packet in an MPEG transport stream, which starts w
 def kind_of(head: bytes) -> str | None:
     """The kind of an audio file that starts with these bytes; None for raw audio and unknown kinds.
 
-    Kinds without a magic number (MP3, AAC, AC-3, MPEG-TS) are recognized by consecutive frames, for which up
-    to 8 kB are needed.
+    Kinds without a magic number (MP3, AAC, AC-3, MPEG-TS) are recognized by consecutive frames, which takes
+    up to 8 kB.
     """
     for kind, at, number in MAGIC:
         if head.startswith(number, at):
@@ -56,7 +56,7 @@ def kind_of(head: bytes) -> str | None:
 
 
 def is_undecided(head: bytes) -> bool:
-    """Whether these bytes are too few to tell whether an audio file starts with them."""
+    """Whether more bytes are needed to tell whether an audio file starts with these."""
     if head[:1] == b"G" and len(head) <= 2 * TS_PACKET:
         return head[TS_PACKET : TS_PACKET + 1] in (b"G", b"")
     if len(head) < 8 and (head[:1] in (b"", b"\xff", b"\x0b") or head[:2] == bytes(len(head[:2]))):

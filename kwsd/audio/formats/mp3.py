@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 from kwsd.audio.formats.part import Part
 
-MAX_LEAD = 1 << 13  # bytes before the first frame: a radio recording starts in the middle of one
-MIN_FRAMES = 3  # consecutive frames that are not a coincidence
+MAX_LEAD = 1 << 13  # bytes before the first frame: a radio recording may start in the middle of one
+MIN_FRAMES = 3  # consecutive frames that can hardly be a coincidence
 PEEK_BYTES = 64  # read of each frame, for its header and its Xing tag
 
 V1, V2, V25 = 3, 2, 0  # versions as coded in the frame header
@@ -93,7 +93,7 @@ def mp3_parts(file: BinaryIO, size: int) -> list[Part]:
         at, fresh = at + frame.length, False
         streams[-1].stop = at
         streams[-1].count += 1
-    missing = 0.0  # seconds that the last Xing tag announced and that have not followed
+    missing = 0.0  # seconds that the last Xing tag announced and that have not been found yet
     parts = []
     for stream, following in zip_longest(streams, streams[1:]):
         missing = (stream.claimed if stream.xing else missing) - stream.seconds

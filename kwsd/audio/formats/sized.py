@@ -1,6 +1,6 @@
 """Formats whose header contains their length: AIFF, AU, CAF, W64, big-endian WAV and FLAC.
 
-libsndfile trusts the header. If the file is longer or shorter, a remark tells so; joined files are split.
+libsndfile trusts the header. If the file is longer or shorter, a remark says so; joined files are split.
 """
 
 import struct
@@ -9,13 +9,13 @@ from typing import BinaryIO
 from kwsd.audio.formats.part import Part
 
 MAX_TRAILER = 4096  # bytes after the end of the audio file that are ignored
-UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # written in place of an unknown length
+UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # written instead of an unknown length
 W64_UNKNOWN = 1 << 62  # the same in a W64, or any larger number
 TRUNCATED = "it is truncated; the rest of it is read"
 W64_RIFF = b"riff\x2e\x91\xcf\x11"
 W64_DATA = b"data\xf3\xac\xd3\x11"
 W64_CHUNK_HEAD = 24  # bytes of the GUID and length of a chunk
-HEADER_BYTES = 1 << 16  # within which the audio of these files starts
+HEADER_BYTES = 1 << 16  # the audio of these files starts within so many bytes
 FLAC_HEAD = 42  # bytes of the magic number and the first metadata block of a FLAC
 FLAC_FRAMES = slice(21, 26)  # of them, with the number of frames in the last 36 bits
 CAF_EDIT_COUNT = 4  # bytes of the data chunk of a CAF before its audio

@@ -15,7 +15,7 @@ BLOCK_SECONDS = 0.25  # of audio read at a time
 MAX_BLOCK_SAMPLES = 1 << 20  # of all channels together
 MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; a header with any other rate is damaged
 UNKNOWN_FRAMES = 2**62  # libsndfile returns this or more if the length is unknown
-TOLERANCE_SECONDS = 0.05  # that an encoder may lose
+TOLERANCE_SECONDS = 0.05  # of audio that an encoder may lose
 
 
 class UnknownFormatError(Exception):

@@ -54,7 +54,7 @@ def refresh() -> None:
 
 
 def abandon() -> None:
-    """Let the process exit without stopping PortAudio, which would never return if it hangs.
+    """Let the process exit without stopping PortAudio, because stopping it never returns if it hangs.
 
     If PortAudio is still starting, there is no exit handler to remove.
     """
@@ -85,8 +85,8 @@ def devices() -> list[Device]:
 def choose(wanted: str | None, candidates: list[Device]) -> Device:
     """The device that `wanted` selects.
 
-    wanted: an index, or a part of a name in any case, where a complete match takes precedence; None is the
-    default device. Raises UsageError if none or several match, AbsentError if there is no microphone at all.
+    wanted: an index, or a part of a name, ignoring case; an exact match takes precedence. None is the default
+    device. Raises UsageError if none or several match, AbsentError if there is no microphone at all.
     """
     if not candidates:
         raise AbsentError(f"there is no microphone here; see {page('silent-microphone')}")
@@ -106,7 +106,7 @@ def choose(wanted: str | None, candidates: list[Device]) -> Device:
 
 
 def find_again(known: Device, candidates: list[Device]) -> Device | None:
-    """The device with the same name or, if there is none, with the same name but for ALSA's card number."""
+    """The device with the same name or, if there is none, the same name apart from ALSA's card number."""
     candidates = [device for device in candidates if device.api == known.api]
     for same in (str, _without_card):
         matching = [device for device in candidates if same(device.name) == same(known.name)]

@@ -62,7 +62,7 @@ class PortAudioMicrophone(Capture):
 
 
 class PortAudioOpener:
-    """Opens a device, and the same one again later."""
+    """Opens a device, and later reopens the same one."""
 
     max_backoff = 10.0  # seconds; to list the devices PortAudio opens each of them, which is expensive
 
@@ -70,7 +70,7 @@ class PortAudioOpener:
         """wanted: see `choose`. channel, latency: see `opener`. Raises AudioError without PortAudio."""
         portaudio()
         self._wanted, self._channel, self._latency = wanted, channel, latency
-        self._known: Device | None = None  # the device opened first, which is then found by its complete name
+        self._known: Device | None = None  # the device opened first; later it is found by its full name
         self._list_is_fresh = True  # PortAudio's list of devices
 
     @property
@@ -93,5 +93,5 @@ class PortAudioOpener:
         return microphone
 
     def abandon(self) -> None:
-        """Let the process exit although `open` has not returned."""
+        """Let the process exit even if `open` never returns."""
         abandon()

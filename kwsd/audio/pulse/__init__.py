@@ -1,1 +1,1 @@
-"""Microphones through a sound server (PulseAudio, PipeWire), by libpulse."""
+"""Microphones through a sound server (PulseAudio, PipeWire), with libpulse."""

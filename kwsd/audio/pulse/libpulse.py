@@ -1,7 +1,7 @@
 """The functions and structures of libpulse that kwsd uses, declared for ctypes.
 
-libpulse is the client library of PulseAudio; it also works with PipeWire (pipewire-pulse). Its functions do
-not wait: everything happens while its main loop is iterated.
+libpulse is the client library of PulseAudio; it also works with PipeWire (pipewire-pulse). Its functions
+return at once: all work happens while its main loop is iterated.
 """
 
 import ctypes

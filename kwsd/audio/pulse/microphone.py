@@ -9,9 +9,9 @@ from kwsd.audio.pulse.server import ANSWER_TIMEOUT, NoAnswerError, Server, Serve
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 
-SLEEP_SHARE = 0.9  # of the latency, for which the thread sleeps before it waits for the server
-WAIT_SECONDS = 0.25  # of each wait for the server or for audio
-QUERY_INTERVAL = 1.0  # seconds without audio after which the server is asked for the reason, repeatedly
+SLEEP_SHARE = 0.9  # of the latency: how long the thread sleeps before it waits for the server
+WAIT_SECONDS = 0.25  # length of each wait for the server or for audio
+QUERY_INTERVAL = 1.0  # seconds between two requests for the server's state while there is no audio
 LOSS_TIMEOUT = 5.0  # seconds without audio after which a source that is not suspended counts as lost
 CLOSE_TIMEOUT = 2.0  # seconds to wait for the recording thread to end
 
@@ -25,7 +25,7 @@ class PulseMicrophone(Capture):
         """Start to record `source`. `close` also closes the server.
 
         name: of the microphone, to show to the user. follow: end when another source becomes the default.
-        channel: the channel to read, counted from 1; None is the mean of all. latency: seconds of audio that
+        channel: the channel to read, counted from 1; None averages all. latency: seconds of audio that
         the server sends at a time. Raises AudioError, or UsageError if there is no such channel.
         """
         self._recording = server.record(source, latency)
@@ -41,7 +41,7 @@ class PulseMicrophone(Capture):
         self._closing = False
         self._error: AudioError | None = None
         self._quiet = 0.0  # seconds without audio
-        self._last_query = 0.0  # value of `_quiet` when the server was asked last
+        self._last_query = 0.0  # value of `_quiet` at the last request
         self._note_mute(source)
         # a daemon thread, so that the process can exit even if the server hangs
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
@@ -49,7 +49,7 @@ class PulseMicrophone(Capture):
 
     def __iter__(self) -> Iterator[Samples]:
         while True:
-            closed = self._ring.closed  # checked first, so that audio written before the close is still given
+            closed = self._ring.closed  # checked first, so that audio written before the close is still read
             frames = self._ring.read(WAIT_SECONDS)
             if closed and not len(frames):
                 break
@@ -82,7 +82,7 @@ class PulseMicrophone(Capture):
             time.sleep(self._pause)  # the server may send small pieces; read several at once
             self._server.iterate(WAIT_SECONDS)
             before, last = last, time.monotonic()
-            # limited, so that time in which the process was frozen does not count
+            # limited, so that time while the process was frozen does not count
             passed = min(last - before, self._pause + WAIT_SECONDS)
             self._quiet += passed
             self._store_audio()

@@ -1,4 +1,4 @@
-"""Connects to a sound server with PulseAudio's protocol (PulseAudio, PipeWire), and records from it."""
+"""Connects to a sound server that speaks PulseAudio's protocol, and records from it."""
 
 import ctypes
 import time
@@ -13,7 +13,7 @@ from kwsd.errors import AbsentError, AudioError
 from kwsd.pcm import SAMPLE_RATE
 
 ANSWER_TIMEOUT = 4.0  # seconds
-MAX_HOLE_SECONDS = 1.0  # of zeros that replace missing frames; a longer hole is shortened
+MAX_HOLE_SECONDS = 1.0  # most zeros that replace missing frames; a longer hole is cut to this length
 
 
 class NoServerError(AbsentError):
@@ -108,7 +108,7 @@ class Server:
             raise self._failure()
 
     def request_state(self) -> ServerState:
-        """Request the state of the server, which later iterations complete. Cancels an earlier request."""
+        """Request the state of the server, which `iterate` fills in later. Cancels an earlier request."""
         self._cancel_request()
         answer = ServerState()
 
@@ -181,7 +181,7 @@ class Server:
 
 
 class Recording:
-    """A stream that records a source. The server must not move it to another source."""
+    """A stream that records a source. The server is asked not to move it to another source."""
 
     def __init__(self, library: Any, context: int, source: Source, latency: float) -> None:
         self.channels = source.channels
@@ -195,7 +195,7 @@ class Recording:
         flags = pa.DONT_MOVE | pa.ADJUST_LATENCY | pa.NO_REMIX_CHANNELS
         buffers = pa.BufferAttr(*[pa.NONE] * 4, round(latency * SAMPLE_RATE) * self._frame_bytes)
         self._stream = self._pa.stream_new(context, b"microphone", spec, positions)
-        if self._stream is None:  # libpulse would abort the process if it got this
+        if self._stream is None:  # passing it on to libpulse would abort the process
             raise AudioError(f"kwsd does not support the channel layout of {source.name!r}")
         self._pa.stream_connect_record(self._stream, source.name.encode(), buffers, flags)
 
@@ -217,7 +217,7 @@ class Recording:
         return name != self._name.encode()
 
     def read(self) -> tuple[bytes, int]:
-        """The frames that have arrived, interleaved int16, and how many are missing; these are zeros."""
+        """The frames that have arrived, interleaved int16, and how many of them are zeros for lost ones."""
         data, size = ctypes.c_void_p(), ctypes.c_size_t()
         parts, missing = [], 0
         while self._pa.stream_peek(self._stream, data, size) == 0 and size.value:

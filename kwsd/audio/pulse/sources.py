@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 def choose(wanted: str | None, state: ServerState) -> Source | None:
     """The source that `wanted` selects; None if none matches.
 
-    wanted: an index, or a name or description or a part of one, in any case; None is the default source. A
-    complete match takes precedence. A monitor matches only completely, or if `wanted` contains "monitor".
+    wanted: an index, or a name or description or a part of one, ignoring case; None is the default source. An
+    exact match takes precedence. A monitor needs an exact match, unless `wanted` contains "monitor".
     Raises UsageError if several match, AbsentError if there is no default source or it is a monitor.
     """
     if wanted is None:
@@ -73,7 +73,7 @@ def listed() -> list[Listed]:
 
 
 class ServerOpener:
-    """Opens a source of the sound server, and the same one again later."""
+    """Opens a source of the sound server, and later reopens the same one."""
 
     def __init__(
         self, wanted: str | None, channel: int | None, latency: float, otherwise: Callable[[], Opener]
@@ -125,7 +125,7 @@ class ServerOpener:
         return self._open_unknown(state)
 
     def abandon(self) -> None:
-        """Let the process exit although `open` has not returned."""
+        """Let the process exit even if `open` never returns."""
         if self._other:
             self._other.abandon()
 
@@ -151,7 +151,7 @@ class ServerOpener:
         return self._other.open()
 
     def _open_unknown(self, state: ServerState) -> Microphone:
-        """Open a device that is not a source. Raises UsageError, with all names, if there is none."""
+        """Open a device that is not a source. Raises UsageError, listing all names, if it does not exist."""
         try:
             return self._open_other()
         except (AbsentError, UsageError) as error:
