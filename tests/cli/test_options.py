@@ -175,7 +175,7 @@ CROSSED = {
         "prune --model student --teacher teacher --data tree --out m.pt --channels 9 --hidden 9",
         "no more than",
     ),
-    "a blank keyword": ("train --data tree --out m.pt --keyword \u2800", "not 1 to 100 printable characters"),
+    "a blank keyword": ("train --data tree --out m.pt --keyword \u2800", "be 1 to 100 printable characters"),
     "a keyword that is not there": ("train --data tree --out m.pt --keyword sheila", "bed, happy"),
     "no model": ("info no-such", "shipped models"),
     "a folder that is not there": ("train --data no-such --out m.pt", "no-such: no such folder"),
