@@ -1,1 +1,1 @@
-"""Makes and judges models: data, augmentation, training, compression, metrics, reports."""
+"""Trains and evaluates models: data, augmentation, training, compression, metrics, reports."""

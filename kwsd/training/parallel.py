@@ -1,7 +1,7 @@
 """Runs a function over many items in parallel, with joblib.
 
-Where it runs is joblib's configuration: in this process unless a caller sets another backend, with
-`joblib.parallel_config` or with `workers`.
+joblib's configuration decides where it runs: in this process, unless the caller has set another backend with
+`joblib.parallel_config` or `workers`.
 """
 
 import signal
@@ -23,12 +23,12 @@ BACKENDS = ("loky", "dask", "ray")  # loky: processes on this machine
 def parallel(
     function: Callable[[Item], Result], items: Iterable[Item], jobs: int | None = None
 ) -> Iterator[Result]:
-    """The function's results for the items, in their order.
+    """The function's results for the items, in the order of the items.
 
-    Each comes as soon as it is there; with Ray, whose backend cannot do that, all come at the end.
+    Each is yielded as soon as it is ready. Ray's backend cannot do that: with it, all are yielded at the end.
 
-    jobs: number of workers; if None, that of joblib's configuration, which is 1 by default. Without joblib
-    there can be only one. Raises what the function raises, and KwsdError if a worker process dies.
+    jobs: number of workers; if None, that of joblib's configuration, which is 1 by default. More than one
+    needs joblib. Raises the function's exceptions, and KwsdError if a worker process dies.
     """
     try:
         joblib = import_module("joblib")
@@ -48,12 +48,12 @@ def parallel(
             results = pool(calls)
         yield from results
     except BrokenExecutor as error:
-        raise KwsdError("a worker process died; it may have run out of memory: give fewer jobs") from error
+        raise KwsdError("a worker process died, perhaps because memory ran out; use fewer jobs") from error
 
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C in the block, and in processes started in it: the parent is who ends them."""
+    """Ignore Ctrl-C in the block and in processes started in it, because the parent ends those."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -68,12 +68,12 @@ def _interrupts_ignored() -> Iterator[None]:
 def workers(backend: str = "loky", address: str | None = None, jobs: int | None = None) -> Iterator[None]:
     """Let `parallel` run on one of BACKENDS inside the block.
 
-    address: of a Dask scheduler or a Ray cluster; without it they start workers on this machine. jobs: number
-    of workers; if None, all that there are. Raises KwsdError if the cluster cannot be reached.
+    address: of a Dask scheduler or a Ray cluster; without it, workers are started on this machine. jobs:
+    number of workers; if None, all available ones. Raises KwsdError if the cluster cannot be reached.
     """
     if address and backend == "loky":
-        raise UsageError("--address is of a Dask or Ray cluster: give --backend dask or ray, too")
-    if backend == "loky":  # joblib's own needs no setting up
+        raise UsageError("--address names a Dask or Ray cluster; add --backend dask or --backend ray")
+    if backend == "loky":  # joblib's default needs no setup
         yield
         return
     with ExitStack() as stack:

@@ -198,7 +198,7 @@ CROSSED = {
     "a picture in no folder": ("evaluate --model student --data tree --plot no/a.png", "no folder no"),
     "clips into a file": ("mine --model student --negatives tree --out a.wav", "a.wav is a file"),
     "speech into a file": ("synthesize computer --out a.wav/speech", "a.wav is a file"),
-    "no checkpoint": ("train --data tree --out m.pt --resume", "m.ckpt: no checkpoint"),
+    "no checkpoint": ("train --data tree --out m.pt --resume", "m.ckpt does not exist, so"),
     "no runs": ("report --out r.md", "results/runs.jsonl: no such file"),
 }  # fmt: skip
 

@@ -83,7 +83,7 @@ def test_the_line_is_printed_once_and_the_model_written(
     out = tmp_path / "m.pt"
     result = CliRunner().invoke(cli, train(tree, out, "--epochs", "3"), catch_exceptions=False)
     assert result.exit_code == 0
-    assert result.output.count("m.ckpt: No space left on device; training goes on") == 1
+    assert result.output.count("m.ckpt: No space left on device; training continues") == 1
     assert read_model(out).keyword == "rise"
 
 
@@ -98,7 +98,7 @@ def test_a_model_that_cannot_be_written_is_in_its_checkpoint(
         patch.setattr("kwsd.training.release.release.save_model", refuse)
         code, lines = ended(capsys, *train(tree, out, "--epochs", "2"))
     assert code == 1
-    left = f"{out.with_suffix('.ckpt')} has every epoch: repeat with --resume"
+    left = f"{out.with_suffix('.ckpt')} has all epochs; repeat the command with --resume"
     assert lines == [f"kwsd: cannot write m.pt: No space left on device ({left})"]
     code, _ = ended(capsys, *train(tree, out, "--epochs", "2", "--resume"))
     assert not code
@@ -142,7 +142,7 @@ def test_a_record_that_fills_up_leaves_the_model(
     assert out.with_suffix(".md").exists()
 
 
-def test_ctrl_c_says_what_is_left_and_resume_goes_on(
+def test_ctrl_c_says_what_was_saved_and_resume_continues(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, checkpoint = tmp_path / "m.pt", tmp_path / "m.ckpt"
@@ -159,12 +159,15 @@ def test_ctrl_c_says_what_is_left_and_resume_goes_on(
     interrupted_at(1)
     assert ended(capsys, *train(tree, out, "--epochs", "3")) == (
         130,
-        ["kwsd: stopped; nothing is left of this run"],
+        ["kwsd: stopped; nothing of this run was saved"],
     )
     interrupted_at(3)
     assert ended(capsys, *train(tree, out, "--epochs", "3")) == (
         130,
-        [f"kwsd: stopped; {checkpoint} has 2 of 3 epochs: the same command with --resume goes on from there"],
+        [
+            f"kwsd: stopped; {checkpoint} has 2 of 3 epochs; "
+            "the same command with --resume continues from there"
+        ],
     )
     monkeypatch.setattr(Trainer, "validate", validate)
     assert ended(capsys, *train(tree, out, "--epochs", "3", "--resume")) == (None, [])
@@ -222,7 +225,7 @@ def test_a_damaged_checkpoint_is_one_line_and_runs_nothing(
     code, lines = ended(capsys, *train(tree, tmp_path / "m.pt", "--resume"))
     assert code == 2
     assert lines == [
-        f"kwsd: {checkpoint}: damaged, or no checkpoint of kwsd; remove it and train without --resume"
+        f"kwsd: {checkpoint} is damaged or not a checkpoint of kwsd; remove it and train without --resume"
     ]
     assert not ran.exists()
 
@@ -357,7 +360,7 @@ def test_a_folder_that_is_being_filled_keeps_what_is_there(
     code, lines = ended(
         capsys, "mine", "--model", "student", "--negatives", str(tree / "fall"), "--out", str(out)
     )
-    again = f"{out} keeps what is there: the same command goes on"
+    again = f"{out} keeps its files; the same command continues"
     if isinstance(end, OSError):
         wanted = (1, f"kwsd: cannot write to {out}: No space left on device; {again}")
     else:

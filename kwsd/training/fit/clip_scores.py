@@ -1,7 +1,7 @@
-"""Scores of clips, exactly as the runtime gives them: the highest posterior over the clip's steps.
+"""Scores clips exactly as the runtime does: a score is the highest posterior over the steps of the clip.
 
-A clip is heard after the silence that warms the window (Detector.warm_up) and with half a second of silence
-behind it, as `kwsd listen --input CLIP` hears it.
+A clip is scored after the silence that fills the window (Detector.warm_up) and before half a second of
+silence, as in `kwsd listen --input CLIP`.
 """
 
 import numpy as np
@@ -18,15 +18,16 @@ from kwsd.training.nn.crnn import CRNN
 
 
 def warm_up_samples(kernel: int, window: int, step: int) -> int:
-    """Samples of silence after which an attention window is warm: those of its last step's last frame."""
+    """Samples of silence that fill an attention window, up to the last frame of its last step."""
     frames = kernel + (window - 1) * step
     return (frames - 1) * HOP + N_FFT
 
 
 def clip_frames(audio: npt.NDArray[np.int16], kernel: int, window: int, step: int) -> Tensor:
-    """Frames of clips between the silences, by the runtime's front end.
+    """Log-mel frames of clips, with silence before and after each, from the runtime's front end.
 
-    audio: (clips, n) int16. Returns (clips, frames, N_MELS) float32. Raises UsageError as `check_window`.
+    audio: (clips, n) int16. Returns (clips, frames, N_MELS) float32. Raises UsageError as `check_window`
+    does.
     """
     check_window(window, step)
     lead = warm_up_samples(kernel, window, step)
@@ -42,10 +43,10 @@ def clip_frames(audio: npt.NDArray[np.int16], kernel: int, window: int, step: in
 def clip_scores(
     crnn: CRNN, frames: Tensor, window: int, step: int, batch: int = 256
 ) -> npt.NDArray[np.float64]:
-    """Highest log-odds of the keyword over each clip's steps, (clips,); those of the warm-up are left out.
+    """Highest log-odds of the keyword over the steps of each clip after the warm-up, (clips,).
 
-    Log-odds, because posteriors near 0 and 1 tie in float32, which would lose ranks. Rounded, because clips
-    whose highest step is silence tie, and would otherwise be ranked by how a machine adds float32.
+    Scores are log-odds, because posteriors near 0 and 1 would tie in float32. They are rounded, because clips
+    whose highest step is silence must tie, and not be ranked by rounding errors that depend on the machine.
     """
     scores = []
     crnn.eval()
@@ -59,7 +60,7 @@ def clip_scores(
 def split_scores(
     crnn: CRNN, recordings: Recordings, split: str, window: int, step: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Log-odds of the split's clips with and without the keyword."""
+    """Log-odds of the clips of a split with the keyword, (n,), and without it, (m,)."""
     kernel = crnn.architecture.kernel[1]
     keyword, others = (
         clip_scores(crnn, clip_frames(audio, kernel, window, step), window, step)

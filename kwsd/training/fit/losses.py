@@ -1,6 +1,7 @@
-"""What networks are trained for: losses of labels, of teacher CRNNs and of heads on an embedding.
+"""Losses: against labels, against teacher CRNNs, and against heads on a speech embedding.
 
-All are taken at steps: `ends` are the seconds into the example at which each step's last frame ends.
+All are computed per step. `ends` are the times, in seconds into the example, at which the last frame of each
+step ends.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
 
 
 class Objective(Protocol):
-    """What a network is trained for. Its ``repr`` tells a checkpoint which objective it was made with."""
+    """A training objective. Its ``repr`` is stored in checkpoints, to identify the objective."""
 
     def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
         """The loss of a batch of examples at steps of `step` frames, a scalar."""
@@ -30,7 +31,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class LabelLoss:
-    """Trains on the examples' own labels alone."""
+    """Trains on the labels alone."""
 
     def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
         logits = crnn(scenes.frames, recipe.window, step)
@@ -43,9 +44,9 @@ class DistillationLoss:
 
     Soft loss: KL divergence to the teachers' posteriors at a temperature T, times T squared (Hinton et al.
     2015, arXiv 1503.02531). Attention loss: KL divergence to the teachers' attention over the windows that
-    end with the keyword, after attention transfer (Zagoruyko and Komodakis 2017, arXiv 1612.03928).
+    end with the keyword, similar to attention transfer (Zagoruyko and Komodakis 2017, arXiv 1612.03928).
 
-    alpha: weight of the soft loss; the labels' is 1 - alpha. attention: weight of the attention loss.
+    alpha: weight of the soft loss; the label loss has 1 - alpha. attention: weight of the attention loss.
     Raises UsageError for a value out of range.
     """
 
@@ -65,7 +66,7 @@ class DistillationLoss:
         known = scenes.annotations["ends"][0]
         teachers = interpolate_at(ends, scenes.annotations["odds"], known)
         soft = odds_divergence(teachers, logits[..., 1] - logits[..., 0], self.temperature)
-        # After the keyword the labels allow anything, so what a teacher answers there is chance.
+        # After the keyword labels constrain nothing, so the teachers' posteriors there are arbitrary.
         counted = ~scenes.keyword[:, None] | (ends <= scenes.end[:, None] + recipe.late)
         seconds = step * HOP / SAMPLE_RATE
         loss = self.alpha * (soft * counted).sum(dim=1).mean() * seconds + (1 - self.alpha) * hard
@@ -77,10 +78,10 @@ class DistillationLoss:
 
 
 class HeadDistillationLoss(nn.Module):
-    """Trains a CRNN on what heads answer, on the embedding that they see, and on the labels.
+    """Trains a CRNN on the posteriors of heads, on the embeddings that are their input, and on the labels.
 
-    The CRNN learns the embedding (FitNets, Romero et al. 2015, arXiv 1412.6550) through a projection of its
-    states, which is trained with it and dropped afterwards.
+    The CRNN learns the embeddings (FitNets, Romero et al. 2015, arXiv 1412.6550) through a projection of its
+    states, which is trained with the CRNN and dropped afterwards.
     """
 
     def __init__(
@@ -99,14 +100,14 @@ class HeadDistillationLoss(nn.Module):
         ends = step_ends(recipe.architecture, logits.shape[1], step)
         embeddings = scenes.annotations["embedding"].float()
         known = embedding_ends(embeddings.shape[1])
-        answers = torch.stack([head(embeddings) for head in self.heads]).mean(dim=0)
-        teacher = interpolate_at(ends, answers[..., 1] - answers[..., 0], known)
+        head_logits = torch.stack([head(embeddings) for head in self.heads]).mean(dim=0)
+        teacher = interpolate_at(ends, head_logits[..., 1] - head_logits[..., 0], known)
         wanted = interpolate_at(ends, self.heads[0].normalized(embeddings), known)  # type: ignore[operator]
-        heard = (ends >= known[0]) & (ends <= known[-1])  # the first embedding is of the first 0.78 s
-        # After the keyword the labels allow anything, so what a head answers there is chance.
+        covered = (ends >= known[0]) & (ends <= known[-1])  # the first embedding is of the first 0.78 s
+        # After the keyword labels constrain nothing, so the heads' posteriors there are arbitrary.
         free = scenes.keyword[:, None] & (ends > scenes.end[:, None] + t.head_late)
-        soft = (odds_divergence(teacher, odds, t.temperature) * (heard & ~free)).sum(dim=1).mean()
-        distance = (self.projection(states) - wanted)[:, heard].square().mean()
+        soft = (odds_divergence(teacher, odds, t.temperature) * (covered & ~free)).sum(dim=1).mean()
+        distance = (self.projection(states) - wanted)[:, covered].square().mean()
         seconds = step * HOP / SAMPLE_RATE
         hard = label_loss(logits, ends, scenes, recipe)
         loss: Tensor = (
@@ -115,7 +116,7 @@ class HeadDistillationLoss(nn.Module):
         return loss
 
     def train(self, mode: bool = True) -> "HeadDistillationLoss":
-        """Only the projection is trained; the heads stay as they are."""
+        """Set the mode of the projection; the heads stay in evaluation mode."""
         super().train(mode)
         self.heads.eval()
         return self
@@ -128,7 +129,7 @@ def step_ends(architecture: Architecture, steps: int, step: int) -> Tensor:
 
 
 def near_word_end(ends: Tensor, scenes: Scenes, recipe: Recipe) -> Tensor:
-    """Which steps, by their ends (steps,), end near the end of the keyword, (batch, steps) bool."""
+    """Whether each step ends near the end of the keyword, (batch, steps) bool. ends: (steps,)."""
     end = scenes.end[:, None]
     return scenes.keyword[:, None] & (ends >= end - recipe.early) & (ends <= end + recipe.late)
 
@@ -136,9 +137,9 @@ def near_word_end(ends: Tensor, scenes: Scenes, recipe: Recipe) -> Tensor:
 def label_loss(logits: Tensor, ends: Tensor, scenes: Scenes, recipe: Recipe) -> Tensor:
     """Cross-entropy over the steps of examples, a scalar.
 
-    With the keyword: the two highest steps near the word's end must say yes (max-pooling, Sun et al. 2017,
-    arXiv 1705.02411), every step before the word must say no, and steps after it may say anything. Without:
-    every step must say no, and the highest counts as much as all others together.
+    In examples with the keyword, the two highest steps near the end of the word are positive (max-pooling,
+    Sun et al. 2017, arXiv 1705.02411), steps before the word are negative, and steps after it do not count.
+    In examples without the keyword all steps are negative, and the highest counts as much as their mean.
     """
     odds = logits[..., 1] - logits[..., 0]
     keyword = scenes.keyword
@@ -162,7 +163,7 @@ def odds_divergence(teacher: Tensor, student: Tensor, temperature: float) -> Ten
 
 
 def attention_divergence(teacher: Tensor, student: Tensor, window: int) -> Tensor:
-    """KL(teacher, student) of the attention over each step's window. Energies and result, (batch, steps)."""
+    """KL(teacher, student) of the attention over each step's window. Energies and result: (batch, steps)."""
     window = min(window, student.shape[1])
     windows = (sliding_energies(energy, window) for energy in (teacher, student))
     wanted, given = (energies.clamp(min=-1e4).log_softmax(dim=2) for energies in windows)
@@ -170,7 +171,7 @@ def attention_divergence(teacher: Tensor, student: Tensor, window: int) -> Tenso
 
 
 def interpolate_at(times: Tensor, values: Tensor, known: Tensor) -> Tensor:
-    """Interpolates `values` (batch, n, ...), known at evenly spaced times (n,), at `times` (m,)."""
+    """Interpolate `values` (batch, n, ...), given at evenly spaced times `known` (n,), at `times` (m,)."""
     place = ((times - known[0]) / (known[1] - known[0])).clamp(0, len(known) - 1)
     low = place.long().clamp(max=len(known) - 2)
     between = (place - low).reshape(-1, *[1] * (values.ndim - 2))

@@ -1,8 +1,8 @@
 """Structured pruning: removes convolution channels, GRU units and attention keys.
 
-It removes those that matter least to the loss, to first order: the squared sum of weight times gradient over
-a unit's outgoing weights, mean over batches (Molchanov et al. 2019, arXiv 1906.10771). Rounds of pruning
-alternate with distillation.
+It removes those with the least importance for the loss, to first order: the squared sum of weight times
+gradient over a unit's outgoing weights, averaged over batches (Molchanov et al. 2019, arXiv 1906.10771).
+Rounds of pruning alternate with distillation.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Kept:
-    """Indices of what is kept: convolution channels, units of the two GRU layers, keys of the attention.
+    """Indices of the convolution channels, units of the two GRU layers and attention keys that are kept.
 
-    The last three are equally many, since an architecture has one hidden size.
+    The last three have the same length, because an architecture has one hidden size.
     """
 
     channels: Tensor
@@ -45,7 +45,7 @@ def batch_losses(
 
 
 def importances(crnn: CRNN, losses: list[Callable[[CRNN], Tensor]]) -> Kept:
-    """The importance of every channel, unit and key: as Kept, but with importances instead of indices.
+    """The importance of every channel, unit and key: a Kept of importances instead of indices.
 
     losses: each gives the loss of one batch.
     """
@@ -55,7 +55,7 @@ def importances(crnn: CRNN, losses: list[Callable[[CRNN], Tensor]]) -> Kept:
 
 
 def _importance(crnn: CRNN, loss: Callable[[CRNN], Tensor]) -> Kept:
-    """The importance in one batch, by the outgoing weights: without those a unit has no effect."""
+    """The importance in one batch. Only outgoing weights count, because a unit has no effect without them."""
     crnn.zero_grad()
     loss(crnn).backward()  # type: ignore[no-untyped-call]
     flow = {n: (w * w.grad).detach() for n, w in crnn.named_parameters() if w.grad is not None}
@@ -68,7 +68,7 @@ def _importance(crnn: CRNN, loss: Callable[[CRNN], Tensor]) -> Kept:
 
 
 def strongest(importance: Kept, channels: int, hidden: int) -> Kept:
-    """The indices of the `channels` channels and `hidden` units and keys that matter most, in their order."""
+    """Indices of the `channels` most important channels and `hidden` units and keys, ascending."""
 
     def top(values: Tensor, count: int) -> Tensor:
         return values.topk(count).indices.sort().values
@@ -82,7 +82,7 @@ def strongest(importance: Kept, channels: int, hidden: int) -> Kept:
 
 
 def pruned(crnn: CRNN, kept: Kept) -> CRNN:
-    """The smaller network of only what is kept."""
+    """The smaller network, of only the units that are kept."""
     a = crnn.architecture
     w: Weights = {name: weight.detach() for name, weight in crnn.named_parameters()}
     column = (kept.channels[:, None] * a.bands + torch.arange(a.bands)).flatten()

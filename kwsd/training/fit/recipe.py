@@ -1,4 +1,4 @@
-"""Recipes: everything that a training run depends on except the data. The model's card lists it."""
+"""The recipe: everything that a training run depends on except the data. The model card lists it."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,87 +10,88 @@ from kwsd.runtime.model import Architecture
 from kwsd.training.augment.augmentation import Augmentation, check_fields, within
 
 MAX_SEED = 2**31 - 1
-MIN_STEPS = 4  # of an example, at the widest step that is trained
-LONGEST_WINDOW = 3_000  # frames, 30 s: every clip is scored after as much silence
+MIN_STEPS = 4  # in an example, at the widest step that is used in training
+MAX_WINDOW_FRAMES = 3_000  # 30 s; each clip is scored after this much silence
 
 
 def check_window(window: int, step: int) -> None:
     """Raise UsageError for an attention window that is too long to score clips with."""
-    if window * step > LONGEST_WINDOW:
+    if window * step > MAX_WINDOW_FRAMES:
         raise UsageError(
             f"a window of {window:,} steps of {step:,} frames is {window * step / 100:,.1f} s; "
-            f"clips are scored with at most {LONGEST_WINDOW / 100:g} s"
+            f"clips can be scored with at most {MAX_WINDOW_FRAMES / 100:g} s"
         )
 
 
 @dataclass(frozen=True)
 class Teaching:
-    """How a teacher, heads on Google's speech embedding, is trained, and what the CRNN learns from it.
+    """How heads on Google's speech embedding, the teacher, are trained, and how much the CRNN learns from
+    them.
 
-    The defaults are for a model that keeps the heads as its second stage. Raises UsageError for a value out
-    of its limits.
+    The defaults are for a model that keeps the heads as its second stage. Raises UsageError for a value that
+    is out of range.
     """
 
     second_stage: bool = True  # the heads stay in the model and verify its candidates
-    tune_embedding: bool = True  # its upper groups are fine-tuned with the heads
+    tune_embedding: bool = True  # the upper layers of the embedding are fine-tuned with the heads
     heads: int = within(1, 100, 3)  # their mean is a better teacher than any of them
-    head_batches: int = within(1, 1_000_000, 700)  # for each head, where the embedding is not fine-tuned
-    tuning_batches: int = within(1, 1_000_000, 768)  # where it is
-    tuning_chunks: int = within(1, 1_000, 24)  # of examples for that: each is seen twice
-    first_chunks: int = within(1, 1_000, 14)  # in the CRNN's pool at first, instead of the augmentation's
-    noise: float = within(0, 10, 1.0)  # standard deviations, added to the embeddings that heads learn from
+    head_batches: int = within(1, 1_000_000, 700)  # per head, if the embedding is not fine-tuned
+    tuning_batches: int = within(1, 1_000_000, 768)  # in all, if it is fine-tuned
+    tuning_chunks: int = within(1, 1_000, 24)  # chunks of examples for fine-tuning; each is used twice
+    first_chunks: int = within(1, 1_000, 14)  # as Augmentation.first_chunks, for the CRNN
+    noise: float = within(0, 10, 1.0)  # Gaussian, on the heads' normalized embeddings; standard deviation
     dropout: float = within(0, 0.99, 0.2)
     weight_decay: float = within(0, 1, 1e-2)
     head_rate: float = within(1e-9, 1, 2e-3)  # highest learning rate of the heads
     tuning_rate: float = within(1e-9, 1, 5e-4)  # highest learning rate of the embedding
-    head_late: float = within(0, 10, 0.35)  # as Recipe.late: embeddings see the word's end later than frames
+    head_late: float = within(0, 10, 0.35)  # as Recipe.late; embeddings see the end of the word later
     temperature: float = within(0.1, 100, 2.0)  # softens the heads' posteriors
-    posterior_weight: float = within(0, 1_000, 1.0)  # of the loss to the heads' posteriors
-    embedding_weight: float = within(0, 1_000, 0.3)  # of the loss to the embeddings
-    label_weight: float = within(0, 1_000, 0.3)  # of the loss to the labels
-    snr: float = within(
-        -60, 100, 10.0
-    )  # dB, at which the threshold is chosen and negatives are mined as well
-    mined_from: float = within(0.001, 1, 0.2)  # posterior from which `kwsd new` mines hard negatives
+    posterior_weight: float = within(0, 1_000, 1.0)  # of the loss on the heads' posteriors
+    embedding_weight: float = within(0, 1_000, 0.3)  # of the loss on the embeddings
+    label_weight: float = within(0, 1_000, 0.3)  # of the label loss
+    snr: float = within(-60, 100, 10.0)  # dB, of the noisy streams that choose the threshold and are mined
+    mined_from: float = within(0.001, 1, 0.2)  # posterior from which `kwsd new` mines false alarms
 
     def __post_init__(self) -> None:
         check_fields(self)
 
     @classmethod
     def without_second_stage(cls) -> "Teaching":
-        """For a model of one stage, which learns more from labels: nothing corrects its mistakes later."""
+        """For a model of one stage. Labels weigh more, because no second stage corrects its mistakes."""
         return cls(second_stage=False, tune_embedding=False, posterior_weight=0.5, label_weight=1.0)
 
     @classmethod
     def for_synthetic_voices(cls) -> "Teaching":
-        """For words of synthetic voices, from which the embedding would learn what tells them from people."""
+        """For synthetic voices. Fine-tuned on these, the embedding would learn to tell them from people."""
         return cls(tune_embedding=False)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a run depends on except the data. Raises UsageError for a value out of its limits."""
+    """Everything that a run depends on except the data. Raises UsageError for a value out of range."""
 
     architecture: Architecture
     window: int = within(1, 100_000, 20)  # steps that the attention sees
     epochs: int = within(1, 100_000, 60)
     batches: int = within(1, 100_000, 60)  # per epoch
     batch: int = within(1, 100_000, 128)  # examples
-    learning_rate: float = within(1e-9, 1, 3e-3)  # the highest
-    averaging: float = within(0, 1, 0.995)  # decay per batch of the mean of the weights, which is kept
+    learning_rate: float = within(1e-9, 1, 3e-3)  # the highest, after the warm-up
+    averaging: float = within(0, 1, 0.995)  # decay per batch of the moving average of the weights
     seed: int = within(0, MAX_SEED, 0)
-    early: float = within(0, 10, 0.1)  # seconds before the word's end from which the posterior may rise
-    late: float = within(0, 10, 0.25)  # seconds after the word's end by which it must have risen
-    onset: float = within(0, 10, 0.15)  # seconds after the word's start until which it must stay low
+    early: float = within(
+        0, 10, 0.1
+    )  # seconds before the end of the word from which the posterior may be high
+    late: float = within(0, 10, 0.25)  # seconds after the end of the word by which it must have been high
+    onset: float = within(0, 10, 0.15)  # seconds after the start of the word until which it must be low
     own_step: float = within(0, 1, 0.6)  # share of the batches at the architecture's own step
-    other_steps: tuple[int, int] = within(
-        -1_000, 1_000, (-3, 1)
-    )  # frames by which the step of others differs
-    carried_share: float = within(0, 1, 0.75)  # of examples that start in GRU states of the last batch
+    other_steps: tuple[int, int] = within(-1_000, 1_000, (-3, 1))  # frames added to the step of others
+    carried_share: float = within(
+        0, 1, 0.75
+    )  # of the examples, which start in GRU states of the previous batch
     warm_up: float = within(0.001, 0.999, 0.1)  # share of the batches in which the learning rate rises
-    gradient_norm: float = within(1e-6, 1e6, 1.0)  # gradients are clipped to it
+    gradient_norm: float = within(1e-6, 1e6, 1.0)  # to which gradients are clipped
     augmentation: Augmentation = field(default_factory=Augmentation)
-    teaching: Teaching | None = None  # None: the CRNN learns without heads on an embedding
+    teaching: Teaching | None = None  # None: the CRNN learns from the labels alone
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -105,10 +106,10 @@ class Recipe:
 
     @property
     def frames(self) -> int:
-        """Frames of the shortest example."""
+        """Frames of an example of the minimum length."""
         return (int(self.augmentation.seconds * SAMPLE_RATE) - N_FFT) // HOP + 1
 
     def facts(self) -> dict[str, Any]:
-        """All of it but the architecture, for the card and the record."""
+        """Everything but the architecture, for the card and the record."""
         found = {name: value for name, value in asdict(self).items() if name != "architecture"}
         return {name: value for name, value in found.items() if value is not None}

@@ -1,7 +1,7 @@
-"""Searches for the best distillation with Optuna: over temperature and alpha, or architectures as well.
+"""Searches for the best distillation with Optuna: over temperature and alpha, and perhaps architectures.
 
-A study is kept in a file (Optuna's journal) or a database. So a search can be resumed, and several processes
-or machines can share it.
+A study is stored in a file (Optuna's journal) or a database, so that a search can be resumed and several
+processes or machines can share it.
 """
 
 import re
@@ -28,9 +28,9 @@ from kwsd.training.nn.macs import macs_per_second
 
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
 ALPHAS = (0.1, 0.3, 0.5, 0.7, 0.9)
-ATTENTION_SECONDS = 1.6  # the window, at every stride
+ATTENTION_SECONDS = 1.6  # length of the attention window, at every stride
 
-# (architecture, window, loss) to validation 1 - AUROC
+# from (architecture, window, loss) to 1 - AUROC on the validation clips
 Evaluate = Callable[[Architecture, int, DistillationLoss], float]
 
 
@@ -38,15 +38,15 @@ def storage(where: str) -> BaseStorage:
     """A database by its URL (sqlite:///, postgresql://, mysql://), or a journal file by its path."""
     if "://" in where:
         return RDBStorage(where)
-    # Optuna's own choice is a symbolic link, which Windows lets only some users make
+    # Optuna's default lock is a symbolic link, which Windows lets only some users create
     lock = JournalFileOpenLock(where) if sys.platform == "win32" else None
     return JournalStorage(JournalFileBackend(where, lock))
 
 
 def open_study(where: str, name: str, search: bool) -> optuna.Study:
-    """Create the study or join it. A grid minimizes 1 - AUROC, a search MACs per second of audio as well.
+    """Create or open the study. A grid minimizes 1 - AUROC, a search also MACs per second of audio.
 
-    Raises UsageError where the file or database cannot be used.
+    Raises UsageError if the file or database cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     grid = {"temperature": TEMPERATURES, "alpha": ALPHAS}
@@ -64,26 +64,26 @@ def open_study(where: str, name: str, search: bool) -> optuna.Study:
 
 
 def without_password(url: str) -> str:
-    """A database's URL for a message; a path as it is."""
+    """The URL of a database without its password, for a message. A path is not changed."""
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:...@", url)
 
 
 def run_trial(trial: optuna.Trial, architecture: Architecture, window: int, evaluate: Evaluate) -> Any:
-    """Run one trial with the given architecture or, in a search of architectures, with one that is drawn."""
+    """Run one trial with the given architecture or, in a search of architectures, with a random one."""
     searching = len(trial.study.directions) > 1
     loss = DistillationLoss(
         temperature=trial.suggest_categorical("temperature", TEMPERATURES),
         alpha=trial.suggest_categorical("alpha", ALPHAS),
     )
     if searching:
-        architecture = drawn(trial)
+        architecture = suggested_architecture(trial)
         window = round(ATTENTION_SECONDS * SAMPLE_RATE / HOP / architecture.stride[1])
     quality = evaluate(architecture, window, loss)
     return (quality, macs_per_second(architecture, architecture.stride[1])) if searching else quality
 
 
-def drawn(trial: optuna.Trial) -> Architecture:
-    """An architecture of a student's size."""
+def suggested_architecture(trial: optuna.Trial) -> Architecture:
+    """An architecture of about a student's size, suggested by Optuna."""
     return Architecture(
         channels=trial.suggest_int("channels", 2, 8),
         kernel=(
@@ -96,14 +96,14 @@ def drawn(trial: optuna.Trial) -> Architecture:
 
 
 def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """The trials that all processes have done so far."""
+    """The trials that all processes have finished so far."""
     return study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
 
 
 def evaluator(recordings: Recordings, pool: ScenePool, recipe: Recipe) -> Evaluate:
-    """Trains students on the pool, by the recipe but with their own architecture and window.
+    """A function that trains a student on the pool, with its own architecture and window.
 
-    A student's quality is the mean of its last three epochs.
+    It returns 1 - AUROC on the validation clips, averaged over the last three epochs.
     """
     validation = recordings.validation()
 

@@ -1,10 +1,10 @@
 """The teacher: heads on Google's speech embedding, from which a CRNN learns.
 
-A CRNN trained on synthetic voices learns those voices, but the embedding was trained on thousands of real
-voices. So heads learn the keyword from embeddings, and the CRNN learns from the heads (`HeadDistillationLoss`
-in kwsd.training.fit.losses). Afterwards heads and embedding are the second stage, which verifies the CRNN's
-candidates (kwsd.runtime.verifier). Where people have said the keyword, the embedding is fine-tuned with the
-heads. From synthetic voices it would learn what tells those from people.
+A CRNN that is trained on synthetic voices overfits to those voices, but the embedding was trained on
+thousands of real ones. So heads learn the keyword from embeddings, and the CRNN learns from the heads
+(`HeadDistillationLoss` in kwsd.training.fit.losses). Afterwards heads and embedding may become the second
+stage, which verifies the CRNN's candidates (kwsd.runtime.verifier). If real people have said the keyword, the
+embedding is fine-tuned with the heads. On synthetic voices it would learn to tell those from real ones.
 """
 
 from collections.abc import Iterable
@@ -25,10 +25,9 @@ from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
 
 
 class Head(nn.Module):
-    """Embeddings of an example to logits at each of them.
+    """A small network from the embeddings of an example to two logits for each embedding.
 
-    In training, noise is added to the embeddings: synthetic voices are few, and a head would learn them by
-    heart.
+    In training, noise is added to the embeddings, because a head would memorize the few synthetic voices.
     """
 
     def __init__(self, teaching: Teaching) -> None:
@@ -51,13 +50,13 @@ class Head(nn.Module):
         return logits
 
     def normalized(self, embeddings: Tensor) -> Tensor:
-        """The embeddings, each dimension with mean 0 and variance 1 over the examples."""
+        """The embeddings, normalized to mean 0 and variance 1 in each dimension over the examples."""
         normal: Tensor = self.normal(embeddings.transpose(1, 2)).transpose(1, 2)
         return normal
 
 
 def verifier_of(heads: Iterable[Any], embedding: SpeechEmbedding) -> dict[str, NDArray[Any]]:
-    """Heads and embedding as kwsd.runtime.verifier has them, float16, normalization folded into weights."""
+    """Heads and embedding as kwsd.runtime.verifier needs them: float16, normalization folded into weights."""
     arrays = embedding.arrays()
     parts: dict[str, list[Tensor]] = {}
     for head in heads:
@@ -93,7 +92,7 @@ def _levelled(audio: Tensor) -> Tensor:
 
 
 def train_heads(pool: ScenePool, recipe: Recipe, teaching: Teaching) -> list[Head]:
-    """Trains heads, each from its own start, on a pool annotated by `embedding_annotator`."""
+    """Train heads, each from its own random weights, on a pool annotated by `embedding_annotator`."""
     pool.move(0)
     heads = []
     for number in range(teaching.heads):
@@ -118,10 +117,10 @@ def train_heads(pool: ScenePool, recipe: Recipe, teaching: Teaching) -> list[Hea
 def fine_tuned_heads(
     embedding: SpeechEmbedding, pool: ScenePool, recipe: Recipe, teaching: Teaching
 ) -> list[Head]:
-    """Trains heads and fine-tunes the embedding's upper groups with them, on the mean of the heads' losses.
+    """Train heads and fine-tune the embedding's upper groups with them, on the mean of the heads' losses.
 
-    pool: annotated by `frozen_features_annotator`. It takes many examples, and few passes over them: an
-    embedding soon knows examples by heart.
+    pool: annotated by `frozen_features_annotator`. It needs many examples and few epochs, because the
+    embedding overfits quickly.
     """
     pool.move(0)
     torch.manual_seed(recipe.seed)

@@ -1,4 +1,4 @@
-"""Trains a network on a pool of examples, and keeps the weights that are best on the validation clips."""
+"""The training loop: trains a network on a pool of examples and keeps the weights that validate best."""
 
 import copy
 import io
@@ -35,9 +35,9 @@ class Epoch:
 class Trainer:
     """Trains a CRNN on examples and keeps the weights that are best on the validation clips.
 
-    validation: (keyword clips, other clips), each (n, 16000) int16, as Recordings.validation gives them.
-    checkpoint: file to save to after each epoch, or None. objective: what to train for; labels alone where
-    None. crnn: the network to start from; a new one, with weights drawn from the seed, where None.
+    validation: (keyword clips, other clips), each (n, 16000) int16, from Recordings.validation. checkpoint:
+    file to write after each epoch, or None. objective: the loss; LabelLoss if None. crnn: the network to
+    start from; if None, a new one with random weights that depend on the seed.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Trainer:
         self.epoch, self.best = 0, float("inf")
         self.best_weights = copy.deepcopy(self.crnn.state_dict())
         self.history: list[dict[str, Any]] = []
-        self.saved = 0  # epochs that the checkpoint holds
+        self.saved = 0  # epochs that the checkpoint contains
 
     def run(self, report: Callable[[Epoch], None], on_batch: Callable[[], None] = lambda: None) -> None:
-        """Train to the last epoch, saving a checkpoint after each.
+        """Train to the last epoch, and save a checkpoint after each.
 
-        A checkpoint that cannot be written does not end the run: `report` is given the reason.
+        If a checkpoint cannot be written, the run continues, and `report` gets the reason.
         """
         while self.epoch < self.recipe.epochs:
             loss = self._train_epoch(on_batch)
@@ -96,12 +96,12 @@ class Trainer:
             report(Epoch(self.epoch, loss, validation, best, not_saved))
 
     def _train_epoch(self, on_batch: Callable[[], None]) -> float:
-        # the epoch's number is part of the seed, so a resumed run draws what an unbroken one would have drawn
+        # the seed includes the epoch's number, so a resumed run draws the same as an uninterrupted one
         random = np.random.default_rng([self.recipe.seed, self.epoch])
         torch.manual_seed(int(random.integers(2**31)))
         self.pool.move(self.epoch)
         self.crnn.train()
-        self.crnn.reset_states()  # a resumed run has none
+        self.crnn.reset_states()  # as in a resumed run, which has no earlier batch
         total = 0.0
         for _ in range(self.recipe.batches):
             scenes = self.pool.batch(self.recipe.batch, random)
@@ -117,14 +117,14 @@ class Trainer:
         return total / self.recipe.batches
 
     def _draw_step(self, random: np.random.Generator) -> int:
-        """Frames between two steps: mostly the stride, for the user may choose another step at run time."""
+        """Frames between two steps: usually the stride, sometimes another number, as users may choose one."""
         if random.random() < self.recipe.own_step:
             return self.step
         lowest, highest = self.recipe.other_steps
         return int(random.integers(max(1, self.step + lowest), self.step + highest + 1))
 
     def _average(self) -> None:
-        """Move the averaged weights towards the trained ones (Polyak 1992), faster at the start."""
+        """Move the averaged weights towards the current ones (Polyak 1992), faster at the start."""
         done = self.schedule.last_epoch  # counts batches
         decay = min(self.recipe.averaging, done / (done + 9))
         with torch.no_grad():
@@ -132,19 +132,19 @@ class Trainer:
                 kept.lerp_(new, 1 - decay)
 
     def best_crnn(self) -> CRNN:
-        """The network as it was after the epoch that was best on validation."""
+        """The network with the averaged weights of the epoch that validated best."""
         self.averaged.load_state_dict(self.best_weights)
         return self.averaged.eval()
 
     def validate(self) -> float:
-        """1 - AUROC on the validation clips, of the averaged weights."""
+        """1 - AUROC of the averaged weights on the validation clips."""
         keyword, others = (
             clip_scores(self.averaged, f, self.recipe.window, self.step) for f in self._validation
         )
         return one_minus_auroc(keyword, others)
 
     def save(self, checkpoint: Path) -> None:
-        """Write the checkpoint, from which `resume` goes on. Raises KwsdError if it cannot be written."""
+        """Write the checkpoint, for `resume`. Raises KwsdError if it cannot be written."""
         state = {
             "made_for": self._made_for(),
             "crnn": self.crnn.state_dict(),
@@ -163,12 +163,10 @@ class Trainer:
         self.saved = self.epoch
 
     def resume(self, checkpoint: Path) -> None:
-        """Go on from a checkpoint. Raises UsageError where there is none, or it is of another recipe."""
+        """Continue from a checkpoint. Raises UsageError as `read_checkpoint` does."""
         state = read_checkpoint(checkpoint, self.recipe)
         if state["made_for"] != self._made_for():
-            raise UsageError(
-                f"{checkpoint}: made with other options; repeat those, or train without --resume"
-            )
+            raise UsageError(_of_other_options(checkpoint))
         try:
             self.crnn.load_state_dict(state["crnn"])
             self._auxiliary.load_state_dict(state["auxiliary"])
@@ -186,25 +184,27 @@ class Trainer:
 
 
 def read_checkpoint(checkpoint: Path, recipe: Recipe) -> dict[str, Any]:
-    """What a checkpoint holds. Only tensors and plain values are read: no code in it can run.
+    """The content of a checkpoint. Only tensors and plain values are read, so no code in it can run.
 
-    Raises UsageError where there is none, it is damaged or it is of another recipe.
+    Raises UsageError if the file does not exist, is damaged or was made with another recipe.
     """
     try:
         content = checkpoint.read_bytes()
     except FileNotFoundError:
-        raise UsageError(f"{checkpoint}: no checkpoint to resume; train without --resume") from None
+        raise UsageError(
+            f"{checkpoint} does not exist, so there is nothing to resume; train without --resume"
+        ) from None
     except OSError as error:
         raise UsageError(f"cannot read the checkpoint {checkpoint}: {error.strerror}") from error
     try:
         state = torch.load(io.BytesIO(content), weights_only=True)
         made_for, epoch = state["made_for"], state["epoch"]
-    except Exception as error:  # a damaged archive or pickle raises anything
+    except Exception as error:  # a damaged archive or pickle can raise any exception
         raise UsageError(_damaged(checkpoint)) from error
     if not isinstance(made_for, str) or not isinstance(epoch, int):
         raise UsageError(_damaged(checkpoint))
-    if not made_for.startswith(_made_for(recipe)):  # as that of another version of kwsd does not
-        raise UsageError(f"{checkpoint}: made with other options; repeat those, or train without --resume")
+    if not made_for.startswith(_made_for(recipe)):  # also if another version of kwsd made it
+        raise UsageError(_of_other_options(checkpoint))
     if not state.keys() >= _KEYS:
         raise UsageError(_damaged(checkpoint))
     return dict(state)
@@ -217,5 +217,9 @@ def _made_for(recipe: Recipe) -> str:
     return f"{recipe!r} "
 
 
+def _of_other_options(checkpoint: Path) -> str:
+    return f"{checkpoint} was made with other options; use those again, or train without --resume"
+
+
 def _damaged(checkpoint: Path) -> str:
-    return f"{checkpoint}: damaged, or no checkpoint of kwsd; remove it and train without --resume"
+    return f"{checkpoint} is damaged or not a checkpoint of kwsd; remove it and train without --resume"

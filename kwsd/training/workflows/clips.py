@@ -1,4 +1,4 @@
-"""``kwsd evaluate`` on clips: how well a network's scores separate the keyword from other words."""
+"""``kwsd evaluate`` on clips: measure how well a network's scores separate the keyword from other words."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,14 @@ from kwsd.training.workflows.run import read_crnn
 
 @dataclass(frozen=True)
 class ClipEvaluation:
-    """What an evaluation on clips found, and the window and step it was made with."""
+    """The result of an evaluation on clips, and the window and step that were used."""
 
     window: int
 
     step: int
 
     metrics: dict[str, Any]
-    """Of kwsd.training.evaluate.metrics.clip_metrics and, if asked for, the worst clips."""
+    """Those of kwsd.training.evaluate.metrics.clip_metrics and, if requested, the worst clips."""
 
     scores: tuple[Scores, Scores]
     """Log-odds of the clips with the keyword and of the others, (n,) and (m,)."""
@@ -41,8 +41,8 @@ def evaluate_clips(
 ) -> ClipEvaluation:
     """Score the clips of a split of a Speech Commands tree.
 
-    model: a file, or the name of a shipped model. window, step: the model's own if None. worst: also find so
-    many clips of the keyword that most other words score above, and 1 - AUROC without them. Raises UsageError
+    model: a file, or the name of a shipped model. window, step: the model's own if None. worst: number
+    of keyword clips with the lowest rank to find as well, with 1 - AUROC without them. Raises UsageError
     if the split has no clips.
     """
     crnn, read = read_crnn(model)

@@ -1,4 +1,4 @@
-"""``kwsd prune`` and ``kwsd quantize``: a smaller model out of a trained one."""
+"""``kwsd prune`` and ``kwsd quantize``: make a trained model smaller."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from kwsd.training.workflows.run import (
     read_crnn,
     read_recordings,
     read_teachers,
-    release_and_tell,
+    release_and_report,
     train_and_release,
 )
 
@@ -40,7 +40,7 @@ QUANTIZING_RATE = 1e-3
 
 @dataclass(frozen=True)
 class Pruning:
-    """How far and how fast a model is pruned. epochs: between two rounds. last_epochs: after the last."""
+    """How far and how fast a model is pruned. epochs: after a round. last_epochs: after the last one."""
 
     channels: int  # of the convolution, at the end
     hidden: int  # units of each GRU layer, at the end
@@ -49,7 +49,7 @@ class Pruning:
     last_epochs: int = 40
 
     def sizes(self, crnn: CRNN, done: int) -> tuple[int, int]:
-        """Channels and units after so many rounds, in equal parts from those of the model."""
+        """Channels and units after `done` rounds. Every round removes the same number."""
         a = crnn.architecture
         channels, hidden = (
             round(start + (end - start) * done / self.rounds)
@@ -76,7 +76,7 @@ def prune(
     whole, parent = read_crnn(model)
     a = whole.architecture
     if plan.channels > a.channels or plan.hidden > a.hidden:
-        raise UsageError(f"{model} has {a.channels} channels and {a.hidden} units; give no more than those")
+        raise UsageError(f"{model} has {a.channels} channels and {a.hidden} units; give at most as many")
     check_disk_space(output.model, a)
     networks, first = read_teachers(teachers)
     recordings = read_recordings(data, parent.keyword, sources, progress)
@@ -96,7 +96,7 @@ def prune(
         smaller = replace(recipe, architecture=crnn.architecture, epochs=epochs)
         trainer = Trainer(smaller, pool, validation, None, objective, crnn)
         if done < plan.rounds:
-            with on_interrupt(progress, lambda: "stopped; nothing is left of this run"):
+            with on_interrupt(progress, lambda: "stopped; nothing of this run was saved"):
                 fit(trainer, progress)
             crnn = trainer.best_crnn()
     details = {
@@ -124,11 +124,11 @@ def quantize(
     recordings = read_recordings(data, parent.keyword, sources, progress)
     details: dict[str, Any] = {"bits": bits, "from": Path(model).name}
     settings = None
-    if parent.verifier:  # the threshold is of both stages, and clips say nothing of it
+    if parent.verifier:  # the threshold is for both stages together, and clips pass only the first
         settings, details["verifier"] = parent.settings, INHERITED
     network, window = quantized(crnn, bits), parent.settings.window
     run = FinishedRun(network, recordings, "quantize", window, details, settings, parent.verifier)
-    release_and_tell(run, output, progress)
+    release_and_report(run, output, progress)
     return output.model
 
 
@@ -142,10 +142,10 @@ def quantize_in_training(
     sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> Path:
-    """Quantization-aware training, which goes on from a model. Returns the path of the model file.
+    """Quantization-aware training that starts from a model. Returns the path of the model file.
 
-    teachers: models to learn from; without any, the labels are all there is. recipe: its architecture and
-    window are replaced with the model's.
+    teachers: models to learn from; without any, the network learns from the labels alone. recipe: its
+    architecture and window are replaced with the model's.
     """
     crnn, parent = read_crnn(model)
     recipe = replace(recipe, architecture=crnn.architecture, window=parent.settings.window)
@@ -171,7 +171,7 @@ def compare_quantizations(
     sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> dict[str, dict[str, float]]:
-    """1 - AUROC, by split, of a model as it is and quantized in every way without training."""
+    """1 - AUROC, by split, of a model as it is and after each way to quantize it without training."""
     crnn, read = read_crnn(model)
     recordings = read_recordings(data, read.keyword, sources, progress)
     ways = {

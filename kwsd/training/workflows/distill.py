@@ -1,4 +1,4 @@
-"""``kwsd distill``: a small model that learns from large ones, and the search for the best way to do it."""
+"""``kwsd distill``: train a small model on the outputs of large ones, and search for the best way."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,7 +37,8 @@ def distill(
 ) -> Path:
     """Train a student on its teachers' posteriors and attention, and on the labels. Returns the model's path.
 
-    teachers: model files or names of shipped models. Where the first has a second stage, the student gets it.
+    teachers: model files or names of shipped models. If the first has a second stage, the student inherits
+    it.
     """
     check_output(output, recipe)
     networks, first = read_teachers(teachers)
@@ -55,9 +56,9 @@ def distill(
 class Search:
     """A search for the best distillation.
 
-    storage: where it is kept, a file or a database's URL; several processes and machines can share it.
-    trials: how many, those already done included. architectures: searched as well. record: file of JSON lines
-    that each trial is added to. plot: file to draw the result to.
+    storage: a file or the URL of a database that holds the trials; several processes and machines can share
+    it. trials: how many, including those already done. architectures: whether these are searched as well.
+    record: file of JSON lines to which each trial is added. plot: file to draw the result to.
     """
 
     storage: str
@@ -68,7 +69,7 @@ class Search:
 
     @property
     def kind(self) -> str:
-        """As the record and the report name it."""
+        """Its name in the record and the report."""
         return "search" if self.architectures else "grid"
 
 
@@ -80,7 +81,7 @@ def search(
     sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
 ) -> Study:
-    """Train students with many temperatures and alphas, or architectures too. Returns Optuna's study."""
+    """Train students with many temperatures and alphas, and perhaps architectures. Returns Optuna's study."""
     networks, first = read_teachers(teachers)
     study = open_study(plan.storage, f"{first.keyword}-{plan.kind}", plan.architectures)
     recordings = read_recordings(data, first.keyword, sources, progress)
@@ -100,7 +101,7 @@ def search(
             }
             add_run(plan.record, facts | {"params": trial.params, "values": trial.values})
 
-    left = f"stopped; {plan.storage} has the trials done: the same command goes on from there"
+    left = f"stopped; {plan.storage} has the finished trials; the same command continues from there"
     with on_interrupt(progress, lambda: left), progress.stage("trials", trials, len(finished(study))):
         while len(finished(study)) < trials:
             study.optimize(
@@ -114,7 +115,7 @@ def search(
 
 
 def draw(study: Study, plan: Search) -> None:
-    """Draw the grid's heat map, or the search's models, to a file."""
+    """Draw the heat map of a grid, or the models of a search, to a file."""
     assert plan.plot is not None
     done = finished(study)
     if plan.architectures:

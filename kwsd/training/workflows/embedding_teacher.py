@@ -22,13 +22,13 @@ from kwsd.training.fit.trainer import Trainer
 from kwsd.training.nn.embedding import SpeechEmbedding
 from kwsd.training.workflows.progress import Progress
 
-FA_PER_HOUR = 0.5  # false alarms, for which the threshold is chosen
+FA_PER_HOUR = 0.5  # false alarms per hour that the threshold may cause
 
 
 def trainer_with_teacher(
     recordings: Recordings, recipe: Recipe, checkpoint: Path, progress: Progress
 ) -> Trainer:
-    """Train heads by the recipe's `teaching`, and return the trainer of a CRNN that learns from them."""
+    """Train heads as `recipe.teaching` says, and return the trainer of a CRNN that learns from them."""
     teaching = recipe.teaching
     assert teaching is not None
     embedding, scenes = SpeechEmbedding(), recordings.scenes(recipe.augmentation)
@@ -47,16 +47,16 @@ def trainer_with_teacher(
 def _fine_tuned_heads(
     embedding: SpeechEmbedding, scenes: SceneMaker, recipe: Recipe, progress: Progress
 ) -> list[Head]:
-    """Heads that were trained with the embedding.
+    """Train heads and fine-tune the embedding.
 
-    The examples are not the CRNN's: a teacher is too sure about those that it has learned from.
+    The examples are not those of the CRNN, because a teacher is overconfident on examples that it has
+    learned.
     """
     teaching = recipe.teaching
     assert teaching is not None
     annotator = frozen_features_annotator(embedding)
-    pool = StillPool(
-        scenes, recipe.seed + 1, annotator, teaching.tuning_chunks
-    )  # a gigabyte, freed at the end
+    # a gigabyte, which is freed when this function returns
+    pool = StillPool(scenes, recipe.seed + 1, annotator, teaching.tuning_chunks)
     with progress.stage("making training examples for the teacher"):
         pool.move(0)
     with progress.stage("training the teacher"):
@@ -71,10 +71,10 @@ def settings_chooser(
     fa_per_hour: float = FA_PER_HOUR,
     jobs: int | None = None,
 ) -> Callable[[Model], Settings]:
-    """Chooses a verified model's settings on streams of the validation split and on unseen speech.
+    """A function that chooses a verified model's settings on validation streams and on the folders `unseen`.
 
-    snr: dB of the speech over the noise in which it hears all of them once more. fa_per_hour: false alarms
-    that are acceptable.
+    snr: signal-to-noise ratio in dB at which each stream is used once more, with noise. fa_per_hour: false
+    alarms per hour that are acceptable.
     """
 
     def choose(model: Model) -> Settings:

@@ -1,4 +1,4 @@
-"""``kwsd train``: a model for a keyword from recordings of it."""
+"""``kwsd train``: train a model for a keyword on recordings of it."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def train(
 ) -> Path:
     """Train a model for a word of the Speech Commands tree `data`. Returns the path of the model file.
 
-    With recipe.teaching it learns from Google's speech embedding, too, which may stay as its second stage.
-    Raises UsageError for what cannot be used, before any training.
+    With recipe.teaching, heads on Google's speech embedding teach the model, and may stay as its second
+    stage. Raises UsageError, before any training, if an argument or the recordings cannot be used.
     """
     check_training(keyword, recipe, output, sources)
     recordings = read_recordings(data, keyword, sources, progress)
@@ -37,13 +37,16 @@ def train(
 
 
 def check_training(keyword: str, recipe: Recipe, output: Output, sources: Sources) -> None:
-    """Check all that can be checked before recordings are read, or downloaded."""
+    """Check everything that can be checked before recordings are read or downloaded."""
     verified = recipe.teaching is not None and recipe.teaching.second_stage
     if sources.unseen and not verified:
-        raise UsageError("--unseen is for the threshold of a verified model: give --embedding, too")
+        raise UsageError(
+            "--unseen is only used to choose the threshold of a model with a second stage; add --embedding"
+        )
     if verified and not sources.speech:
         raise UsageError(
-            "a verified model's threshold is chosen on running speech: give --speech or --no-verifier"
+            "the threshold of a model with a second stage is chosen on running speech; "
+            "add --speech DIR or --no-verifier"
         )
     check_keyword(keyword)
     check_output(output, recipe)

@@ -1,7 +1,7 @@
-"""``kwsd new``: a model for a keyword that nobody recorded, from its text alone.
+"""``kwsd new``: train a model for a keyword from its text alone, without recordings of it.
 
-The keyword is spoken in many voices, and a model is trained on that. It is trained twice: what the first
-model takes for the keyword in the speech are hard negatives for the second.
+The keyword is spoken in many synthetic voices, and two models are trained on that. The false alarms of the
+first one are hard negatives for the second one, which is the result.
 """
 
 import shutil
@@ -37,7 +37,7 @@ from kwsd.training.workflows.synthesize import speak
 
 @dataclass(frozen=True)
 class Speech:
-    """What is synthesized. folder: where it is written, and kept. kokoro: folder of Kokoro's voice styles."""
+    """The synthetic speech. folder: where it is written and kept. kokoro: folder of Kokoro's voices."""
 
     folder: Path
     keyword: int = 900  # clips
@@ -47,7 +47,7 @@ class Speech:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Clips of each kind."""
+        """Number of clips of each kind."""
         return {
             "keyword": self.keyword,
             "near_misses": self.near_misses,
@@ -67,17 +67,17 @@ def train_from_text(
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> Path:
-    """Speak the keyword, train a model for it twice and choose its threshold. Returns the model's path.
+    """Speak the keyword, train a model in two rounds and choose its threshold. Returns the model's path.
 
-    recipe: with Augmentation.for_synthetic_voices() and Teaching.for_synthetic_voices(). data: a Speech
-    Commands tree, for other words. fa_per_hour: false alarms that are acceptable. jobs: as
-    kwsd.training.parallel takes it.
+    recipe: should use Augmentation.for_synthetic_voices() and Teaching.for_synthetic_voices(). data: a Speech
+    Commands tree, for other words. fa_per_hour: false alarms per hour that are acceptable. jobs: as in
+    kwsd.training.parallel.
     """
     teaching = recipe.teaching
     if teaching is None:
-        raise UsageError("a model from text learns from a teacher: give a recipe with teaching")
+        raise UsageError("a model from text needs a teacher; give a recipe with `teaching`")
     if not voice.available():
-        progress.note("praat-parselmouth is not installed: trained on fewer voices")
+        progress.note("praat-parselmouth is not installed, so the model is trained on fewer voices")
     first = replace(output, model=speech.folder / "first.pt", record=None)
     _check(keyword, recipe, output, first)
     speak(keyword, speech.folder, speech.counts, speech.kokoro, jobs, recipe.seed, progress)
@@ -99,7 +99,7 @@ def train_from_text(
     if not (output.resume and first.model.exists()):
         trainer = trainer_with_teacher(recordings, recipe, first.checkpoint, progress)
         train_and_release(trainer, recordings, _resumable(first), progress, kind="new")
-        shutil.rmtree(mined, ignore_errors=True)  # what another model was wrong about
+        shutil.rmtree(mined, ignore_errors=True)  # the false alarms of an earlier model
     _mine(first.model, recordings, mined, teaching, progress)
     recordings = read((*sources.hard, mined))
     trainer = trainer_with_teacher(recordings, recipe, output.checkpoint, progress)
@@ -110,7 +110,7 @@ def train_from_text(
 
 
 def _check(keyword: str, recipe: Recipe, output: Output, first: Output) -> None:
-    """Check all that can be checked before anything is spoken, which takes a while."""
+    """Check everything that can be checked before the speech is synthesized, which takes minutes."""
     check_keyword(keyword)
     check_disk_space(output.model, recipe.architecture, with_teacher=True)
     for each in (first, output):
@@ -119,13 +119,13 @@ def _check(keyword: str, recipe: Recipe, output: Output, first: Output) -> None:
 
 
 def _resumable(output: Output) -> Output:
-    """The output, to be resumed only where an interrupted run has left a checkpoint."""
+    """The output, with `resume` only if an interrupted run has left a checkpoint."""
     return replace(output, resume=output.resume and output.checkpoint.exists())
 
 
 def _mine(model: Path, recordings: Recordings, out: Path, teaching: Teaching, progress: Progress) -> None:
-    """Write what the model takes for the keyword in the training split of the speech to `out`."""
+    """Write the model's false alarms in the training split of the speech to `out`."""
     files = [path for folder in recordings.speech for path in files_of(folder, "training")]
-    with filling(out, progress), progress.stage("mining what the first model takes for the keyword"):
+    with filling(out, progress), progress.stage("mining false alarms of the first model"):
         for conditions in run_conditions(recordings, "training", teaching.snr):
             mine(read_model(model), files, out, teaching.mined_from, lambda *_: None, conditions)

@@ -1,4 +1,4 @@
-"""``kwsd mine``: clips of what a model mistakes for its keyword, in the training side of folders."""
+"""``kwsd mine``: cut a model's false alarms out of the training split of folders."""
 
 from pathlib import Path
 
@@ -20,10 +20,10 @@ def mine_folders(
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> list[int]:
-    """Write the clips to `out`, as kwsd.training.evaluate.mining does. Returns their number for each file.
+    """Write a clip of each false alarm to `out` (see kwsd.training.evaluate.mining). Returns clips per file.
 
-    Only the training side of the folders is mined: the rest is for evaluation. Raises UsageError if that is
-    empty.
+    Only the training split of the folders is mined; the rest is for evaluation. Raises UsageError if there is
+    nothing in the training split.
     """
     reader = Reader()
     files = [path for folder in negatives for path in files_of(folder, "training")]

@@ -1,4 +1,4 @@
-"""How workflows report what they do: a protocol, an implementation that draws nothing, and interrupts."""
+"""How workflows report their progress: a protocol, an implementation that draws nothing, and interrupts."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -12,32 +12,32 @@ if TYPE_CHECKING:
     from kwsd.training.data.reader import Reader
     from kwsd.training.fit.trainer import Epoch
 
-MOST_REMARKS = 10  # on recordings that are used: others are only counted
+MAX_REMARKS = 10  # about recordings that are used; further ones are only counted
 
 
 class Progress(Protocol):
-    """What a workflow calls while it runs. kwsd.cli.progress draws it on a terminal."""
+    """Methods that a workflow calls while it runs. kwsd.cli.progress draws them on a terminal."""
 
     def stage(self, name: str, total: int | None = None, done: int = 0) -> AbstractContextManager[None]:
-        """A part of the work, open while it lasts: `total` batches or trials, of which `done` are done."""
+        """A part of the work, as a context: `total` batches or trials, of which `done` are already done."""
 
     def batch(self) -> None:
         """A batch of the stage is done."""
 
     def count(self, done: int, total: int | None) -> None:
-        """So many of the stage's clips or bytes are done, of `total` if that is known."""
+        """`done` clips or bytes of the stage are done, of `total` if that is known."""
 
     def epoch(self, epoch: "Epoch") -> None:
         """An epoch is done."""
 
     def trial(self, done: int, line: str) -> None:
-        """A trial of a search is done, the `done`th; `line` says how it went."""
+        """A trial of a search is done, `done` in all. line: its parameters and result."""
 
     def note(self, line: str) -> None:
-        """Something that the user wants to read."""
+        """A result or a fact for the user."""
 
     def warning(self, line: str) -> None:
-        """Something that is not as the user meant it."""
+        """Something unexpected, for example a recording that cannot be used."""
 
 
 class Silent:
@@ -65,21 +65,21 @@ SILENT = Silent()
 
 
 def warn_of_recordings(reader: "Reader", progress: Progress) -> None:
-    """Name the recordings that were left out since the last call, and what is odd about others."""
+    """Warn of the recordings that were left out since the last call, and of odd ones."""
     left_out, remarks = reader.unreported()
     if left_out:
         progress.warning(f"{len(left_out)} recordings cannot be used and are left out:")
     for path, reason in left_out:
         progress.warning(f"  {one_line(path)}: {one_line(reason)}")
-    for remark in remarks[:MOST_REMARKS]:
+    for remark in remarks[:MAX_REMARKS]:
         progress.warning(one_line(remark))
-    if len(remarks) > MOST_REMARKS:
-        progress.warning(f"... and {len(remarks) - MOST_REMARKS} more such recordings")
+    if len(remarks) > MAX_REMARKS:
+        progress.warning(f"... and {len(remarks) - MAX_REMARKS} more such recordings")
 
 
 @contextmanager
 def on_interrupt(progress: Progress, line: Callable[[], str]) -> Iterator[None]:
-    """Warn with a line when Ctrl-C ends what is done inside."""
+    """Warn with a line when Ctrl-C interrupts the block."""
     try:
         yield
     except KeyboardInterrupt:
@@ -89,10 +89,13 @@ def on_interrupt(progress: Progress, line: Callable[[], str]) -> Iterator[None]:
 
 @contextmanager
 def filling(folder: Path, progress: Progress) -> Iterator[None]:
-    """Say how to go on when Ctrl-C or the disk ends the writing of files to a folder. Raises KwsdError."""
+    """Say how to continue when Ctrl-C or an error stops the writing of files to a folder in the block.
+
+    Raises KwsdError for an error.
+    """
     import soundfile
 
-    again = f"{folder} keeps what is there: the same command goes on"
+    again = f"{folder} keeps its files; the same command continues"
     with on_interrupt(progress, lambda: f"stopped; {again}"):
         try:
             yield

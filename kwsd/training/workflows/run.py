@@ -1,4 +1,4 @@
-"""What the workflows share: reading recordings, checks before long work, and training to a released model."""
+"""Shared parts of the workflows: reading recordings, early checks, and training up to a released model."""
 
 import shutil
 import tempfile
@@ -28,8 +28,8 @@ from kwsd.training.workflows.progress import Progress, on_interrupt, warn_of_rec
 class Sources:
     """Folders of recordings besides the clips: noise, speech without the keyword, and hard negatives.
 
-    unseen: speech from a source that `speech` lacks. The threshold of a verified model is chosen on it as
-    well.
+    unseen: speech from another source than `speech`. The threshold of a model with a second stage is chosen
+    on it as well.
     """
 
     noise: tuple[Path, ...] = ()
@@ -42,14 +42,14 @@ NO_SOURCES = Sources()
 
 
 def read_recordings(data: Path, keyword: str, sources: Sources, progress: Progress) -> Recordings:
-    """Read a Speech Commands tree and the sources. Raises UsageError where there are too few clips."""
+    """Read a Speech Commands tree and the sources. Raises UsageError if there are too few clips."""
     recordings = Recordings.read(data, keyword, sources.noise, sources.speech, sources.hard)
     check_recordings(recordings, progress)
     return recordings
 
 
 def check_recordings(recordings: Recordings, progress: Progress) -> None:
-    """Read all clips that training will use, and name those left out. Raises UsageError for too few."""
+    """Read all clips that training will use, and warn of unusable ones. Raises UsageError for too few."""
     try:
         with progress.stage("reading the recordings"):
             recordings.check("training", "validation", "dev-test")
@@ -58,25 +58,27 @@ def check_recordings(recordings: Recordings, progress: Progress) -> None:
 
 
 def read_crnn(name: str) -> tuple[CRNN, Model]:
-    """A model file, or a shipped model by its name: as a network, and as the runtime reads it."""
+    """Read a model, by path or by the name of a shipped one: as a network, and as the runtime has it."""
     model = read_model(find_model(name))
     return to_torch(model), model
 
 
 def read_teachers(names: tuple[str, ...]) -> tuple[list[CRNN], Model]:
-    """Models to learn from, and the first as the runtime reads it. Raises UsageError where they differ."""
+    """Read the teachers, and the first one as the runtime has it. Raises UsageError if they are unlike."""
     networks, models = zip(*map(read_crnn, names), strict=True)
     first = models[0]
     if any((m.keyword, m.architecture) != (first.keyword, first.architecture) for m in models):
-        raise UsageError("the teachers differ in keyword or architecture; give models of one kind")
+        raise UsageError(
+            "the teachers differ in keyword or architecture; give models that have both in common"
+        )
     return list(networks), first
 
 
 def check_output(output: Output, recipe: Recipe) -> None:
-    """Check what a run writes before it starts.
+    """Check, before a run starts, that it can be resumed if it should be, and that its files fit on the disk.
 
-    Raises UsageError where it is to be resumed and the checkpoint is not of this recipe, KwsdError where the
-    disk has no room for the model and its checkpoint.
+    Raises UsageError if the checkpoint to resume is missing or belongs to another recipe, and KwsdError if
+    the disk has no room for the model and its checkpoint.
     """
     if output.resume:
         read_checkpoint(output.checkpoint, recipe)
@@ -84,7 +86,7 @@ def check_output(output: Output, recipe: Recipe) -> None:
 
 
 def check_disk_space(out: Path, architecture: Architecture, with_teacher: bool = False) -> None:
-    """Raise KwsdError where the disk of `out` has no room for the model and its checkpoint.
+    """Raise KwsdError if the disk of `out` has no room for the model and its checkpoint.
 
     with_teacher: the checkpoint also holds heads and the speech embedding.
     """
@@ -109,22 +111,22 @@ def train_and_release(
     choose_settings: Callable[[Model], Settings] | None = None,
     inherit_from: Model | None = None,
 ) -> Path:
-    """Train to the end, then write the model with its card and record the run. Returns the model's path.
+    """Train to the last epoch, write the model with its card, and record the run. Returns the model's path.
 
-    details: what the recipe does not say (teachers, temperature, bits). choose_settings: keeps the trainer's
-    heads as the second stage and chooses the settings of the whole. inherit_from: a model whose second stage,
-    with its settings, is kept. Before anything else is tried, the trained weights are on the disk, in the
-    checkpoint or in the model.
+    details: facts that are not in the recipe (teachers, temperature, bits). choose_settings: if given, the
+    trainer's heads become the second stage, and this function chooses the settings of the two-stage model.
+    inherit_from: a model whose second stage and settings are kept. The trained weights are on the disk, in
+    the checkpoint or in the model, before anything that may fail.
     """
-    warn_of_recordings(recordings.reader, progress)  # noise and speech, which have been read by now
+    warn_of_recordings(recordings.reader, progress)  # of noise and speech, which have been read by now
     if output.resume:
         trainer.resume(output.checkpoint)
     elif trainer.checkpoint and trainer.checkpoint.exists():
         progress.note(
-            f"{trainer.checkpoint}, of an interrupted run, will be replaced; --resume would go on from it"
+            f"{trainer.checkpoint}, from an interrupted run, will be replaced; --resume would continue it"
         )
     started = time.monotonic()
-    with on_interrupt(progress, lambda: what_is_left(trainer)):
+    with on_interrupt(progress, lambda: how_to_resume(trainer)):
         fit(trainer, progress)
         recipe = trainer.recipe
         facts = recipe.facts() | (details or {})
@@ -137,13 +139,13 @@ def train_and_release(
             run = with_inherited_verifier(run, inherit_from)
         saved = bool(trainer.checkpoint) and trainer.saved == trainer.epoch
         if not saved:
-            save_somewhere(run.model(), output.model)
+            save_weights(run.model(), output.model)
         try:
             if choose_settings:
                 run = replace(run, settings=choose_settings(run.model()))
-            release_and_tell(run, output, progress)
+            release_and_report(run, output, progress)
         except KwsdError as error:
-            left = f"{output.checkpoint} has every epoch: repeat with --resume"
+            left = f"{output.checkpoint} has all epochs; repeat the command with --resume"
             raise KwsdError(f"{error} ({left if saved else f'{output.model} has the weights'})") from error
     if trainer.checkpoint:
         trainer.checkpoint.unlink(missing_ok=True)
@@ -151,14 +153,14 @@ def train_and_release(
 
 
 def fit(trainer: Trainer, progress: Progress) -> None:
-    """Train to the last epoch. A checkpoint that cannot be written is noted once."""
+    """Train to the last epoch. If checkpoints cannot be written, each reason is reported once."""
     noted: set[str] = set()
 
     def report(epoch: Epoch) -> None:
         progress.epoch(epoch)
         if epoch.not_saved and epoch.not_saved not in noted:
             noted.add(epoch.not_saved)
-            progress.note(f"{epoch.not_saved}; training goes on")
+            progress.note(f"{epoch.not_saved}; training continues")
 
     recipe = trainer.recipe
     total, done = recipe.epochs * recipe.batches, trainer.epoch * recipe.batches
@@ -167,31 +169,31 @@ def fit(trainer: Trainer, progress: Progress) -> None:
 
 
 def with_own_verifier(run: FinishedRun, trainer: Trainer) -> FinishedRun:
-    """The run with the heads that it learned from as its second stage."""
+    """The run with the heads that taught the network as its second stage."""
     objective = trainer.objective
     assert isinstance(objective, HeadDistillationLoss)
     return replace(run, verifier=verifier_of(objective.heads, objective.embedding))
 
 
 def with_inherited_verifier(run: FinishedRun, parent: Model) -> FinishedRun:
-    """The run with the second stage of the model that it was made from, and its settings."""
+    """The run with the second stage and the settings of the model that it started from."""
     window, step = run.window, run.crnn.architecture.stride[1]
     settings = replace(parent.settings, window=window, step=step)
     recipe = run.recipe | {"verifier": INHERITED}
     return replace(run, settings=settings, verifier=parent.verifier, recipe=recipe)
 
 
-def release_and_tell(run: FinishedRun, output: Output, progress: Progress) -> None:
-    """Write the model with its card, record the run and say how good the model is."""
+def release_and_report(run: FinishedRun, output: Output, progress: Progress) -> None:
+    """Write the model with its card, record the run, and report the model's 1 - AUROC."""
     for split, found in release(run, output).items():
         quality = f"1 - AUROC {found['one_minus_auroc']:.2e} ({interval(found)})"
         progress.note(f"{output.model}: {split} {quality}")
 
 
-def save_somewhere(model: Model, out: Path) -> None:
-    """Write a model to `out` or, where that fails, to the folder of temporary files.
+def save_weights(model: Model, out: Path) -> None:
+    """Write a model to `out` or, if that fails, to the folder of temporary files.
 
-    Raises KwsdError where `out` cannot be written, with the name of the file that has the model.
+    Raises KwsdError if `out` cannot be written. The message names the file in the folder of temporary files.
     """
     try:
         save_model(model, out)
@@ -201,11 +203,11 @@ def save_somewhere(model: Model, out: Path) -> None:
         raise KwsdError(f"{error}; the trained model is in {spare}") from error
 
 
-def what_is_left(trainer: Trainer) -> str:
-    """What an interrupted run leaves, and how to go on."""
+def how_to_resume(trainer: Trainer) -> str:
+    """A line for the user after Ctrl-C: the saved epochs, and how to resume."""
     if not trainer.saved:
-        return "stopped; nothing is left of this run"
+        return "stopped; nothing of this run was saved"
     return (
-        f"stopped; {trainer.checkpoint} has {trainer.saved} of {trainer.recipe.epochs} epochs: "
-        "the same command with --resume goes on from there"
+        f"stopped; {trainer.checkpoint} has {trainer.saved} of {trainer.recipe.epochs} epochs; "
+        "the same command with --resume continues from there"
     )

@@ -1,4 +1,4 @@
-"""``kwsd score``: the steps of detectors over recordings that are joined in order, and a picture of them."""
+"""``kwsd score``: run detectors over recordings joined in order, and draw the posteriors."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,9 +13,10 @@ from kwsd.training.report.outline import Outline
 
 
 def score(files: Sequence[Path], detector: Detector, channel: int | None = None) -> Iterator[Step]:
-    """The detector's steps. Raises UsageError or AudioError at once if one of the files cannot be read.
+    """The detector's steps over the files, joined in order.
 
-    channel: the only one to hear, from 1; None for the mean of all.
+    channel: the only one to use, from 1; None for the mean of all. Raises UsageError or AudioError, before
+    the first step, if one of the files cannot be read.
     """
     check_files(files, channel)
     detector.warm_up()
@@ -31,7 +32,8 @@ def draw_scores(
 ) -> None:
     """Draw the waveform and each detector's posteriors to the file `picture`.
 
-    channel: as in `score`, which also has the errors. on_step: called with the steps of the first detector.
+    channel: as in `score`. on_step: called with each step of the first detector. Raises the errors of
+    `score`.
     """
     from kwsd.training.report.timeline import Track, draw_timeline
 
@@ -65,9 +67,9 @@ def check_files(files: Sequence[Path], channel: int | None) -> None:
 
 
 def joined(files: Sequence[Path], channel: int | None) -> Iterator[tuple[int, Samples]]:
-    """The samples of files, and silence at the end, in which their last word is decided.
+    """The samples of the files, then silence, in which the last word can still trigger.
 
-    Each chunk comes with the number of its file, from 0. Raises UsageError or AudioError as FileSource does.
+    Each chunk comes with the index of its file. Raises UsageError or AudioError as FileSource does.
     """
     for number, file in enumerate(files):
         with FileSource(file, channel) as source:

@@ -1,4 +1,4 @@
-"""``kwsd evaluate`` on streams: the curve of a detector over folders of recordings. Without torch."""
+"""``kwsd evaluate`` on streams: FRR and FA/h of a detector on folders of recordings. Needs no torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +15,19 @@ from kwsd.training.workflows.progress import SILENT, Progress, warn_of_recording
 
 @dataclass(frozen=True)
 class ConditionFolders:
-    """Where the acoustic conditions of streams come from."""
+    """Folders and level for the acoustic conditions of streams."""
 
     noise: tuple[Path, ...] = ()
-    """Folders of noise, which needs an SNR."""
+    """Folders of noise. Noise needs an SNR."""
 
     snr: float | None = None
     """Decibels of the speech above the noise."""
 
     impulse_responses: tuple[Path, ...] = ()
-    """Folders of rooms' impulse responses."""
+    """Folders of impulse responses of rooms."""
 
     def read(self, split: str | None, reader: Reader) -> AcousticConditions:
-        """The conditions, with the noise of a split.
+        """Read the recordings. split: only the noise of this split.
 
         Raises UsageError for noise without an SNR, and for an SNR without noise.
         """
@@ -47,9 +47,9 @@ def read_stream_folders(
     conditions: ConditionFolders = ConditionFolders(),
     progress: Progress = SILENT,
 ) -> tuple[list[Positive], list[Negative]]:
-    """The streams of folders with and without the keyword, as kwsd.training.evaluate.streams makes them.
+    """Make streams from folders with and without the keyword (see kwsd.training.evaluate.streams).
 
-    Raises UsageError if there are no recordings of either.
+    Raises UsageError if there are no recordings with the keyword, or none without it.
     """
     reader = Reader()
     streams = read_streams(positives, negatives, split, conditions.read(split, reader), reader)
@@ -68,7 +68,7 @@ def evaluate_streams(
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> list[Point]:
-    """The curve over positive and negative streams; see kwsd.training.evaluate.curve."""
+    """FRR and FA/h at every threshold on positive and negative streams (kwsd.training.evaluate.curve)."""
     positives, negatives = streams
     with progress.stage("evaluating", len(positives) + len(negatives)):
         return curve(model, positives, negatives, settings, jobs, progress.batch)

@@ -1,4 +1,4 @@
-"""``kwsd synthesize``: a keyword, near misses and sentences without it, spoken in many voices."""
+"""``kwsd synthesize``: speak a keyword, near misses and sentences without it in many voices."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def speak(
     seed: int,
     progress: Progress = SILENT,
 ) -> None:
-    """Make the clips as kwsd.training.synthesis.generate.synthesize does, and say what was made."""
+    """Make the clips (see kwsd.training.synthesis.generate.synthesize), and report how many there are."""
     with filling(out, progress), progress.stage(f"speaking {keyword!r}"):
         outcome = synthesize(
             keyword,

@@ -1,4 +1,4 @@
-"""``kwsd tune``: a copy of a model file with the best settings for somebody's recordings. Without torch."""
+"""``kwsd tune``: copy a model file with the settings that are best for given recordings. Needs no torch."""
 
 from pathlib import Path
 

@@ -11,7 +11,15 @@ from kwsd.runtime.model import STUDENT, Architecture
 from kwsd.training.fit import search
 from kwsd.training.fit.losses import DistillationLoss
 from kwsd.training.fit.recipe import Recipe
-from kwsd.training.fit.search import ALPHAS, TEMPERATURES, drawn, evaluator, finished, open_study, run_trial
+from kwsd.training.fit.search import (
+    ALPHAS,
+    TEMPERATURES,
+    evaluator,
+    finished,
+    open_study,
+    run_trial,
+    suggested_architecture,
+)
 
 
 def test_a_grid_tries_every_pair_once_with_the_window_given(tmp_path: Path) -> None:
@@ -65,7 +73,7 @@ def test_architectures_are_of_a_students_size() -> None:
         def suggest_int(self, name: str, low: int, high: int, step: int = 1) -> int:  # noqa: ARG002
             return high
 
-    assert drawn(Trial()) == Architecture(8, (13, 28), (6, 20), 32)  # type: ignore[arg-type]
+    assert suggested_architecture(Trial()) == Architecture(8, (13, 28), (6, 20), 32)  # type: ignore[arg-type]
 
 
 def test_a_students_quality_is_the_mean_of_its_last_three_epochs(monkeypatch: pytest.MonkeyPatch) -> None:

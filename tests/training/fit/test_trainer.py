@@ -54,7 +54,7 @@ def test_resume_equals_an_unbroken_run(toy: Recordings, tmp_path: Path) -> None:
 
 def test_resume_refuses_another_recipe(toy: Recordings, tmp_path: Path) -> None:
     first = trainer(toy, tmp_path / "run.ckpt", epochs=1)
-    with pytest.raises(UsageError, match="no checkpoint"):
+    with pytest.raises(UsageError, match="nothing to resume"):
         first.resume(tmp_path / "run.ckpt")
     first.run(lambda _: None)
     with pytest.raises(UsageError, match="other options"):
