@@ -249,7 +249,7 @@ def test_what_cannot_be_is_said(tree: Path, teacher: Path) -> None:
         kwsd("distill", *data)
     with pytest.raises(UsageError, match="--grid"):
         kwsd("distill", *data, "--search", "--out", teacher)
-    with pytest.raises(UsageError, match="no more than"):
+    with pytest.raises(UsageError, match="at most as many"):
         kwsd("prune", "--model", teacher, *data, "--channels", 9, "--hidden", 9, "--out", teacher)
     mine = ("mine", "--model", teacher, "--negatives", tree, "--out", teacher.with_name("mined"))
     with pytest.raises(UsageError, match="give --snr"):
