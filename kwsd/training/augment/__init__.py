@@ -1,1 +1,1 @@
-"""Training examples: words mixed with noise, rooms and other voices, as frames."""
+"""Training examples: words in noise, speech and rooms, in other voices, as log-mel frames."""

@@ -1,4 +1,4 @@
-"""How training examples are made: every share, range and size, each with its unit."""
+"""The parameters of augmentation: every probability, range and size, with its unit."""
 
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
@@ -18,7 +18,7 @@ def within(low: float, high: float, default: Any) -> Any:
 
 
 def check_fields(record: Any) -> None:
-    """Raise UsageError, naming the field, for a value of the dataclass that is not within its limits."""
+    """Raise UsageError, with the name of the field, if a value of the dataclass is out of its limits."""
     for each in fields(record):
         if "limits" not in each.metadata:
             continue
@@ -26,7 +26,7 @@ def check_fields(record: Any) -> None:
         default: Any = each.default
         is_range = isinstance(default, tuple)
         if is_range and not (isinstance(value, tuple) and len(value) == 2):
-            raise UsageError(f"{name} must be a lowest and a highest value, not {shown(value)}")
+            raise UsageError(f"{name} must be a pair, (lowest, highest), not {shown(value)}")
         kind = Integral if isinstance(default[0] if is_range else default, int) else Real
         low, high = each.metadata["limits"]
         for number in value if is_range else (value,):
@@ -39,60 +39,60 @@ def check_fields(record: Any) -> None:
 class Augmentation:
     """How training examples are made. An example ("scene") is a word in silence, noise or other speech.
 
-    A share is a probability. A range is (lowest, highest), from which a value is drawn uniformly, or
-    uniformly in its logarithm where the comment says so. Raises UsageError for a value out of its limits.
+    A share is a probability. A range is (lowest, highest). A value is drawn from it uniformly, or
+    log-uniformly if the comment says "logarithmic". Raises UsageError for a value out of its limits.
     """
 
-    # What an example holds
-    seconds: float = within(1, 60, 2.5)  # length of an example, at least
-    spare: float = within(0.5, 60, 1.5)  # seconds by which it is longer than the longest clip, at least
-    before: float = within(0, 10, 0.2)  # seconds before a word's clip, at least
-    after: float = within(0, 10, 0.15)  # seconds after a word's clip, at least
-    keyword_share: float = within(0.01, 0.99, 0.4)  # of examples
-    hard_share: float = within(0, 1, 0.2)  # of those without the keyword, where there are hard negatives
+    # The content of an example
+    seconds: float = within(1, 60, 2.5)  # minimum length of an example
+    spare: float = within(0.5, 60, 1.5)  # minimum length beyond the longest clip of the keyword, seconds
+    before: float = within(0, 10, 0.2)  # minimum seconds before the clip of a word
+    after: float = within(0, 10, 0.15)  # minimum seconds after the clip of a word
+    keyword_share: float = within(0.01, 0.99, 0.4)  # share of examples with the keyword
+    hard_share: float = within(0, 1, 0.2)  # share of the others with a hard negative, if there are any
     background_speech: float = within(0, 1, 0.6)  # share of examples with speech behind the word
-    speech_alone: float = within(0, 1, 0.3)  # share of the other negatives that are speech throughout
-    running_speech: float = within(0, 1, 0.6)  # share of that speech that is running, not separate words
-    word_spacing: tuple[float, float] = within(0.1, 10, (0.55, 1.0))  # seconds between starts of words
-    nearest_phonemes: float = within(0, 100, 1.5)  # by which a synthetic near miss differs, at least
+    speech_alone: float = within(0, 1, 0.3)  # share of the remaining ones that are filled with speech
+    running_speech: float = within(0, 1, 0.6)  # share of such speech that is running speech, not words
+    word_spacing: tuple[float, float] = within(0.1, 10, (0.55, 1.0))  # seconds from word to word
+    nearest_phonemes: float = within(0, 100, 1.5)  # minimum distance of a synthetic near miss
 
-    # What is done to a word
-    retimed: float = within(0, 1, 0.5)  # share of words at another tempo, and so another pitch
-    tempo: tuple[float, float] = within(0.25, 4, (0.8, 1.2))  # times the word's own
-    revoiced: float = within(0, 1, 0.0)  # share of words and hard negatives that voice conversion changes
-    formants: tuple[float, float] = within(0.5, 2, (0.8, 1.28))  # times the speaker's own; logarithmic
-    pitch: tuple[float, float] = within(40, 600, (80.0, 330.0))  # Hz, the median; logarithmic
-    melody: tuple[float, float] = within(0, voice.MELODY_LIMIT, (0.3, 1.1))  # times the pitch's range
-    pace: tuple[float, float] = within(0.25, 4, (0.8, 1.25))  # times the duration; logarithmic
+    # Augmentation of a word
+    retimed: float = within(0, 1, 0.5)  # share of words resampled to another tempo and pitch
+    tempo: tuple[float, float] = within(0.25, 4, (0.8, 1.2))  # factor
+    voice_converted: float = within(0, 1, 0.0)  # share of words and hard negatives, by voice conversion
+    formants: tuple[float, float] = within(0.5, 2, (0.8, 1.28))  # factor; logarithmic
+    pitch: tuple[float, float] = within(40, 600, (80.0, 330.0))  # Hz, median; logarithmic
+    melody: tuple[float, float] = within(0, voice.MELODY_LIMIT, (0.3, 1.1))  # factor on the pitch's range
+    pace: tuple[float, float] = within(0.25, 4, (0.8, 1.25))  # factor on the duration; logarithmic
 
-    # What is done to an example
+    # Augmentation of an example
     noisy: float = within(0, 1, 0.8)  # share of examples with noise
-    noise_snr: tuple[float, float] = within(-60, 100, (-5.0, 35.0))  # dB of the example over the noise
-    silence_level: float = within(1e-6, 1, 0.03)  # RMS that a silent example counts as, where noise is added
+    noise_snr: tuple[float, float] = within(-60, 100, (-5.0, 35.0))  # signal-to-noise ratio, dB
+    silence_level: float = within(1e-6, 1, 0.03)  # RMS assumed for a silent example, to set its noise
     reverberant: float = within(0, 1, 0.25)  # share of examples in a room
-    decay: tuple[float, float] = within(0.01, 10, (0.15, 0.7))  # seconds to -60 dB, of a room
-    direct: tuple[float, float] = within(-60, 60, (0.0, 12.0))  # dB of the direct sound over the rest
+    decay: tuple[float, float] = within(0.01, 10, (0.15, 0.7))  # reverberation time (to -60 dB), seconds
+    direct: tuple[float, float] = within(-60, 60, (0.0, 12.0))  # direct-to-reverberant ratio, dB
     narrow: float = within(0, 1, 0.0)  # share of examples without high frequencies
-    cutoff: tuple[float, float] = within(500, 8000, (2800.0, 7000.0))  # Hz, of a narrow one; logarithmic
-    order: tuple[float, float] = within(1, 100, (2.0, 40.0))  # of its low-pass; logarithmic
-    level: tuple[float, float] = within(-90, 40, (-18.0, 6.0))  # dB by which the whole is louder
+    cutoff: tuple[float, float] = within(500, 8000, (2800.0, 7000.0))  # of their low-pass, Hz; logarithmic
+    order: tuple[float, float] = within(1, 100, (2.0, 40.0))  # of their low-pass; logarithmic
+    level: tuple[float, float] = within(-90, 40, (-18.0, 6.0))  # gain, dB
 
-    # How examples are used
-    chunk: int = within(1, 1_000_000, 1024)  # examples that are drawn at once
-    first_chunks: int = within(1, 1_000, 6)  # chunks in the pool at first; each epoch adds one
-    kept_chunks: int = within(1, 1_000, 16)  # beyond so many the oldest goes
-    gain: float = within(0, 40, 6.0)  # dB by which an example's level differs from use to use, at most
-    tilt: float = within(0, 40, 6.0)  # dB by which its lowest and highest band do, in opposite directions
-    masked_bands: int = within(0, 40, 6)  # mel bands that SpecAugment masks, at most
-    masked_frames: int = within(0, 1_000, 10)  # frames that it masks, at most
+    # The pool of examples
+    chunk: int = within(1, 1_000_000, 1024)  # examples in a chunk
+    first_chunks: int = within(1, 1_000, 6)  # chunks in the pool at the start; each epoch adds one
+    kept_chunks: int = within(1, 1_000, 16)  # maximum number of chunks; then the oldest is dropped
+    gain: float = within(0, 40, 6.0)  # maximum random gain at each use, dB
+    tilt: float = within(0, 40, 6.0)  # maximum random gain of the highest band, and loss of the lowest, dB
+    masked_bands: int = within(0, 40, 6)  # maximum number of mel bands that SpecAugment masks
+    masked_frames: int = within(0, 1_000, 10)  # maximum number of frames that it masks
 
     def __post_init__(self) -> None:
         check_fields(self)
 
     @classmethod
     def for_synthetic_voices(cls) -> "Augmentation":
-        """For words of synthetic voices, which are fewer and clearer at high frequencies than people's.
+        """For synthetic voices, which are few, and brighter than recorded ones.
 
-        Voice conversion needs Praat: without it no word is revoiced.
+        Voice conversion needs Praat; without it, no voice is converted.
         """
-        return cls(revoiced=0.7 if voice.available() else 0.0, narrow=0.3)
+        return cls(voice_converted=0.7 if voice.available() else 0.0, narrow=0.3)

@@ -1,4 +1,4 @@
-"""Low bandwidth: Bluetooth headsets, telephones and closed doors let no high frequencies through."""
+"""Low bandwidth, as through a Bluetooth headset, a telephone or a closed door."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def narrowed(audio: Floats, random: np.random.Generator, augmentation: Augmentation) -> Floats:
-    """The audio (n,) without what lies above a cutoff: a low-pass of Butterworth's magnitude, any order."""
+    """The audio (n,) through a random low-pass with the magnitude of a Butterworth filter."""
     cutoff = np.exp(random.uniform(*np.log(augmentation.cutoff)))
     order = np.exp(random.uniform(*np.log(augmentation.order)))
     frequency = np.fft.rfftfreq(len(audio), 1 / SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""The front end in torch, equal to kwsd.runtime.frontend, and masks for its frames."""
+"""The log-mel front end in torch, equal to kwsd.runtime.frontend, and SpecAugment."""
 
 from torch import Tensor, nn
 from torchaudio.transforms import FrequencyMasking, MelSpectrogram, TimeMasking
@@ -20,7 +20,7 @@ class LogMel(nn.Module):
 
 
 class SpecAugment(nn.Module):
-    """Masks mel bands and frames of each example, at most so many (Park et al. 2019, arXiv 1904.08779)."""
+    """Masks up to `bands` bands and `frames` frames of each example (Park et al. 2019, arXiv 1904.08779)."""
 
     def __init__(self, bands: int, frames: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class SpecAugment(nn.Module):
         self.frames = TimeMasking(frames, iid_masks=True)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """frames: (batch, time, mels); masked values take the example's mean."""
+        """Mask frames, (batch, time, mels). Masked values become the mean of the example."""
         mean = frames.mean(dim=(1, 2), keepdim=True)
         image = (frames - mean).transpose(1, 2).unsqueeze(1)
         masked: Tensor = self.frames(self.bands(image)).squeeze(1).transpose(1, 2)

@@ -1,8 +1,9 @@
-"""A pool of training examples as frames: drawing one costs more than training on it, so each is used often.
+"""A pool of training examples as log-mel frames. Each is used often, because making one is slower than
+training on it.
 
-Examples come in chunks from an endless sequence. The pool holds a few chunks in a row, and moves on by one
-each epoch. Chunk k depends on the seed and k alone, so a resumed run sees what an unbroken one would have
-seen.
+Examples come in chunks from an endless sequence. The pool holds a few consecutive chunks, and each epoch adds
+the next. Chunk k depends only on the seed and k, so a resumed run uses the same examples as an uninterrupted
+one.
 """
 
 import math
@@ -17,14 +18,14 @@ from kwsd.runtime.frontend import N_MELS, POWER_FLOOR
 from kwsd.training.augment.features import LogMel, SpecAugment
 from kwsd.training.augment.scenes import SceneMaker
 
-_PART = 128  # examples that are turned into frames at once
+_PART = 128  # examples that go through the front end at once
 
 
 @dataclass(frozen=True)
 class Scenes:
     """Training examples. frames: (n, time, mels). keyword: (n,) bool. onset, end: (n,) s, as in SceneBatch.
 
-    annotations: what a teacher says of each example, by name, (n, ...) each.
+    annotations: outputs of a teacher for each example, by name, (n, ...) each.
     """
 
     frames: Tensor
@@ -45,10 +46,10 @@ Annotator = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
 
 class ScenePool:
-    """Any number of batches of examples. Frames are kept in float16, 20 MB for a thousand examples.
+    """Draws batches of examples. Frames are kept in float16, 20 MB for a thousand examples.
 
-    annotator: makes annotations of audio (n, samples) and frames (n, time, mels), once for every example.
-    first: chunks at the start, where they are not as many as the augmentation says.
+    annotator: makes annotations from audio (n, samples) and frames (n, time, mels), once for each example.
+    first: chunks at the start, instead of Augmentation.first_chunks.
     """
 
     def __init__(
@@ -71,12 +72,12 @@ class ScenePool:
         self._chunks = kept | {k: self._draw(k) for k in wanted if k not in kept}
 
     def pick(self, count: int, random: np.random.Generator) -> Scenes:
-        """`count` examples at random from one chunk, as they were drawn."""
+        """`count` random examples of one random chunk, unchanged."""
         chunk = self._chunks[int(random.choice(list(self._chunks)))]
         return chunk.rows(torch.from_numpy(random.choice(self._augmentation.chunk, count, replace=False)))
 
     def batch(self, count: int, random: np.random.Generator) -> Scenes:
-        """As `pick`, each time at another level and tilt and with other SpecAugment masks."""
+        """As `pick`, with random level, spectral tilt and SpecAugment masks."""
         scenes = self.pick(count, random)
         gain, tilt = random.uniform(-1, 1, (2, count, 1, 1)).astype(np.float32)
         slope = self._augmentation.tilt * tilt * np.linspace(-1, 1, N_MELS, dtype=np.float32)
@@ -99,10 +100,10 @@ class ScenePool:
 
 
 class StillPool(ScenePool):
-    """A pool that keeps the examples it starts with, all of them: many short runs share them."""
+    """A pool that always holds the examples of its start, for several short runs."""
 
     def move(self, epoch: int) -> None:  # noqa: ARG002
-        """Hold the first chunks."""
+        """Hold the first chunks, in every epoch."""
         self._hold(range(self._first))
 
 

@@ -1,4 +1,4 @@
-"""Reverb: random impulse responses of rooms, and sound in them."""
+"""Reverb: random impulse responses of rooms, and convolution with them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +21,13 @@ def random_room(random: np.random.Generator, augmentation: Augmentation) -> Floa
 
 
 def reverberated(audio: Floats, response: Floats, before: Floats | None = None) -> Floats:
-    """The audio with the room's reverb, as loud and as long as without, (n,).
+    """The audio with the reverb of a room, at its own level and length, (n,).
 
-    before: the audio before it, (m,), whose reverb goes on into it.
+    before: the preceding audio, (m,), whose reverb continues into it.
     """
     earlier = audio[:0] if before is None else before[max(0, len(before) - len(response) + 1) :]
-    heard = np.concatenate((earlier, audio))
-    wet = convolved(heard, response)[len(earlier) : len(heard)]
+    dry = np.concatenate((earlier, audio))
+    wet = convolved(dry, response)[len(earlier) : len(dry)]
     power = float((wet**2).mean())
     return wet * np.float32(np.sqrt(float((audio**2).mean()) / power)) if power else wet
 
@@ -35,6 +35,6 @@ def reverberated(audio: Floats, response: Floats, before: Floats | None = None) 
 def convolved(audio: Floats, response: Floats) -> Floats:
     """The full convolution of (n,) with (m,), shape (n + m - 1,), by FFT."""
     length = len(audio) + len(response) - 1
-    size = 1 << (length - 1).bit_length()  # a power of two is the quickest
+    size = 1 << (length - 1).bit_length()  # a power of two is fastest
     spectrum = np.fft.rfft(audio, size) * np.fft.rfft(response, size)
     return np.fft.irfft(spectrum, size)[:length].astype(np.float32)

@@ -11,9 +11,9 @@ from kwsd.runtime.frontend import HOP
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.bandwidth import narrowed
 from kwsd.training.augment.reverb import random_room, reverberated
-from kwsd.training.augment.voice import revoiced
+from kwsd.training.augment.voice import converted
 
-VALIDATION_SNR = (0, 15)  # dB of validation clips over the noise in which they are scored once more
+VALIDATION_SNR = (0, 15)  # dB, lowest and highest, of the validation clips that are repeated in noise
 
 Audio = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 class SceneBatch:
     """Training examples. audio: (batch, samples) float32. keyword: (batch,) bool.
 
-    onset, end: (batch,) seconds into the example at which the word's clip starts and the word itself ends.
+    onset, end: (batch,) seconds into the example at which the clip of the word starts and the word ends.
     """
 
     audio: Floats
@@ -33,7 +33,7 @@ class SceneBatch:
 
 
 def word_end(clip: Audio) -> float:
-    """Seconds from a clip's start to the word's end: the last frame within 60 % of its level range (dB)."""
+    """Seconds to the end of the word in a clip: the last frame in the upper 60 % of the level range (dB)."""
     frames = clip[: len(clip) // HOP * HOP].reshape(-1, HOP).astype(np.float64)
     level = 10 * np.log10((frames**2).mean(axis=1) + 1)
     level = np.convolve(level, np.ones(5) / 5, mode="same")
@@ -45,8 +45,8 @@ class SceneMaker:
     """Draws any number of training examples from clips of words, noise and running speech.
 
     All audio is int16, mono, 16 kHz. keyword, others: clips of one word each. speech: recordings without the
-    keyword; pieces of them are negatives, and are heard behind words. hard: hard negatives, clips that a
-    model took for the keyword (kwsd.training.evaluate.mining).
+    keyword; pieces of them are negatives, and background for words. hard: hard negatives, clips of the false
+    alarms of a model (kwsd.training.evaluate.mining).
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class SceneMaker:
         return SceneBatch(np.clip(audio, -1, 1), keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
 
     def _place(self, clip: Floats, scene: Floats, random: np.random.Generator) -> int:
-        """Put a clip at a random place in the example, and return the sample at which it starts."""
+        """Put a clip at a random position in the example, over other sound. Returns its first sample."""
         before, after = (int(s * SAMPLE_RATE) for s in (self.augmentation.before, self.augmentation.after))
         start = int(random.integers(before, max(before + 1, self.length - len(clip) - after)))
         clip = clip[: self.length - start]
@@ -107,7 +107,7 @@ class SceneMaker:
         return start
 
     def _timed(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
-        """A clip at its tempo or another, which changes its pitch too, and how many times faster it is."""
+        """A clip at its own or a random tempo, which also changes the pitch, and its speed-up."""
         samples, pace = self._voiced(to_float32(clip), random)
         if random.random() < 1 - self.augmentation.retimed:
             return samples, 1 / pace
@@ -117,9 +117,9 @@ class SceneMaker:
         return played, tempo / pace
 
     def _voiced(self, clip: Floats, random: np.random.Generator) -> tuple[Floats, float]:
-        """A clip by its speaker or, through voice conversion, another, and how many times longer it is."""
+        """A clip in its own or a converted voice, and the factor by which it is longer."""
         a = self.augmentation
-        return revoiced(clip, random, a) if random.random() < a.revoiced else (clip, 1.0)
+        return converted(clip, random, a) if random.random() < a.voice_converted else (clip, 1.0)
 
     def _fill_with_speech(self, scene: Floats, random: np.random.Generator) -> None:
         """Fill the whole example with running speech, or with separate words one after another."""
@@ -133,7 +133,7 @@ class SceneMaker:
             word = to_float32(_choice(self.others, random))
             lo, hi = max(0, at), max(0, min(self.length, at + len(word)))
             scene[lo:hi] = word[lo - at : hi - at]
-            # a clip is longer than its word: clips overlap, and words run into each other
+            # a clip is longer than its word, so clips overlap and words are close together
             at += int(random.uniform(*a.word_spacing) * SAMPLE_RATE)
 
     def _add_noise(self, scene: Floats, random: np.random.Generator) -> None:
@@ -149,7 +149,7 @@ class SceneMaker:
 
 
 def in_noise(clips: Audio, noise: list[Audio], random: np.random.Generator) -> Audio:
-    """The clips (n, samples) in noise, VALIDATION_SNR below each clip's loudest tenth of a second."""
+    """The clips (n, samples) in noise, at a VALIDATION_SNR relative to the loudest 0.1 s of each."""
     mixed = to_float32(clips)
     for clip in mixed:
         added = _piece(noise[random.integers(len(noise))], len(clip), random)
@@ -164,6 +164,6 @@ def _choice(clips: Sequence[Audio], random: np.random.Generator) -> Audio:
 
 
 def _piece(recording: Audio, length: int, random: np.random.Generator) -> Floats:
-    """`length` samples from a random place, or the whole if it is shorter, float32 in [-1, 1]."""
+    """`length` samples from a random position, or all if there are fewer, float32 in [-1, 1]."""
     start = random.integers(max(1, len(recording) - length + 1))
     return to_float32(recording[start : start + length])

@@ -1,4 +1,4 @@
-"""All recordings of a training run. Clips are read once and held in memory: 320 MB for 10,000."""
+"""The recordings of a training run. Clips are read once and kept in memory, 320 MB for 10,000."""
 
 import json
 from collections import Counter
@@ -25,7 +25,7 @@ class Recordings:
 
     keyword: str
     tree: list[Clip]
-    background: Path | None  # the tree's own noise, which has no splits
+    background: Path | None  # the folder of the tree's own noise, which has no splits
     noise: tuple[Path, ...]
     speech: tuple[Path, ...]
     hard: tuple[Path, ...] = ()  # files
@@ -41,7 +41,7 @@ class Recordings:
         speech: tuple[Path, ...],
         hard: tuple[Path, ...] = (),
     ) -> "Recordings":
-        """Find the recordings. hard: folders. Raises UsageError for folders that are absent or hold none."""
+        """Find the recordings. hard: folders. Raises UsageError if a folder is missing or empty."""
         for folder in (*noise, *speech, *hard):
             if next(files_of(folder), None) is None:
                 raise UsageError(f"{folder}: no recordings in it")
@@ -59,10 +59,11 @@ class Recordings:
         hard: tuple[Path, ...] = (),
         nearest: float = Augmentation.nearest_phonemes,
     ) -> "Recordings":
-        """What `kwsd synthesize` wrote to `folder`, each voice a speaker, and other words of the tree `data`.
+        """The speech that `kwsd synthesize` wrote to `folder`, and other words of the tree `data`.
 
-        Near misses of the training voices are hard negatives, too. Those that differ by less than `nearest`
-        phonemes are left out: people vary the keyword itself by as much.
+        Each voice counts as a speaker. Near misses in training voices are also hard negatives. Those that
+        differ by less than `nearest` phonemes are left out, because people vary the keyword itself by as
+        much.
         """
         names = {"keyword": keyword, "near_misses": "near miss"}
         records = map(json.loads, (folder / MANIFEST).read_text("utf-8").splitlines())
@@ -84,14 +85,14 @@ class Recordings:
         return padded(keyword), padded(others)
 
     def check(self, *splits: str) -> None:
-        """Read the clips of these splits. Raises UsageError as `words`."""
+        """Read the clips of these splits. Raises UsageError as `words` does."""
         for split in splits:
             self.words(split)
 
     def words(self, split: str) -> tuple[list[Clip], list[Clip]]:
         """The clips that can be used, with and without the keyword.
 
-        Raises UsageError where the split has none of either.
+        Raises UsageError if the split has no clips with the keyword, or none without it.
         """
         there = [clip for clip in self.tree if clip.split == split]
         chosen = [clip for clip in there if self.reader.word(clip.path) is not None]
@@ -107,40 +108,41 @@ class Recordings:
         return keyword, others
 
     def keyword_audio(self, split: str) -> list[Audio]:
-        """Audio of the clips with the keyword. Raises UsageError as `words`."""
+        """Audio of the clips with the keyword. Raises UsageError as `words` does."""
         return self._audio(self.words(split)[0])
 
     def _audio(self, clips: list[Clip]) -> list[Audio]:
         return [audio for clip in clips if (audio := self.reader.word(clip.path)) is not None]
 
     def validation(self) -> tuple[Audio, Audio]:
-        """The validation clips as they are and once more in noise (VALIDATION_SNR), keyword and others.
+        """The validation clips, with and without the keyword, each as it is and once more in noise.
 
-        Without noise there may be too few mistakes to tell two epochs apart.
+        Clips in quiet alone may cause too few errors to compare epochs. The noise is at VALIDATION_SNR.
         """
         random = np.random.default_rng(0)
         noise = self.noise_of("validation") or self.noise_of("training")
         keyword, others = self.clips("validation")
         if not noise:
             return keyword, others
-        return tuple(np.concatenate((clips, in_noise(clips, noise, random))) for clips in (keyword, others))  # type: ignore[return-value]
+        return tuple(np.concatenate((clips, in_noise(clips, noise, random))) for clips in (keyword, others))
+        # type: ignore[return-value]
 
     def noise_of(self, split: str) -> list[Audio]:
-        """The noise of a split. The tree's own noise has no splits: all of it is for training."""
+        """The noise of a split. The tree's own noise has no splits and is all used for training."""
         whole = list(files_of(self.background)) if self.background and split == "training" else []
         return self.reader.sounds(
             [*whole, *(path for folder in self.noise for path in files_of(folder, split))]
         )
 
     def scenes(self, augmentation: Augmentation) -> SceneMaker:
-        """Makes training examples of the training split of everything."""
+        """A maker of training examples from the training split of all recordings."""
         keyword, others = (self._audio(clips) for clips in self.words("training"))
         speech = self.reader.sounds(path for folder in self.speech for path in files_of(folder, "training"))
         hard = self.reader.sounds(self.hard)
         return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, augmentation)
 
     def facts(self) -> dict[str, Any]:
-        """What the run used, for the model's card."""
+        """The recordings that the run used, for the model card."""
         used = (clip for clip in self.tree if clip.path not in self.reader.left_out)
         counts = Counter((clip.split, clip.word == self.keyword) for clip in used)
         splits = {split for split, _ in counts}

@@ -1,4 +1,4 @@
-"""Voice conversion: another speaker's formants, pitch, melody and pace, each changed independently."""
+"""Voice conversion: random formants, pitch, melody and pace, changed independently."""
 
 import importlib.util
 import warnings
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-MELODY_LIMIT = 1.13  # times the pitch's own range: from 1.14 on a pitch could pass 0 Hz, and Praat hangs
+MELODY_LIMIT = 1.13  # factor on the pitch's range: from 1.14 a pitch could fall below 0 Hz, and Praat hangs
 _PITCH_FLOOR, _PITCH_CEILING = 75.0, 600.0  # Hz, where Praat looks for the pitch
 
 
@@ -23,13 +23,13 @@ def available() -> bool:
     return importlib.util.find_spec("parselmouth") is not None
 
 
-def revoiced(
+def converted(
     samples: Floats, random: np.random.Generator, augmentation: "Augmentation"
 ) -> tuple[Floats, float]:
-    """Speech (n,) at 16 kHz as another speaker would say it, and how much longer it became.
+    """Speech (n,) at 16 kHz in a random other voice, and the factor by which it is longer.
 
-    Praat's "Change gender" (overlap-add of pitch periods; Moulines and Charpentier 1990). Speech in which
-    Praat finds no voice, a whisper or a single consonant, comes back as it is.
+    Uses Praat's "Change gender" (overlap-add of pitch periods; Moulines and Charpentier 1990). Speech in
+    which Praat finds no pitch, such as a whisper or a single consonant, is returned unchanged.
     """
     import parselmouth
 
@@ -41,7 +41,7 @@ def revoiced(
     sound = parselmouth.Sound(samples.astype(np.float64), SAMPLE_RATE)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", parselmouth.PraatWarning)  # "nothing to change" is no news
+            warnings.simplefilter("ignore", parselmouth.PraatWarning)  # such as "nothing to change"
             changed = parselmouth.praat.call(
                 sound, "Change gender", _PITCH_FLOOR, _PITCH_CEILING, formants, pitch, melody, pace
             )

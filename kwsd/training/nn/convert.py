@@ -1,4 +1,4 @@
-"""A model as a network in torch, and a network as a model of the runtime."""
+"""Converts models of the runtime to networks in torch and back."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def from_torch(
     facts: dict[str, Any] | None = None,
     verifier: dict[str, Array] | None = None,
 ) -> Model:
-    """The model whose float32 weights are those that `crnn` computes with."""
+    """A model with the weights that `crnn` computes with, as float32."""
     weights = {name: value.numpy() for name, value in weights_of(crnn).items()}
     return Model(keyword, crnn.architecture, weights, settings, facts or {}, verifier=verifier)
 

@@ -13,9 +13,9 @@ class CRNN(nn.Module):
     The layers only hold the parameters. ``forward`` computes with what ``weights()`` returns, so that a
     subclass can compute with other values, such as rounded ones (kwsd.training.nn.quantize).
 
-    A microphone's stream has no beginning, but a training example has one, and a network whose GRU always
-    starts from zeros learns that the keyword comes soon after. So in training a share of the sequences of a
-    batch, `carried_share`, start in the GRU states that the last batch ended in.
+    A microphone's stream has no beginning, but a training example has one. A network whose GRU always starts
+    from zeros would learn that the keyword comes soon after zero states. So in training a share of the
+    sequences of a batch, `carried_share`, start in GRU states in which the previous batch ended.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -27,7 +27,7 @@ class CRNN(nn.Module):
         self.attention = nn.Linear(a.hidden, a.hidden)
         self.energy = nn.Linear(a.hidden, 1)
         self.output = nn.Linear(a.hidden, 2)
-        self.carried_share = 0.0  # Recipe.carried_share, while it is trained
+        self.carried_share = 0.0  # in training: Recipe.carried_share
         self.reset_states()
 
     def reset_states(self) -> None:
@@ -41,8 +41,8 @@ class CRNN(nn.Module):
     def forward(self, frames: Tensor, window: int, step: int | None = None) -> Tensor:
         """Logits of every step, (batch, steps, 2); the posterior is ``softmax(logits)[..., 1]``.
 
-        frames: (batch, time, mels). window: steps that the attention sees; at the beginning it sees as many
-        as there are. step: frames between two steps, by default the convolution's stride in time.
+        frames: (batch, time, mels). window: steps that the attention sees, fewer at the
+        beginning. step: frames between two steps, by default the convolution's stride in time.
         """
         return self.attend(frames, window, step)[0]
 
@@ -61,12 +61,12 @@ class CRNN(nn.Module):
             self._last_states = last.detach()
         hidden = torch.tanh(functional.linear(states, w["attention.weight"], w["attention.bias"]))
         energy = functional.linear(hidden, w["energy.weight"], w["energy.bias"]).squeeze(2)
-        # a linear layer commutes with the mean, and two outputs are cheaper to average than all states
+        # a linear layer commutes with the mean, and averaging two outputs is cheaper than all states
         outputs = functional.linear(states, w["output.weight"], w["output.bias"])
         return sliding_attention(energy, outputs, window), energy, states
 
     def _start(self, inputs: Tensor) -> Tensor:
-        """The GRU states to start from, (layers, batch, hidden): zeros, but in training some are carried."""
+        """The initial GRU states, (layers, batch, hidden): zeros or, in training, some carried states."""
         start = inputs.new_zeros(2, len(inputs), self.architecture.hidden)
         last = self._last_states
         if self.training and last is not None and last.shape == start.shape:
@@ -81,7 +81,7 @@ _GRU_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 def sliding_energies(energy: Tensor, window: int) -> Tensor:
     """The last `window` energies at every step: (batch, steps) to (batch, steps, window).
 
-    Places before the first step hold -inf.
+    Positions before the first step are -inf.
     """
     return functional.pad(energy, (window - 1, 0), value=float("-inf")).unfold(1, window, 1)
 

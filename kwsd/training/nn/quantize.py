@@ -15,7 +15,7 @@ from kwsd.training.nn.crnn import CRNN
 
 # Clipping ranges tried for each row, as shares of its largest absolute weight
 _CLIPPING = torch.linspace(0.6, 1.0, 9)
-_LEAST_RANGE = 1e-4  # largest absolute weight assumed for a row of zeros: a scale is never 0
+_LEAST_RANGE = 1e-4  # largest absolute weight assumed for a row of zeros, so that no scale is 0
 
 
 def row_scales(weight: Tensor, bits: int) -> Tensor:
@@ -80,7 +80,7 @@ class Quantized(CRNN):
 
 
 def pack_int4(values: np.ndarray[Any, np.dtype[np.int8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Integers from -8 to 7, two to a byte, the first in the low half; a last odd one is paired with 0."""
+    """Pack integers from -8 to 7 in pairs, the first in the low half of a byte; an odd last one with 0."""
     nibbles = np.append(values.ravel(), np.zeros(values.size % 2, np.int8)).astype(np.uint8) & 15
     return (nibbles[::2] | nibbles[1::2] << 4).astype(np.uint8)
 

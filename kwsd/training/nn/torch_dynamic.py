@@ -1,4 +1,4 @@
-"""Torch's own dynamic quantization, to compare with: int8 weights, activations quantized at every step.
+"""Torch's own dynamic quantization, for comparison: int8 weights, activations quantized at every step.
 
 Torch quantizes nn.GRU and nn.Linear as modules, so this network calls its layers instead of computing with
 their weights. The convolution stays float32, because torch has no dynamic quantization of it.

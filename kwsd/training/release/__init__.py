@@ -1,1 +1,1 @@
-"""From a trained network to a file: the model file, its card, its cost and the record of its run."""
+"""The files of a finished run: the model, its card, its cost, and the record of the run."""

@@ -1,6 +1,5 @@
-"""Model cards from recorded facts: what a model is and is for, its data, how good it is, how it was made.
-
-The idea is that of Mitchell et al. 2019 (arXiv 1810.03993).
+"""Writes model cards from recorded facts: purpose, data, quality and recipe (Mitchell et al. 2019, arXiv
+1810.03993).
 """
 
 import shlex
@@ -13,7 +12,7 @@ from kwsd.training.release.notes import notes_beside
 
 
 def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
-    """The card of the model file, in Markdown, with the notes that lie beside it (`notes_beside`).
+    """The card of the model file in Markdown, with its hand-written notes (`notes_beside`).
 
     metrics: `clip_metrics` by split. facts: as the model file holds them.
     """
@@ -73,7 +72,7 @@ def _details(path: Path, recipe: dict[str, Any], date: str) -> str:
 
 
 def _data(data: dict[str, Any]) -> str:
-    """What it was trained and judged on."""
+    """The recordings that it was trained and evaluated on."""
     source, whose = "Speech Commands v0.01", "speaker"
     if data.get("synthetic"):
         source, whose = "synthetic voices; Speech Commands v0.01 for other words", "voice"
@@ -108,27 +107,27 @@ def _clips(metrics: dict[str, Any]) -> str:
 
 
 def interval(metrics: dict[str, Any]) -> str:
-    """The bootstrap interval of 1 - AUROC, for a person."""
+    """The bootstrap interval of 1 - AUROC, as text."""
     low, high = metrics["one_minus_auroc_95"]
     return f"{low:.1e} to {high:.1e}"
 
 
 def _scored(data: dict[str, Any], file: str) -> str:
-    """The command that scores the clips; synthetic ones exist only during training."""
+    """The command that scores the clips. Synthetic clips are not kept, so they have none."""
     if data.get("synthetic"):
         return "the clips are of synthetic voices"
     return f"`kwsd evaluate --model {file} --data DIR --split dev-test`"
 
 
 def _chosen(model: Model, recipe: dict[str, Any]) -> str:
-    """What the validation clips chose."""
+    """The choices that were made on the validation clips."""
     if model.verifier and not {"scenes", "teaching"} & recipe.keys():  # it was not trained with this verifier
         return "the epoch; the threshold was inherited with the second stage"
     return "the epoch and the threshold"
 
 
 def _limits(model: Model, data: dict[str, Any], file: str) -> str:
-    """What the table of clips does not show."""
+    """Limits that the table of clips does not show."""
     lines = [
         "- Clips do not show how often it fires in an hour of speech. Measure that on recordings of yours: "
         f"`kwsd evaluate --model {file} --positives DIR --negatives DIR`."
@@ -141,7 +140,7 @@ def _limits(model: Model, data: dict[str, Any], file: str) -> str:
 
 
 def _recipe(recipe: dict[str, Any]) -> str:
-    """Every value that the run depended on; parts of the recipe have a paragraph of their own."""
+    """Every value of the recipe. Each nested part has its own paragraph."""
     parts: dict[str, dict[str, Any]] = {"Recipe": {}}
     for name, value in recipe.items():
         if isinstance(value, dict):

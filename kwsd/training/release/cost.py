@@ -1,4 +1,4 @@
-"""What a model costs to store and to run: parameters, multiply-adds, bytes. Needs no torch."""
+"""The cost of storing and running a model: parameters, multiply-adds, bytes. Needs no torch."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -27,7 +27,7 @@ class Cost:
     state_bytes: int  # memory that the runtime keeps between two steps, at the model's own window
 
     def over(self, other: "Cost") -> dict[str, float]:
-        """How many times as much `other` costs, by the names of the fields."""
+        """Ratio of the cost of `other` to this one, by field."""
         mine = asdict(self)
         return {name: value / mine[name] for name, value in asdict(other).items()}
 
@@ -52,7 +52,7 @@ def cost(path: Path) -> tuple[Model, Cost]:
 def summary(path: Path, reference: Path | None = None) -> dict[str, Any]:
     """Keyword, architecture, settings and cost of a model file, as ``kwsd info --json`` prints them.
 
-    reference: another model file; "ratios" then says how many times as much that one costs.
+    reference: another model file; "ratios" then has the ratio of its cost to this one's.
     Raises ModelError if either is not a model file.
     """
     model, own = cost(path)

@@ -1,4 +1,4 @@
-"""Writes the ``.pt`` model file, with numpy alone. kwsd.runtime.modelfile reads it."""
+"""Writes ``.pt`` model files, without torch. kwsd.runtime.modelfile reads them."""
 
 import dataclasses
 from pathlib import Path
@@ -37,7 +37,7 @@ def save_model(model: Model, path: Path, entries: dict[str, Any] | None = None) 
 
 
 def write_settings(path: Path, settings: Settings, out: Path) -> None:
-    """Copy the model file `path` to `out` with other settings; its weights stay as they are stored."""
+    """Copy the model file `path` to `out` with other settings. The stored weights do not change."""
     record = _with_arrays(read_torch(path.read_bytes()))
     record |= {"kwsd": FORMAT_VERSION, "settings": dataclasses.asdict(settings)}
     write_torch(record, out)

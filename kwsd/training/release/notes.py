@@ -1,4 +1,4 @@
-"""Hand-written notes for generated pages, in a file of their own that generating a page leaves alone."""
+"""Hand-written notes for generated pages. They are in a separate file, so no page overwrites them."""
 
 from pathlib import Path
 

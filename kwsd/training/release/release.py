@@ -1,4 +1,4 @@
-"""The end of a run: metrics on held-out speakers, the model file, its card and the record."""
+"""Ends a run: computes metrics on held-out speakers, writes the model file and its card, records the run."""
 
 import datetime
 from dataclasses import asdict, dataclass, field, replace
@@ -21,16 +21,16 @@ from kwsd.training.release.modelfile import save_model
 from kwsd.training.release.runs import add_run
 
 JUDGED = ("validation", "dev-test")
-INHERITED = "inherited"  # a verifier, and its threshold, from the model that another was made from
+INHERITED = "inherited"  # a verifier and its threshold that come from the parent model
 
 
 @dataclass(frozen=True)
 class Output:
     """Where a run writes.
 
-    model: the model file; its card lies beside it, with .md, and until the run is over its checkpoint, with
-    .ckpt. record: file of JSON lines that the run is added to. resume: go on from the checkpoint. command:
-    how the run was started, for the card.
+    model: the model file. Beside it are its card (.md) and, until the run is over, its checkpoint (.ckpt).
+    record: file of JSON lines to which the run is added. resume: continue from the checkpoint. command: the
+    command line that started the run, for the card.
     """
 
     model: Path
@@ -46,11 +46,11 @@ class Output:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A network at the end of a run, and all that its file, its card and the record say of it.
+    """A network at the end of a run, and the facts for its file, its card and the record.
 
-    kind: the command that made it, as the report names it. recipe: Recipe.facts() and what that does not say:
-    teachers, temperature, bits. settings: how it is run; None: at its stride and `window`, with a threshold
-    from the validation clips. history: of each epoch. seconds: that the training took.
+    kind: the command that made it, as in the report. recipe: Recipe.facts() and other facts such as teachers,
+    temperature and bits. settings: of the model; if None, its stride, `window` and a threshold that is chosen
+    on the validation clips. history: one entry per epoch. seconds: duration of the training.
     """
 
     crnn: CRNN
@@ -72,7 +72,7 @@ class FinishedRun:
 def release(run: FinishedRun, output: Output) -> dict[str, Any]:
     """Write the model and its card, and record the run. Returns its metrics by split.
 
-    Raises KwsdError where a file cannot be written.
+    Raises KwsdError if a file cannot be written.
     """
     settings = run.model().settings
     window, step = settings.window, settings.step
@@ -113,7 +113,7 @@ def _recorded(
 
 
 def threshold_from(keyword: Scores, others: Scores) -> float:
-    """Posterior that no more than one in a thousand other words reaches, within 0.5 and 0.95."""
+    """The posterior that at most one in a thousand other words reaches, limited to 0.5 to 0.95."""
     false_alarms, _ = det_curve(keyword, others)
     thresholds = np.unique(np.concatenate((keyword, others, [np.inf])))
     log_odds = thresholds[np.flatnonzero(false_alarms <= 0.001)[0]]

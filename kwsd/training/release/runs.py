@@ -1,4 +1,4 @@
-"""Recorded runs: a file with one line of JSON per run: its configuration, seed, metrics and wall time."""
+"""Recorded runs: a file with a line of JSON per run, with its configuration, metrics and duration."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _MODEL_FIELDS = (
     "metrics.dev-test.one_minus_auroc",
     "metrics.dev-test.au_fa_fr_speech_commands",
 )
-# Fields that the report needs of each kind of run; a dot leads into a nested object
+# Fields of each kind of run that the report needs; a dot separates the names of nested objects
 _FIELDS = {
     **dict.fromkeys(("train", "new", "distill", "quantize", "qat", "prune"), _MODEL_FIELDS),
     "compare": ("model", "way", "one_minus_auroc.validation", "one_minus_auroc.dev-test"),

@@ -1,8 +1,9 @@
 """Writes small files that ``torch.load(weights_only=True)`` opens, without torch.
 
-``torch.save`` stores each tensor uncompressed in a zip entry of its own, aligned to 64 bytes and described at
-length; of a model of a few thousand values that is most of the file. Here all tensors of one type share a
-storage, the entries are compressed, and the pickle names each thing once. kwsd.runtime.torchfile reads it.
+``torch.save`` stores each tensor uncompressed, in its own zip entry, aligned to 64 bytes and with a long
+description. That is most of the file of a model of a few thousand values. Here all tensors of one type share
+a storage, the entries are compressed, and the pickle has each name once. kwsd.runtime.torchfile reads such
+files.
 """
 
 import io
@@ -17,7 +18,7 @@ import numpy as np
 from kwsd.files import replace_file
 from kwsd.runtime.torchpickle import REBUILD_TENSOR, STORAGES
 
-_PROTOCOL = 2  # of the pickle, as torch.save has it
+_PROTOCOL = 2  # of the pickle, as in torch.save
 _FILE_VERSION = b"3"  # of torch's zip format
 
 
@@ -40,7 +41,7 @@ class _Storage:
         self.reference = ("storage", _STORAGE_TYPES[dtype], key, "cpu", length)
 
 
-class _Pickler(pickle._Pickler):  # the one in Python: that in C imports every module that it names
+class _Pickler(pickle._Pickler):  # in Python: the one in C imports every module that it names
     """Writes numpy arrays as torch tensors in `storages`, by type."""
 
     def __init__(self, file: io.BytesIO, storages: dict[np.dtype[Any], _Storage]) -> None:
@@ -90,7 +91,7 @@ def write_torch(record: object, path: Path) -> None:
 
 
 def _count(value: object, lengths: dict[np.dtype[Any], int]) -> None:
-    """Add up the items of all arrays in a record by type: a storage's length precedes its first tensor."""
+    """Count the items of all arrays in a record by type, because a storage's length precedes its tensors."""
     if isinstance(value, np.ndarray):
         lengths[value.dtype] = lengths.get(value.dtype, 0) + value.size
     elif isinstance(value, dict):

@@ -2,7 +2,7 @@
 
 from kwsd.training.synthesis.phonemes import split
 
-# IPA and misaki: diphthongs and affricates are one letter; the first eight are the same in both directions
+# (IPA, misaki): diphthongs and affricates are one letter; the first eight hold in both directions
 _MISAKI = (
     ("eɪ", "A"), ("aɪ", "I"), ("aʊ", "W"), ("ɔɪ", "Y"), ("oʊ", "O"), ("əʊ", "Q"), ("tʃ", "ʧ"), ("dʒ", "ʤ"),
     ("ɚ", "əɹ"), ("n̩", "ᵊn"), ("l̩", "ᵊl"), ("ɐ", "ə"), ("r", "ɹ"), ("ɾ", "T"), ("g", "ɡ"),

@@ -1,7 +1,6 @@
-"""Speaks a keyword, near misses of it and sentences without it: FLAC files of 16 kHz, and their manifest.
+"""Speaks a keyword, near misses of it and sentences without it, and writes 16 kHz FLAC files and a manifest.
 
-Each file appears whole or not at all, and a clip that exists is kept, so that an interrupted run continues
-where it stopped.
+Files are written atomically, and existing clips are kept, so that an interrupted run can continue.
 """
 
 import json
@@ -27,7 +26,7 @@ from kwsd.training.synthesis.voices import find_voices
 
 MANIFEST = "manifest.jsonl"
 
-Records = dict[str, dict[str, Any]]  # Utterance.record by file name
+Records = dict[str, dict[str, Any]]  # `Utterance.record` of each clip by file name
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,9 @@ def synthesize(
 ) -> Outcome:
     """Speak `keyword` with every engine that is installed, into OUT/keyword, OUT/near_misses, OUT/sentences.
 
-    counts: number of clips of each of kwsd.training.synthesis.plan.KINDS. kokoro: see `find_voices`.
-    jobs: as `parallel` takes it. on_missing_engine: called with a line for each engine that is not installed.
-    on_clip: see `generate`. Raises UsageError if the keyword cannot be pronounced, and as `generate` does.
+    counts: number of clips of each of kwsd.training.synthesis.plan.KINDS. kokoro: see `find_voices`. jobs: as
+    in `parallel`. on_missing_engine: called with a line for each engine that is not installed. on_clip: see
+    `generate`. Raises UsageError if the keyword cannot be pronounced, and the errors of `generate`.
     """
     pronounced = Keyword(keyword)
     voices, missing = find_voices(kokoro)
@@ -70,7 +69,7 @@ def generate(
     jobs: int | None,
     on_clip: Callable[[int, int], None],
 ) -> Outcome:
-    """Write the clips that `out` lacks, and the manifest, which has the record of every clip.
+    """Write the clips that are missing in `out`, and the manifest with the record of every clip.
 
     on_clip: called with (clips done, clips in all) after each. Raises UsageError if `out` holds clips of
     another keyword, KwsdError if not a single clip could be made.

@@ -15,7 +15,7 @@ from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.phoneme_distance import WordList
 from kwsd.training.synthesis.phonemes import Sounds, sounds
 
-# Phoneme distance below which a word is taken for another speaker's way to say the keyword
+# Words at a smaller phoneme distance count as another pronunciation of the keyword
 MIN_DISTANCE = 0.38
 
 
@@ -63,7 +63,7 @@ def _near_words(keyword: Keyword, count: int) -> list[str]:
     distances = np.min([word_list.distances(spoken) for spoken in keyword.spoken], axis=0)
     order = np.argsort(distances, kind="stable")
     candidates = (spellings[place] for place in order if distances[place] >= MIN_DISTANCE)
-    # The dictionary and espeak-ng must agree: an engine that reads text may pronounce a word in a third way
+    # Both pronunciations must differ: an engine that reads text may use yet another one
     return list(itertools.islice((word for word in candidates if _is_other(keyword, word)), count))
 
 

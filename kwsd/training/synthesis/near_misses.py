@@ -1,4 +1,4 @@
-"""Invented near misses: words that nearly sound like the keyword, made by changing its phonemes."""
+"""Invents near misses: words that sound almost like the keyword, made by changing its phonemes."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.phoneme_distance import substitution_cost
 from kwsd.training.synthesis.phonemes import CONSONANTS, SOUNDS, VOWELS, is_vowel, sounds, split
 
-# Phoneme distance below which an invented word might be some speaker's way to say the keyword
+# Invented words at a smaller phoneme distance might be some speaker's pronunciation of the keyword
 MIN_DISTANCE = 0.6
 _ONSETS = (
     "b", "d", "f", "ɡ", "h", "k", "l", "m", "n", "p", "ɹ", "s", "t", "v", "w", "j", "ʃ", "tʃ", "dʒ", "θ",
@@ -47,7 +47,7 @@ def _deleted(word: Word, random: np.random.Generator) -> Word:
 
 
 def _inserted(word: Word, random: np.random.Generator) -> Word:
-    """One more sound inside the word: added at an end, it would leave the keyword whole."""
+    """The word with one more sound inside. At either end, it would leave the keyword intact."""
     if len(word) < 2:
         return _substituted(word, random)
     place = random.integers(1, len(word))

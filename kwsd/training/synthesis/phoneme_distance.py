@@ -1,6 +1,6 @@
-"""How different two words sound: an edit distance over phonemes whose costs follow their features.
+"""How different two words sound: an edit distance over phonemes with costs that depend on phonetic features.
 
-All costs are set by hand. Substituting or adding a sound costs about 1.
+All costs are chosen by hand. Substituting or adding a sound costs about 1.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _OFTEN_DROPPED = {"h", "ə", "ɹ", "j"}  # by speakers of some accents
 
 @cache
 def substitution_cost(one: str, other: str) -> float:
-    """The cost of one sound for another: 0 for the same, 0.4 for a difference of voicing, up to 1.2."""
+    """The cost of substituting a sound: 0 for the same sound, 0.4 if only voicing differs, up to 1.2."""
     if one == other:
         return 0.0
     if one in VOWEL_FEATURES and other in VOWEL_FEATURES:
@@ -53,7 +53,7 @@ class WordList:
     def distances(self, word: Sounds) -> npt.NDArray[np.float32]:
         """The weighted edit distance of `word` to each word of the list, (words,).
 
-        Wagner and Fischer's algorithm, a row of the tables of all words at a time.
+        The Wagner-Fischer algorithm, on all words at the same time, row by row.
         """
         additions = _DELETIONS[self._rows]
         count, longest = self._rows.shape

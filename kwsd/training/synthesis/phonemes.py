@@ -1,7 +1,7 @@
 """English speech sounds, from IPA as espeak-ng writes it.
 
-An IPA string has its words separated by spaces and may contain punctuation. A sound is one phoneme of it
-without stress and length, folded so that all accents give (nearly) the same sounds for the same word.
+In an IPA string, words are separated by spaces, and there may be punctuation. A sound is a phoneme without
+stress and length, folded so that a word has (nearly) the same sounds in all accents.
 """
 
 import re
@@ -42,7 +42,7 @@ Sounds = tuple[str, ...]
 
 
 def sounds(ipa: str) -> Sounds:
-    """The folded sounds of an IPA string, without word boundaries: speech has none.
+    """The folded sounds of an IPA string, without word boundaries, which cannot be heard.
 
     An r is kept only before a vowel, because many accents drop the others.
     """
@@ -59,7 +59,7 @@ def sounds(ipa: str) -> Sounds:
 
 
 def contains(word: Sounds, part: Sounds) -> bool:
-    """Whether the sounds of `part` occur in `word` in one piece."""
+    """Whether the sounds of `part` occur consecutively in `word`."""
     return any(word[start : start + len(part)] == part for start in range(len(word) - len(part) + 1))
 
 

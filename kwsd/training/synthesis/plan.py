@@ -16,7 +16,7 @@ from kwsd.training.synthesis.speech import Line, Voice
 from kwsd.training.synthesis.voices import Voices
 
 KINDS = ("keyword", "near_misses", "sentences")
-ENGINE_SHARES = {  # per kind of clip; engines that are not installed leave theirs to the others
+ENGINE_SHARES = {  # per kind of clip; the shares of missing engines go to the others
     "keyword": {"kokoro": 0.65, "hibari": 0.12, "espeak": 0.10, "nanotts": 0.06, "flite": 0.07},
     "near_misses": {"kokoro": 0.50, "hibari": 0.25, "espeak": 0.09, "nanotts": 0.08, "flite": 0.08},
     "sentences": {"kokoro": 0.25, "hibari": 0.40, "espeak": 0.10, "nanotts": 0.12, "flite": 0.13},
@@ -55,7 +55,7 @@ class Utterance:
 
     @property
     def file(self) -> str:
-        """Its file's path in the folder. It identifies the clip: it has the voice and a hash of all facts."""
+        """Path of its file in the folder. The voice and a hash of all facts in it identify the clip."""
         digest = hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()[:12]
         return f"{self.kind}/{self.voice}_nohash_{digest}.flac"
 
@@ -66,14 +66,14 @@ class Utterance:
 
 
 class Plan:
-    """Draws utterances. Number n of a kind depends on the seed alone, not on how many are drawn."""
+    """Draws utterances. Utterance n of a kind depends only on n and the seed."""
 
     def __init__(self, keyword: Keyword, voices: Voices, seed: int) -> None:
         self.keyword, self.voices, self.seed = keyword, voices, seed
         self.near_words = near_words(keyword, NEAR_WORDS)
 
     def draw_all(self, counts: dict[str, int]) -> list[Utterance]:
-        """This many utterances of each kind, shuffled so that slow and fast engines are mixed."""
+        """`counts` utterances of each kind, shuffled so that slow and fast engines alternate."""
         drawn = [self.draw(kind, number) for kind, count in counts.items() for number in range(count)]
         return [drawn[place] for place in np.random.default_rng(self.seed).permutation(len(drawn))]
 

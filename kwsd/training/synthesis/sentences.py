@@ -1,4 +1,4 @@
-"""Random everyday English: sentences as in a kitchen, to a voice assistant and on the radio.
+"""Random everyday English: sentences from a kitchen, to a voice assistant and on the radio.
 
 The grammar is in sentences.txt in this folder.
 """

@@ -1,4 +1,4 @@
-"""A line to say, the protocol of a voice that says it, and the finishing of a clip."""
+"""The protocol of a synthetic voice, the lines that it says, and the trimming and normalizing of clips."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,8 +13,8 @@ Floats = npt.NDArray[np.float32]
 
 _FRAME_SAMPLES = SAMPLE_RATE // 100  # 10 ms
 _SILENCE_DB = -42.0  # relative to the loudest frame
-_FRAMES_BEFORE, _FRAMES_AFTER = 3, 6  # kept around the speech: onsets are soft, endings softer
-_SILENT_POWER = 1e-7  # a clip whose loudest frame has less is silent; full scale is 1
+_FRAMES_BEFORE, _FRAMES_AFTER = 3, 6  # kept around the speech, because onsets and endings are soft
+_SILENT_POWER = 1e-7  # a clip is silent if its loudest frame has less; full scale is 1
 _SPEECH_RMS = 0.08  # of full scale
 _MAX_PEAK = 0.9  # of full scale
 _MIN_PHONEME_SECONDS = 0.025  # at the fastest speaking rate
@@ -62,7 +62,7 @@ def from_int16(pcm: bytes) -> Floats:
 
 
 def to_16k(samples: Floats, rate: float) -> Floats:
-    """Resample to 16 kHz. A `rate` above the true one raises formants and pitch, as of a smaller speaker."""
+    """Resample to 16 kHz. A `rate` above the true one raises formants and pitch, as for a smaller speaker."""
     import soxr
 
     resampled: Floats = soxr.resample(samples, rate, SAMPLE_RATE)

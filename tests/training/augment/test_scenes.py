@@ -61,8 +61,8 @@ def test_the_label_is_where_the_word_ends_at_its_tempo(plain: SceneMaker) -> Non
 def test_another_speakers_pace_moves_the_label_too(
     plain: SceneMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scenes, "revoiced", lambda clip, *_: (np.repeat(clip, 2), 2.0))
-    plain.augmentation = replace(plain.augmentation, revoiced=1.0)
+    monkeypatch.setattr(scenes, "converted", lambda clip, *_: (np.repeat(clip, 2), 2.0))
+    plain.augmentation = replace(plain.augmentation, voice_converted=1.0)
     plain.length = 4 * SAMPLE_RATE
     drawn = plain.draw(50, np.random.default_rng(0))
     for audio, _, end in keyword_scenes(drawn):

@@ -5,7 +5,7 @@ import pytest
 
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.augment.augmentation import Augmentation
-from kwsd.training.augment.voice import revoiced
+from kwsd.training.augment.voice import converted
 
 parselmouth = pytest.importorskip("parselmouth")
 
@@ -32,7 +32,7 @@ def test_pitch_and_pace_go_where_they_were_drawn() -> None:
     spoken = vowel(120)
     pitches = []
     for seed in range(12):
-        said, pace = revoiced(spoken, np.random.default_rng(seed), USUAL)
+        said, pace = converted(spoken, np.random.default_rng(seed), USUAL)
         assert USUAL.pace[0] <= pace <= USUAL.pace[1]
         assert len(said) / len(spoken) == pytest.approx(pace, rel=0.02)
         assert said.dtype == np.float32
@@ -48,13 +48,13 @@ def test_formants_move_apart_from_the_pitch() -> None:
         return float((power * np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)).sum() / power.sum())
 
     spoken = vowel(120)
-    centres = [centre(revoiced(spoken, np.random.default_rng(seed), USUAL)[0]) for seed in range(12)]
+    centres = [centre(converted(spoken, np.random.default_rng(seed), USUAL)[0]) for seed in range(12)]
     assert max(centres) / min(centres) > 0.6 * USUAL.formants[1] / USUAL.formants[0]
 
 
 def test_what_praat_cannot_change_stays_as_it_is() -> None:
     tick = vowel(120)[:40]  # shorter than a period
-    said, pace = revoiced(tick, np.random.default_rng(0), USUAL)
+    said, pace = converted(tick, np.random.default_rng(0), USUAL)
     np.testing.assert_array_equal(said, tick)
     assert pace == 1.0
 
@@ -63,4 +63,4 @@ def test_leaping_pitch_is_no_trap() -> None:
     """Octave leaps once took a widened melody below 0 Hz, where Praat ran on for minutes."""
     leaping = np.concatenate((vowel(80, 0.3), vowel(590, 0.1), vowel(590, 0.3)))
     for seed in range(20):
-        revoiced(leaping, np.random.default_rng(seed), USUAL)
+        converted(leaping, np.random.default_rng(seed), USUAL)

@@ -20,7 +20,7 @@ ACCENTS = (
     "en-us-nyc",
     "en-029",
 )
-# The variants that could be people; the package has as many again that whisper, croak or ring
+# Variants that could be people. The package has as many others, which whisper, croak or ring
 VARIANTS = (
     "m1", "m2", "m3", "m4", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "klatt", "klatt3", "adam", "Alex",
     "Alicia", "Andrea", "Annie", "belinda", "benjamin", "david", "ed", "Gene", "grandma", "grandpa", "ian",
@@ -95,7 +95,7 @@ def espeak() -> Espeak:
 
 
 class EspeakVoice:
-    """One variant in one accent. Its samples differ from call to call: oscillators are never reset."""
+    """One variant in one accent. Its samples differ from call to call, because oscillators are not reset."""
 
     engine = "espeak"
     needs_text = False

@@ -9,7 +9,7 @@ from kwsd.training.synthesis.engines.espeak import AMERICAN
 from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, to_16k
 
 VOICES = ("kal16", "awb", "rms", "slt")
-# Factors on the sampling rate, each as if another person spoke: see `to_16k`
+# Factors on the sampling rate. Each sounds like another person: see `to_16k`
 WARPS = (0.88, 0.96, 1.04, 1.14)
 
 

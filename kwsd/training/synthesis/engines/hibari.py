@@ -8,12 +8,12 @@ from kwsd.training.synthesis.alphabets import to_misaki
 from kwsd.training.synthesis.engines.espeak import AMERICAN
 from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, to_16k
 
-# Factors on the sampling rate, each as if another person spoke: see `to_16k`
+# Factors on the sampling rate. Each sounds like another person: see `to_16k`
 WARPS = (0.76, 0.82, 0.88, 0.94, 1.0, 1.07, 1.15)
 
 
 def is_installed() -> bool:
-    """Whether hibari, whose package Kokoro and the lexicon use too, can speak here."""
+    """Whether hibari can be used. Kokoro and the lexicon use files of its package, too."""
     return all(map(importlib.util.find_spec, ("hibari", "onnxruntime")))
 
 

@@ -20,10 +20,10 @@ from kwsd.training.synthesis.engines.espeak import AMERICAN, BRITISH
 from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, to_16k
 
 RATE_HZ = 24_000
-# How many mixes of an English style with another to make, by the first letter of the other: its language
+# Number of mixes of an English style with another, by the first letter of the other (its language)
 MIXES = {"ab": 80, "efhijpz": 40}
 _STYLE_SHAPE = (-1, 256)  # one row for every number of phonemes
-_MELODIES = 12  # a line can use the row of a line that is up to 11 phonemes longer: it has another melody
+_MELODIES = 12  # a line can use the row of a line of up to 11 phonemes more, which has another melody
 
 
 class Kokoro:
@@ -40,7 +40,7 @@ class Kokoro:
         self._tokens = self._session.get_inputs()[0].name  # "tokens" or "input_ids", depending on the export
 
     def say(self, misaki: str, style: Floats, speed: float, melody: int) -> Floats:
-        """Speech at RATE_HZ, (n,). style: (rows, 256). melody: how many rows further on the style is read."""
+        """Speech at RATE_HZ, (n,). style: (rows, 256). melody: number of rows to skip in the style."""
         tokens = [self._alphabet[letter] for letter in misaki if letter in self._alphabet]
         row = min(len(tokens) - 1 + melody, len(style) - 1)
         inputs = {

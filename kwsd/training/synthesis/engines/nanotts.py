@@ -9,7 +9,7 @@ from kwsd.training.synthesis.engines.espeak import AMERICAN, BRITISH
 from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, from_int16, to_16k
 
 RATE_HZ = 16_000
-# Factors on the sampling rate, each as if another person spoke: see `to_16k`
+# Factors on the sampling rate. Each sounds like another person: see `to_16k`
 WARPS = (0.78, 0.86, 0.94, 1.0, 1.08)
 
 
