@@ -59,7 +59,7 @@ class Augmentation:
     # Augmentation of a word
     retimed: float = within(0, 1, 0.5)  # share of words resampled to another tempo and pitch
     tempo: tuple[float, float] = within(0.25, 4, (0.8, 1.2))  # factor
-    voice_converted: float = within(0, 1, 0.0)  # share of words and hard negatives, by voice conversion
+    voice_converted: float = within(0, 1, 0.0)  # share of words and hard negatives in another voice
     formants: tuple[float, float] = within(0.5, 2, (0.8, 1.28))  # factor; logarithmic
     pitch: tuple[float, float] = within(40, 600, (80.0, 330.0))  # Hz, median; logarithmic
     melody: tuple[float, float] = within(0, voice.MELODY_LIMIT, (0.3, 1.1))  # factor on the pitch's range

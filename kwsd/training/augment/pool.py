@@ -1,7 +1,6 @@
-"""A pool of training examples as log-mel frames. Each is used often, because making one is slower than
-training on it.
+"""A pool of training examples as log-mel frames.
 
-Examples come in chunks from an endless sequence. The pool holds a few consecutive chunks, and each epoch adds
+Each example is used often, because making one takes longer than training on it. Examples come in chunks from an endless sequence. The pool holds a few consecutive chunks, and each epoch adds
 the next. Chunk k depends only on the seed and k, so a resumed run uses the same examples as an uninterrupted
 one.
 """

@@ -124,8 +124,7 @@ class Recordings:
         keyword, others = self.clips("validation")
         if not noise:
             return keyword, others
-        return tuple(np.concatenate((clips, in_noise(clips, noise, random))) for clips in (keyword, others))
-        # type: ignore[return-value]
+        return tuple(np.concatenate((clips, in_noise(clips, noise, random))) for clips in (keyword, others))  # type: ignore[return-value]
 
     def noise_of(self, split: str) -> list[Audio]:
         """The noise of a split. The tree's own noise has no splits and is all used for training."""

@@ -25,8 +25,7 @@ def check_window(window: int, step: int) -> None:
 
 @dataclass(frozen=True)
 class Teaching:
-    """How heads on Google's speech embedding, the teacher, are trained, and how much the CRNN learns from
-    them.
+    """How the teacher (heads on Google's speech embedding) is trained, and how the CRNN learns from it.
 
     The defaults are for a model that keeps the heads as its second stage. Raises UsageError for a value that
     is out of range.

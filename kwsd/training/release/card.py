@@ -1,6 +1,4 @@
-"""Writes model cards from recorded facts: purpose, data, quality and recipe (Mitchell et al. 2019, arXiv
-1810.03993).
-"""
+"""Writes model cards (Mitchell et al. 2019, arXiv 1810.03993) from recorded facts."""
 
 import shlex
 from pathlib import Path

@@ -16,7 +16,7 @@ from kwsd.training.fit.recipe import Recipe, Teaching
     [
         (Augmentation, {"keyword_share": 1.0}, "keyword share must be a number from 0.01 to 0.99, not 1.0"),
         (Augmentation, {"noisy": float("nan")}, "noisy must be a number from 0 to 1, not nan"),
-        (Augmentation, {"tempo": 1.1}, "tempo must be a lowest and a highest value, not 1.1"),
+        (Augmentation, {"tempo": 1.1}, "tempo must be a pair, (lowest, highest), not 1.1"),
         (Augmentation, {"tempo": (1.2, 0.8)}, "tempo: the lowest value, 1.2, is above the highest, 0.8"),
         (Augmentation, {"melody": (0.3, 1.2)}, "melody must be a number from 0 to 1.13, not 1.2"),
         (Augmentation, {"chunk": 0.5}, "chunk must be a whole number from 1 to 1,000,000, not 0.5"),
