@@ -1,8 +1,8 @@
 """A pool of training examples as log-mel frames.
 
-Each example is used often, because making one takes longer than training on it. Examples come in chunks from an endless sequence. The pool holds a few consecutive chunks, and each epoch adds
-the next. Chunk k depends only on the seed and k, so a resumed run uses the same examples as an uninterrupted
-one.
+Each example is used often, because making one takes longer than training on it. Examples come in chunks from
+an endless sequence. The pool holds a few consecutive chunks, and each epoch adds the next. Chunk k depends
+only on the seed and k, so a resumed run uses the same examples as an uninterrupted one.
 """
 
 import math
