@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from kwsd.cli.checked import Text
 from kwsd.training.parallel import BACKENDS, workers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -32,6 +33,7 @@ def parallel_options(default: int = 1, shown: str = "1") -> Callable[[Command], 
         )
         @click.option(
             "--address",
+            type=Text(),
             metavar="URL",
             help="Dask scheduler or Ray cluster to use.  [default: one started on this machine]",
         )
