@@ -133,7 +133,7 @@ def _kwsd() -> list[str]:
 
 
 def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[str], list[str], list[Path]]:
-    """Returns the options for the service, with absolute paths, its hooks, and the files that it will read.
+    """The options for the service, with absolute paths, its hooks, and the files that it will read.
 
     Raises UsageError or click.UsageError for options that kwsd listen rejects or a service cannot use.
     """

@@ -1,1 +1,1 @@
-"""The service around the detector: the loop, signals, watchdog, events out, hooks."""
+"""The daemon around the detector: main loop, signals, events, sinks and systemd service."""

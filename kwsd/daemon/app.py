@@ -33,13 +33,13 @@ class ListenOptions:
     """The options of ``kwsd listen``. Each field has the name of its option."""
 
     config: Path | None
-    """Configuration file that some of the options come from; None if there is none."""
+    """Configuration file that some of the options come from; None without one."""
 
     model: str
     """Model file, or the name of a shipped model."""
 
     settings: Mapping[str, Any]
-    """Settings that replace the model's own. `Settings` has their names and units; None keeps the model's."""
+    """Settings that replace the model's own, see `Settings`. A value of None keeps the model's setting."""
 
     input: str | None
     """Audio file to listen to, or "-" for standard input; None listens to a microphone."""
@@ -48,13 +48,13 @@ class ListenOptions:
     """Name of the microphone, a part of it, or its index; None is the default microphone."""
 
     channel: int | None
-    """Channel to listen to, counted from 1; None is the mean of all channels."""
+    """Channel to listen to, counted from 1; None averages all channels."""
 
     latency: float
     """Seconds of microphone audio that are read at a time."""
 
     exit_on_loss: bool
-    """Whether to exit, instead of reconnecting, when the microphone goes away."""
+    """Whether to exit, instead of reconnecting, when the microphone is lost."""
 
     format: str
     """How triggers are printed: "text", "json", or "auto", which is text on a terminal and JSON elsewhere."""
@@ -124,7 +124,7 @@ def load_detector(options: ListenOptions) -> Detector:
 def _start_sinks(
     options: ListenOptions, source: Source, detector: Detector, running: ExitStack
 ) -> list[Sink]:
-    """Start all sinks but the hooks, which run first; `running` stops them."""
+    """Start all sinks except the hooks, which come first. `running` stops them."""
     sinks: list[Sink] = []
     if options.save_clips is not None:
         from kwsd.daemon.sinks.clips import Clips
@@ -150,7 +150,7 @@ def _start_sinks(
 
 
 def _connect_signals(signals: Signals, listener: Listener, requests: ControlRequests, hooks: Hooks) -> None:
-    """Have the signals call the parts that handle them."""
+    """Connect each signal to the part that handles it."""
 
     def before_exit(reason: str) -> None:
         if reason:
@@ -167,7 +167,7 @@ def _connect_signals(signals: Signals, listener: Listener, requests: ControlRequ
 
 
 def _listen(listener: Listener, requests: ControlRequests, hooks: Hooks, signals: Signals) -> None:
-    """Listen, then wait for the running hooks. Once told to stop, that takes SHUTDOWN_TIMEOUT at most."""
+    """Listen, then wait for the running hooks, after a request to stop for SHUTDOWN_TIMEOUT at most."""
     try:
         listener.run(requests.handle)
     except BrokenPipeError:  # the reader of standard output has exited, which is a normal end

@@ -1,4 +1,4 @@
-"""Carries out what signals and the clock request of a running listener: reloads and statistics."""
+"""Handles control requests, which come from signals or the clock: reloads and statistics."""
 
 import logging
 import math
@@ -27,9 +27,9 @@ class ControlRequests:
         swap_detector: Callable[[Detector], None],
         statistics_interval: float = math.inf,
     ) -> None:
-        """load: reads the model and settings. swap_detector: puts the loaded detector to work.
+        """load: reads the model and settings. swap_detector: replaces the running detector.
 
-        statistics_interval: seconds between two calls of `log_statistics` that nobody requested.
+        statistics_interval: seconds between two calls of `log_statistics` without a signal.
         """
         self._log_statistics = log_statistics
         self._load = load
@@ -106,5 +106,5 @@ class Loader(threading.Thread):
             self.detector = self._load()
         except KwsdError as error:
             self.failure = str(error)
-        except Exception as error:  # whatever a broken file makes its reader raise must not end the daemon
+        except Exception as error:  # a broken file must not end the daemon, whatever its reader raises
             self.failure = f"{type(error).__name__}: {error}"

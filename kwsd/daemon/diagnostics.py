@@ -1,4 +1,4 @@
-"""The checks of ``kwsd doctor``: what ``kwsd listen`` needs, and the command that fixes it."""
+"""The checks of ``kwsd doctor``: whether ``kwsd listen`` has all it needs, and how to fix what is missing."""
 
 import getpass
 import os
@@ -26,11 +26,11 @@ LEVEL_SECONDS = 2.0  # of audio whose level is measured
 AUDIO_TIMEOUT = 5.0  # seconds to wait for that audio
 MIN_PEAK = -60.0  # dBFS; below it no voice can be recognized
 MAX_CLIPPED = 0.001  # share of samples at full scale, above which a voice is distorted
-SPEED_SECONDS = 10  # of audio on which the speed is measured; the first second is for warming up
+SPEED_SECONDS = 10  # length of the audio that measures the speed; the first second only warms up
 MAX_CPU = 0.5  # of a core; a model that needs more falls behind as soon as anything else runs
 
 DEVICE_NODES = Path("/dev/snd")
-# commands that open the settings of other systems
+# commands that open the sound settings on other systems
 SETTINGS = {
     "darwin": {
         "mute": 'open "x-apple.systempreferences:com.apple.preference.security?Privacy_Microphone"',
@@ -42,7 +42,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Subject:
-    """The microphone and the model to examine; see the options of ``kwsd listen``."""
+    """The microphone and model to check, as in the options of ``kwsd listen``."""
 
     device: str | None
     model: str
@@ -89,7 +89,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
 
 
 def versions(_: Subject) -> str:
-    """Check nothing, but list the versions for a bug report."""
+    """List the versions for a bug report. Never fails."""
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     with suppress(OSError):
         system += f" ({platform.freedesktop_os_release()['PRETTY_NAME']})"
@@ -270,7 +270,7 @@ def service(_: Subject) -> str:
     raise SkipError("not installed", "kwsd service install")
 
 
-# in this order, each with the check that must have passed before
+# in this order, each with the check that must pass first
 CHECKS = {
     versions: None,
     library: None,
@@ -315,7 +315,7 @@ def _recording_service() -> _Service | None:
 
 
 def _server() -> tuple[str, Path]:
-    """Name and socket of the sound server. Raises CheckError without one, SkipError if none is needed."""
+    """Name and socket of the sound server. Raises CheckError if it is missing, SkipError if not needed."""
     if sys.platform != "linux":
         raise SkipError("on Linux only")
     if given := os.environ.get("PULSE_SERVER", "").removeprefix("unix:"):
@@ -388,7 +388,7 @@ def _find_a_microphone() -> str:
 
 
 def _show_users() -> str:
-    """The command that shows which program or setting keeps kwsd from the microphone."""
+    """The command that shows which program or setting blocks the microphone."""
     return SETTINGS[sys.platform]["mute"] if sys.platform in SETTINGS else LIST_COMMAND
 
 
@@ -404,7 +404,7 @@ def _mixer(what: str, value: str) -> str:
 
 
 def _unit(scope: str, name: str) -> dict[str, str]:
-    """Properties of a systemd unit; empty if systemd does not run. Raises SkipError without systemctl."""
+    """Properties of a systemd unit; empty if systemd is not running. Raises SkipError without systemctl."""
     properties = "LoadState,ActiveState,NRestarts,StatusText,MainPID,RestrictAddressFamilies,PrivateNetwork"
     line = ["systemctl", scope, "show", name, f"--property={properties}"]
     try:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Event:
-    """The keyword was detected."""
+    """A detection of the keyword."""
 
     keyword: str
     posterior: float

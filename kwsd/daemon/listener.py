@@ -1,4 +1,4 @@
-"""The detection loop: feeds audio to the detector and triggers to the sinks, and reports its state."""
+"""The detection loop: passes audio to the detector and triggers to the sinks, and reports its state."""
 
 import logging
 import math
@@ -19,7 +19,7 @@ from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector
 from kwsd.runtime.spotter import Step, Trigger
 
 MAX_BACKLOG = 1.0  # seconds of unprocessed audio above which the watchdog is no longer fed
-LOSS_DELAY = 1.0  # seconds from a loss of audio to its warning, which then includes the losses meanwhile
+LOSS_DELAY = 1.0  # seconds from a loss of audio to its warning, which also covers the losses in between
 LOSS_INTERVAL = 5.0  # seconds between two such warnings
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Counters:
     """Totals since the start. Only the thread of the listener changes them."""
 
     samples: int = 0  # processed
-    gaps: int = 0  # times that audio was missing, because the microphone was away or kwsd was stopped
+    gaps: int = 0  # how often audio was missing, because the microphone was lost or kwsd was stopped
     triggers: int = 0
     worst_step: float = 0.0  # seconds that the slowest step of the detector took
 
@@ -52,7 +52,7 @@ class Listener:
         self._next_detector: Detector | None = None  # warms up until it replaces the detector
         self._notifier = notifier
         self._sinks = sinks
-        self._finished = False  # `run` has left the loop
+        self._finished = False  # whether `run` has left the loop
         self._announced = False
         self._ready = False
         self._last_trigger = -math.inf  # stream time, seconds
@@ -73,7 +73,7 @@ class Listener:
         self._next_detector = detector
 
     def run(self, between: Callable[[], None] = lambda: None) -> None:
-        """Listen, and call `between` after each chunk. An error of the source or a sink is passed on."""
+        """Listen, and call `between` after each chunk. Errors of the source or a sink are not caught."""
         if not self._source.live:
             self._detector.warm_up()
         try:
@@ -125,7 +125,7 @@ class Listener:
 
     def _event(self, trigger: Trigger, end: float) -> Event:
         """The event of a trigger. end: stream time (seconds) at the end of its chunk."""
-        age = 0.0  # seconds since the keyword was said: the rest of its chunk, and audio not yet read
+        age = 0.0  # seconds since the keyword: the rest of its chunk, and the audio that is not read yet
         if self._source.live:
             age = end - trigger.stream_time + self._source.backlog
         return Event(

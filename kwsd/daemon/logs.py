@@ -1,4 +1,4 @@
-"""Writes log lines: with priorities to systemd's journal, in colour to a terminal, plainly anywhere else.
+"""Writes log lines: with priorities to systemd's journal, in color to a terminal, else as plain text.
 
 A separate thread writes them. A thread that logs a line never waits for the disk, pipe or terminal, and never
 fails because of it: a line that cannot be written is dropped.
@@ -33,7 +33,7 @@ def begin() -> None:
 
 
 def say(text: str, level: int) -> None:
-    """Write a line through the log if it was begun, else directly to standard error."""
+    """Write a line to the log if `begin` was called, else directly to standard error."""
     root = logging.getLogger()
     if any(isinstance(handler, Background) for handler in root.handlers):
         root.log(level, text)
@@ -55,7 +55,7 @@ class Background(logging.Handler):
         super().__init__()
         self._handler = handler
         self._records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_SIZE)
-        self._dropped = 0  # records that did not fit in the queue since the last one that did
+        self._dropped = 0  # records that did not fit in the queue, since one last did
         threading.Thread(target=self._write_all, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -35,7 +35,7 @@ class Signals:
         self._handlers: dict[int | None, Callable[[], None]] | None = None
         self._on_child: Callable[[], None] = lambda: None
         self._on_exit: Callable[[str], None] = lambda _reason: None
-        self._early: list[int] = []  # signals that arrived before `handle` was called
+        self._early: list[int] = []  # signals from before `handle` was called
         self._told_to_stop = False
         self._shutdown_is_limited = False
         self._wakeup, write_end = os.pipe()

@@ -1,1 +1,1 @@
-"""Where a trigger goes: standard output, the terminal, hooks, clips."""
+"""What a trigger starts: lines on standard output, hooks and clips."""

@@ -6,7 +6,7 @@ and that must not happen to kwsd itself. It imports nothing of kwsd, so that it 
     clip_writer.py FOLDER NAME LIMIT < clip.wav
 
 LIMIT is the size in bytes that all clips in the folder may have. The program prints a line of JSON: "kept"
-maps each clip that should have been removed but could not be to the reason, and "error" is the reason why the
+maps the name of each old clip that could not be removed to the reason, and "error" is the reason why the new
 clip was not written, or null.
 """
 
@@ -40,7 +40,7 @@ def main(folder: Path, name: str, limit: int) -> None:
 def make_room(folder: Path, name: str, room: int) -> dict[str, str]:
     """Remove the oldest clips until the others take at most `room` bytes.
 
-    name: of the new clip, which tells the current time. Returns the clips that could not be removed, each
+    name: of the new clip, which contains the current time. Returns the clips that could not be removed, each
     with the reason. They no longer count towards the limit.
     """
     clips = [(path, size) for path in folder.iterdir() if (size := our_size(path)) is not None]
@@ -60,7 +60,7 @@ def make_room(folder: Path, name: str, room: int) -> dict[str, str]:
 
 
 def our_size(path: Path) -> int | None:
-    """Size in bytes of a clip that kwsd wrote; None for any other file, also for a clip that was renamed."""
+    """Size in bytes of a clip that kwsd wrote; None for any other file, such as a clip that was renamed."""
     if not OURS.fullmatch(path.name):
         return None
     try:

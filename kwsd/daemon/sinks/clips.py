@@ -19,13 +19,13 @@ import numpy as np
 
 from kwsd.daemon.events import Event
 from kwsd.daemon.sinks import clip_writer
-from kwsd.daemon.sinks.processes import OUT_OF_REACH
+from kwsd.daemon.sinks.processes import NO_CTRL_C
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.errors import UsageError, is_transient
 from kwsd.pcm import SAMPLE_RATE, Int16, Samples, to_int16
 
 WAV_HEADER_BYTES = 44
-MARGIN = SAMPLE_RATE  # samples kept beyond the pre-roll: a trigger may lie well before its chunk's end
+MARGIN = SAMPLE_RATE  # samples kept beyond the pre-roll, as a trigger may precede its chunk's end
 QUEUE_SIZE = 8  # clips that may wait to be written
 WRITE_TIMEOUT = 2.5  # seconds to wait for the disk, at the end or when a recording fills the queue
 MAX_KEYWORD_BYTES = 100  # of the keyword in a file name
@@ -36,14 +36,14 @@ log = logging.getLogger(__name__)
 class Clips(Sink):
     """Keeps the last seconds of audio in memory, and queues them to be written on each trigger.
 
-    A separate thread starts a program that writes the clip and removes the oldest ones.
+    A separate thread starts a program that writes the clip and removes the oldest clips.
     """
 
     def __init__(self, folder: Path, seconds: float, limit: int, live: bool = True) -> None:
         """seconds: length of the pre-roll. limit: bytes that all clips in the folder may take.
 
-        live: a trigger never waits for the disk, and a clip that finds the queue full is lost. For a
-        recording it waits for up to WRITE_TIMEOUT seconds.
+        live: if the queue is full, lose the clip instead of waiting for the disk. Otherwise the trigger waits
+        for up to WRITE_TIMEOUT seconds.
         Raises UsageError if the folder cannot be made or written to, or if the limit is less than one clip.
         """
         self._queue_timeout = 0.0 if live else WRITE_TIMEOUT
@@ -55,8 +55,8 @@ class Clips(Sink):
         self._position = 0  # samples since the start of the stream
         self._queue: queue.Queue[tuple[str, Int16] | None] = queue.Queue(QUEUE_SIZE)
         self._lost = 0  # clips that could not be saved since the last one that was
-        self._reason = ""  # for the last of them
-        self._kept: set[str] = set()  # old clips that are known not to be removable
+        self._reason = ""  # why the last of them was lost
+        self._kept: set[str] = set()  # old clips that could not be removed, already reported
         self._writer = threading.Thread(target=self._write_all, daemon=True)
         if self._pre_roll * 2 + WAV_HEADER_BYTES > limit:
             raise UsageError(f"a clip of {seconds:g} s is larger than the limit for all, {limit / 1e6:g} MB")
@@ -96,7 +96,7 @@ class Clips(Sink):
             self._buffered -= len(self._chunks.popleft())
 
     def on_gap(self, seconds: float) -> None:
-        """Forget the audio before the gap, so that no clip contains a cut."""
+        """Forget the audio before the gap, so that no clip spans the gap."""
         self._position += round(seconds * SAMPLE_RATE)
         self._chunks.clear()
         self._buffered = 0
@@ -133,7 +133,7 @@ class Clips(Sink):
             capture_output=True,
             check=False,
             process_group=0,  # Ctrl-C must not interrupt it: kwsd waits until it has finished
-            creationflags=OUT_OF_REACH,
+            creationflags=NO_CTRL_C,
         )
         if done.returncode:
             raise ValueError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])

@@ -1,4 +1,4 @@
-"""Runs the user's commands on each trigger, each in a thread and a session of its own."""
+"""Runs the user's commands on each trigger, each in its own thread and session."""
 
 import itertools
 import logging
@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from kwsd.daemon.events import Event
-from kwsd.daemon.sinks.processes import OUT_OF_REACH, Family, adopt_orphans, reap_adopted
+from kwsd.daemon.sinks.processes import NO_CTRL_C, Family, adopt_orphans, reap_adopted
 from kwsd.daemon.sinks.sink import Sink
 
 MAX_RUNNING = 8  # hooks that may run at the same time
 TERMINATION_GRACE = 2.0  # seconds between SIGTERM and SIGKILL for a hook that timed out
-SHUTDOWN_GRACE = 1.0  # seconds for running hooks to finish when kwsd stops, and again between the signals
+SHUTDOWN_GRACE = 1.0  # seconds that hooks get to finish when kwsd stops, and again after each signal
 POLL_INTERVAL = 0.05  # seconds between two checks of a running hook
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class Hooks(Sink):
                 stdout=2,  # to standard error: standard output is for triggers
                 env=os.environ | event.environment() | mark,
                 start_new_session=True,
-                creationflags=OUT_OF_REACH,
+                creationflags=NO_CTRL_C,
             )
             self._families[process.pid] = Family(process, mark)
         return process

@@ -12,8 +12,8 @@ from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
-# creation flags for a child that Ctrl-C must not interrupt: Windows has no sessions
-OUT_OF_REACH = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+# creation flags for a child that Ctrl-C must not interrupt on Windows, which has no sessions
+NO_CTRL_C = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Status:
 
 
 def adopt_orphans() -> None:
-    """Make this process, instead of init, the parent of descendants whose own parent has ended."""
+    """Make this process, not init, the new parent of descendants whose parent has ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 

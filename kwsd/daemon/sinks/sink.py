@@ -1,20 +1,20 @@
-"""What acts on the audio and on the triggers."""
+"""The interface of everything that receives audio and triggers."""
 
 from kwsd.daemon.events import Event
 from kwsd.pcm import Samples
 
 
 class Sink:
-    """Gets all audio, gaps and triggers of the stream in order. Here it ignores them.
+    """Receives all audio, gaps and triggers of the stream in order. This base class ignores them.
 
     The methods are called in the detection thread, so they must return at once.
     """
 
     def on_audio(self, samples: Samples, posterior: float) -> None:
-        """The next chunk of audio, shape (n,), which may be empty. posterior: the highest one in it."""
+        """The next chunk of audio, shape (n,), which may be empty. posterior: its highest one."""
 
     def on_gap(self, seconds: float) -> None:
         """This many seconds of audio are missing before the next chunk."""
 
     def on_trigger(self, event: Event) -> None:
-        """The keyword was detected in the chunk that `on_audio` got last."""
+        """The keyword was detected in the chunk that `on_audio` received last."""

@@ -37,7 +37,7 @@ class DropWhenFull(Sink):
 def accepts_output(descriptor: int) -> bool:
     """Whether a line can be written to this file descriptor without waiting for its reader.
 
-    It is also true for a broken pipe, whose write fails at once. Windows cannot tell, and it is always true.
+    That includes a broken pipe, to which a write fails at once. On Windows the result is always True.
     """
     if sys.platform == "win32":
         return True

@@ -25,7 +25,7 @@ REFRESH_INTERVAL = 0.1  # seconds between two updates of the meter
 
 
 def four_digits(posterior: float) -> str:
-    """A posterior rounded down, so that it reaches the printed value when that is used as the threshold."""
+    """Format a posterior, rounded down, so that it reaches a threshold that is set to the printed value."""
     return f"{math.floor(posterior * 10_000) / 10_000:.4f}"
 
 
@@ -55,7 +55,7 @@ class Terminal(Sink):
     def meter(self, threshold: float, waiting: Callable[[], str]) -> "Meter":
         """A meter on standard output or, if that is not a terminal, on standard error.
 
-        threshold: the posterior from which on the bar is green. waiting: why there is no audio, else empty.
+        threshold: the posterior at which the bar turns green. waiting: see `Source.waiting`.
         Raises UsageError if neither is a terminal.
         """
         console = self._console if self._console.is_terminal else Console(stderr=True)
@@ -65,7 +65,7 @@ class Terminal(Sink):
 
 
 class Meter(Sink):
-    """A line with the level of the audio and the posterior.
+    """A line that shows the level of the audio and the posterior.
 
     It skips updates while the terminal accepts no output, because it was paused (Ctrl-S) or closed.
     """

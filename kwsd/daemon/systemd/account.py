@@ -14,7 +14,7 @@ NOBODY = 65534  # uid that owns no files
 
 @dataclass(frozen=True)
 class Account:
-    """A user of this machine with all its groups. `home` is None if it has no home folder."""
+    """A user of this machine and its groups. `home` is None for a user without a home folder."""
 
     name: str
     uid: int
@@ -39,7 +39,7 @@ class Account:
 
     @classmethod
     def named(cls, name: str) -> "Account":
-        """The user of this name. Raises UsageError if there is none."""
+        """The user with this name. Raises UsageError if there is none."""
         if sys.platform != "linux":
             raise UsageError(NEEDS_LINUX)
         import pwd
@@ -53,7 +53,7 @@ class Account:
 
     @classmethod
     def dynamic(cls) -> "Account":
-        """The user that systemd creates for the hardened unit: a member of audio without a home folder."""
+        """The user that systemd creates for the hardened unit: in the group audio, without a home folder."""
         return cls("kwsd", NOBODY, frozenset(_group("audio")), None)
 
     def barrier(self, path: Path, right: int) -> Path | None:

@@ -1,7 +1,7 @@
 """Checks whether a service will be able to run its hooks. It reports only problems that are certain.
 
-The shell line is not interpreted: words with variables, globs or substitutions are skipped, and so is
-everything after a construct other than a list of simple commands.
+Words with variables, globs or substitutions are skipped, because only a shell can expand them. So is
+everything after the first construct that is not a list of simple commands.
 """
 
 import os
@@ -28,7 +28,7 @@ _BUILTINS = (
 _KEYWORDS = "if then else elif fi for in do done while until case esac { }"
 BUILTINS = frozenset(_BUILTINS.split())
 KEYWORDS = frozenset(_KEYWORDS.split())
-GUARDS = frozenset(("[", "test", "command", "type", "which", "hash"))  # before && they test what follows
+GUARDS = frozenset(("[", "test", "command", "type", "which", "hash"))  # before && they guard what follows
 REDEFINE = frozenset((".", "eval", "alias", "set", "export", "hash"))  # after them any name may be redefined
 
 # programs whose first argument is a script
@@ -108,7 +108,7 @@ def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
 
 
 def _of_interpreter(script: Path, sandbox: Sandbox) -> Iterator[str]:
-    """The reasons why the service cannot run the interpreter in the first line of a script."""
+    """The reasons why the service cannot run the interpreter that a script names in its first line."""
     if sandbox.account.barrier(script, stat.S_IROTH):  # unlike a script, a program need not be readable
         return
     with script.open("rb") as file:
@@ -131,7 +131,7 @@ def _of_script(script: Path, sandbox: Sandbox) -> Iterator[str]:
 
 
 def _of_path(path: Path, sandbox: Sandbox) -> Iterator[str]:
-    """The folder above a path that is hidden from the service or denies access, if any."""
+    """The reason why the service cannot reach a path: a folder is hidden from it or denies it access."""
     account = sandbox.account
     if is_in(path, sandbox.hidden) and _exists(path):
         yield f"the service cannot see {path}: move it, to /usr/local say, or install it with --run-as USER"

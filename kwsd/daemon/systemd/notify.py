@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 
-EXTENSION = 10.0  # seconds that each request for more start-up time asks for
+EXTENSION = 10.0  # seconds of start-up time that each request asks for
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Notifier:
             self._last_sent = now
 
     def feed_watchdog(self) -> None:
-        """Tell the watchdog that the service works. Call it often; it sends as often as systemd asks for."""
+        """Tell the watchdog that the service works. Call it often; it sends only as often as required."""
         now = time.monotonic()
         if self._interval and now - self._last_sent >= self._interval:
             self.send("WATCHDOG=1")

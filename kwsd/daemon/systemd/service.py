@@ -19,14 +19,14 @@ from kwsd.files import replace_file
 from kwsd.resources import page
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
-LINGER = Path("/var/lib/systemd/linger")  # has a file for each user whose services run without a login
+LINGER = Path("/var/lib/systemd/linger")  # has one file per user whose services run without a login
 MAX_UNIT_BYTES = 1_000_000
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
 class Service:
-    """The service of the user or, with `system`, of the machine. The latter is hardened without `run_as`."""
+    """The user service or, with `system`, the system service, which is hardened unless it has `run_as`."""
 
     system: bool
     run_as: Account | None = None
@@ -38,7 +38,7 @@ class Service:
 
     @property
     def option(self) -> str:
-        """The option of kwsd service that selects it, with a space before it; empty for the user's."""
+        """The option of kwsd service that selects it, after a space; empty for the user service."""
         return " --system" if self.system else ""
 
     @property
@@ -67,7 +67,7 @@ class Service:
         return unit.user_unit(command, network)
 
     def warnings(self, hooks: Iterable[str], unit_text: str) -> list[str]:
-        """Why hooks will fail, and that the other kind of service is installed too; a line each."""
+        """Warnings, one line each, of hooks that will fail and of another installed service."""
         account = self.account
         folder = account.home or unit.STATE
         hidden = self._hidden(unit_text)
@@ -111,7 +111,7 @@ class Service:
         return True
 
     def leftovers(self) -> list[Path]:
-        """The files that uninstalling keeps: drop-ins and, for the machine's service, its state folder."""
+        """The files that uninstalling keeps: drop-ins and, for the system service, its state folder."""
         folder = self.path.parent
         paths = [folder / f"{NAME}.d", folder.with_name(folder.name + ".control") / f"{NAME}.d"]
         if self.system:  # systemd creates the folder in private/, and a link to it
@@ -243,6 +243,6 @@ def network_is_allowed(facts: dict[str, str]) -> bool:
 
 
 def _program_files(command: Sequence[str]) -> list[Path]:
-    """The files that are needed to start kwsd: the command, the interpreter and kwsd itself."""
+    """The files needed to start kwsd: the command, the interpreter and kwsd itself."""
     interpreter = Path(sys.executable)
     return [Path(command[0]), interpreter, Path(__file__)]

@@ -46,7 +46,7 @@ def user_unit(command: Sequence[str], network: bool) -> str:
 
 
 def system_unit(command: Sequence[str], network: bool, needed: Iterable[Path]) -> str:
-    """The unit that runs `command` as an unprivileged user, who must be able to read the `needed` files."""
+    """The system unit that runs `command` as an unprivileged user, who must be able to read `needed`."""
     settings: dict[str, str | None] = {}
     if network:
         settings = {"RestrictAddressFamilies": HOOK_SOCKETS, "PrivateNetwork": None, "IPAddressDeny": None}
@@ -56,7 +56,7 @@ def system_unit(command: Sequence[str], network: bool, needed: Iterable[Path]) -
 
 
 def run_as_unit(command: Sequence[str], network: bool, account: "Account") -> str:
-    """The machine's unit that runs `command` as one of its users."""
+    """The system unit that runs `command` as an existing user."""
     settings: dict[str, str | None] = {"User": account.name}
     if network:
         settings["PrivateNetwork"] = None
@@ -75,7 +75,7 @@ def is_signed(text: str) -> bool:
 
 
 def is_written_by_kwsd(text: str) -> bool:
-    """Whether kwsd wrote this unit, in this or an older version, even if it was changed since."""
+    """Whether kwsd wrote this unit, in this or an older version, even if it has been changed since then."""
     return any(line.startswith("#") and "kwsd service install" in line for line in text.splitlines())
 
 
