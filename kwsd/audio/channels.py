@@ -45,7 +45,7 @@ class Mixer:
         """
         if channel is not None and not 1 <= channel <= channels:
             there = "one channel" if channels == 1 else f"{channels} channels"
-            raise UsageError(f"there is no channel {channel} in {name!r}: it has {there}, counted from 1")
+            raise UsageError(f"{name!r} has no channel {channel}: it has {there}, counted from 1")
         self.channels = channels
         self._name, self._channel, self._warn = name, channel, warn
         self._frame = round(LEVEL_SECONDS * rate)  # samples
@@ -111,7 +111,7 @@ def find_problem(name: str, channels: npt.NDArray[np.float64], mean: npt.NDArray
     if sounding.sum() * LEVEL_SECONDS < MIN_COMPARED_SECONDS:
         return None
     if mean[sounding].sum() < MIN_MEAN_POWER / count * total[sounding].sum():
-        return f"the channels of {name!r} cancel each other (one is inverted)"
+        return f"the channels of {name!r} cancel each other out (one is inverted)"
     level = 10 * np.log10(channels + SILENCE_POWER)
     low, high = np.quantile(level, [0.1, 0.95], axis=0)
     for one, other in itertools.combinations(range(count), 2):

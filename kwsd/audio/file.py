@@ -21,7 +21,7 @@ MAX_SAMPLE = 16.0  # times full scale; above it, floats were probably not scaled
 MAX_SHARE_TOO_LOUD = 0.01  # of the samples; up to that it may be a glitch
 HEAD_BYTES = 1 << 14  # enough to recognize the kind of a file
 RAW_SUFFIXES = (".raw", ".pcm", ".s16", ".s16le", ".sw", ".sln")
-FORMATS = "WAV, FLAC, Ogg, MP3, AIFF and, where ffmpeg is installed, most others"
+FORMATS = "WAV, FLAC, Ogg, MP3, AIFF and, if ffmpeg is installed, most others"
 NO_SAMPLES: Samples = np.zeros(0, np.float32)
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class FileSource(Recorded):
 
     def _open(self, path: Path) -> SndfileReader | FFmpegReader:
         """The reader that can read the file. Raises AudioError if none can."""
-        no_audio = f"{self.name!r} holds no audio: record it again"
+        no_audio = f"{self.name!r} contains no audio: record it again"
         try:
             reader = SndfileReader(path, self.name, self._warn)
             if not reader.is_empty:

@@ -24,12 +24,12 @@ def open_source(
 
         return ReconnectingMicrophone(device, exit_on_loss, wait_for_device, channel, latency)
     if device is not None:
-        raise UsageError("--device names a microphone and --input replaces it: give one of them")
+        raise UsageError("--device and --input exclude each other: --input replaces the microphone")
     if path == "-":
         from kwsd.audio.pipe import PipeSource
 
         if channel not in (None, 1):
-            raise UsageError(f"there is no channel {channel} in standard input: it is mono")
+            raise UsageError(f"standard input is mono: it has no channel {channel}")
         return PipeSource()
     from kwsd.audio.file import FileSource
 

@@ -41,9 +41,9 @@ class PipeSource(Recorded):
         """descriptor: the file descriptor to read. Raises UsageError if it is closed or a terminal."""
         self._descriptor = descriptor
         if descriptor == 0 and sys.stdin is None:  # descriptor 0 may then belong to another file
-            raise UsageError(f"standard input is closed; give it audio: {COMMAND}")
+            raise UsageError(f"standard input is closed; pipe audio into it: {COMMAND}")
         if os.isatty(descriptor):
-            raise UsageError(f"standard input is a terminal; give it audio: {COMMAND}")
+            raise UsageError(f"standard input is a terminal; pipe audio into it: {COMMAND}")
         self._stopped, self._stop = os.pipe()
         self._stopping = False
         self._ended = False  # whether the writer, and not `stop`, has ended the input
@@ -77,9 +77,9 @@ class PipeSource(Recorded):
             received += whole
             held = held[whole:]
         if self._ended and not received:
-            raise AudioError(f"no audio came on standard input: {COMMAND}")
+            raise AudioError(f"no audio arrived on standard input: {COMMAND}")
         if held:
-            log.warning("standard input ended inside a sample: is it 16 kHz mono int16?")
+            log.warning("standard input ended in the middle of a sample: is it 16 kHz mono int16?")
 
     def stop(self) -> None:
         self._stopping = True
@@ -127,7 +127,9 @@ def header_size(head: bytes, ended: bool = False) -> int | None:
             if (form.rate, form.channels, form.bits, form.tag) != (SAMPLE_RATE, 1, 16, PCM):
                 codec = {PCM: "", FLOAT: " (float)"}.get(form.tag, f" (codec {form.tag})")
                 what = f"{form.rate} Hz, {form.channels} channels, {form.bits} bits{codec}"
-                raise UsageError(f"standard input is a WAV of {what}; 16 kHz mono int16 is needed: {COMMAND}")
+                raise UsageError(
+                    f"standard input is a WAV of {what}; kwsd expects 16 kHz mono int16: {COMMAND}"
+                )
         at += 8 + size + size % 2
     return None if not ended else len(head) if head.startswith(b"RIFF") else 0
 
@@ -147,7 +149,9 @@ class FormatCheck:
         self._length += len(samples)
         if self._length >= CHECKED_SAMPLES:
             if found := other_format(np.concatenate(self._parts)):
-                log.warning("standard input sounds like %s; kwsd takes 16 kHz mono int16: %s", found, COMMAND)
+                log.warning(
+                    "standard input sounds like %s; kwsd expects 16 kHz mono int16: %s", found, COMMAND
+                )
             self._parts = []
 
 

@@ -228,7 +228,8 @@ class ReconnectingMicrophone:
         before, self._zeros = self._zeros, self._zeros + len(samples)
         if before < ZEROS_SECONDS * SAMPLE_RATE <= self._zeros:
             log.warning(
-                "the microphone %r has given only zeros for %.0f s: muted, or the wrong one? (kwsd doctor)",
+                "the microphone %r has delivered only zeros for %.0f s: is it muted, or the wrong one? "
+                "Run kwsd doctor",
                 self.name,
                 ZEROS_SECONDS,
             )

@@ -19,7 +19,7 @@ def command() -> None:
 
     found = microphones()
     if not found:
-        raise AudioError(f"there is no microphone here; see {page('silent-microphone')}")
+        raise AudioError(f"no microphone was found; see {page('silent-microphone')}")
     table = Table("", "Index", Column("Name", overflow="fold"), "Description", "System", "Channels", "Rate")
     for one in found:
         table.add_row(

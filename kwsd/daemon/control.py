@@ -79,7 +79,7 @@ class ControlRequests:
                 self._log_failure(loader.failure)
         elif not loader.timed_out and time.monotonic() - loader.started > LOAD_TIMEOUT:
             loader.timed_out = True
-            self._log_failure(f"its files could not be read within {LOAD_TIMEOUT:g} s")
+            self._log_failure(f"the files could not be read within {LOAD_TIMEOUT:g} s")
 
     def _log_failure(self, reason: str) -> None:
         log.error("reload failed, the previous model stays in use: %s", reason)

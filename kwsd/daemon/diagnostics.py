@@ -81,7 +81,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
         name = check.__name__
         try:
             if need in missing:
-                raise SkipError(f"needs the {need}")
+                raise SkipError(f"the {need} check must pass first")
             yield Finding(name, "pass", check(subject))
         except CheckError as error:
             missing.add(name)
@@ -135,7 +135,7 @@ def permission(_: Subject) -> str:
 
     nodes = sorted(DEVICE_NODES.glob("pcmC*c"))
     if not nodes:
-        raise SkipError(f"no sound card that records: nothing in {DEVICE_NODES}")
+        raise SkipError(f"no sound card can record: there is no capture device in {DEVICE_NODES}")
     closed = next((node for node in nodes if not os.access(node, os.R_OK | os.W_OK)), None)
     if closed is None:
         return f"you may open {', '.join(map(str, nodes))}"
@@ -146,7 +146,7 @@ def permission(_: Subject) -> str:
         raise CheckError(f"{user} may not open {closed}", f"docker run --group-add {number}") from error
     if user in group.gr_mem:
         raise CheckError(
-            f"{user} was put in the group {group.gr_name} after this login", f"newgrp {group.gr_name}"
+            f"{user} joined the group {group.gr_name} after logging in", f"newgrp {group.gr_name}"
         )
     raise CheckError(
         f"{user} may not open {closed}", f"sudo usermod -aG {group.gr_name} {user}; log in again"
@@ -262,11 +262,15 @@ def service(_: Subject) -> str:
             continue
         state, restarts = facts["ActiveState"], facts["NRestarts"]
         if state == "active":
-            network = "network allowed" if network_is_allowed(facts) else "no network"
+            network = (
+                "hooks have network access" if network_is_allowed(facts) else "hooks have no network access"
+            )
             return f"active, {restarts} restarts, {network}; {facts['StatusText'] or 'no status'}"
         if state == "inactive":
             raise CheckError(f"{NAME} is stopped", f"systemctl {scope} start {NAME}")
-        raise CheckError(f"{NAME} is {state} after {restarts} restarts", f"journalctl {scope} -e -u {NAME}")
+        raise CheckError(
+            f"the state of {NAME} is {state!r}, after {restarts} restarts", f"journalctl {scope} -e -u {NAME}"
+        )
     raise SkipError("not installed", "kwsd service install")
 
 
@@ -335,11 +339,11 @@ def _server() -> tuple[str, Path]:
         command = f"sudo -u {owner} XDG_RUNTIME_DIR={folder} kwsd doctor"
         raise CheckError(f"{folder} belongs to {owner}", command) from error
     if any(DEVICE_NODES.glob("pcmC*c")):
-        raise SkipError("no PipeWire or PulseAudio: ALSA alone is used")
+        raise SkipError("neither PipeWire nor PulseAudio is running: kwsd uses ALSA directly")
     if not folder.is_dir():
-        raise CheckError(f"there is no {folder}", f"sudo loginctl enable-linger {getpass.getuser()}")
+        raise CheckError(f"{folder} does not exist", f"sudo loginctl enable-linger {getpass.getuser()}")
     raise CheckError(
-        f"no socket of PipeWire or PulseAudio in {folder}",
+        f"neither PipeWire nor PulseAudio has a socket in {folder}",
         "systemctl --user start pipewire pipewire-pulse wireplumber",
     )
 
@@ -410,5 +414,5 @@ def _unit(scope: str, name: str) -> dict[str, str]:
     try:
         done = subprocess.run(line, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise SkipError("there is no systemd here") from error
+        raise SkipError("systemd is not installed") from error
     return dict(fact.split("=", 1) for fact in done.stdout.splitlines() if "=" in fact)

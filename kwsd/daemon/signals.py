@@ -79,7 +79,7 @@ class Signals:
 
     def _time_out(self) -> None:
         time.sleep(SHUTDOWN_TIMEOUT)
-        self._exit(1, f"shutdown timeout: kwsd had not finished after {SHUTDOWN_TIMEOUT:g} s, and exits now")
+        self._exit(1, f"shutdown timeout: kwsd did not finish within {SHUTDOWN_TIMEOUT:g} s, and exits now")
 
     def _handle(self, number: int, _frame: object) -> None:
         """Runs in the main thread, between two Python instructions."""

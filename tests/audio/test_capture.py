@@ -48,7 +48,7 @@ def test_other_rates_are_resampled_and_channels_mixed_or_chosen(channel: int | N
 
 
 def test_a_channel_that_it_does_not_have_is_refused() -> None:
-    with pytest.raises(UsageError, match="there is no channel 3 in 'desk': it has 2 channels"):
+    with pytest.raises(UsageError, match="'desk' has no channel 3: it has 2 channels"):
         capture(channels=2, channel=3)
 
 

@@ -53,7 +53,7 @@ def test_channels_that_cancel_are_reported_once(gain: float) -> None:
     voice = np.concatenate((syllables(1), syllables(2)))
     _, warnings = mixed(voice, np.float32(-gain) * voice)
     assert warnings == [
-        "the channels of 'it' cancel each other (one is inverted), and kwsd listens to their mean: "
+        "the channels of 'it' cancel each other out (one is inverted), and kwsd listens to their mean: "
         "choose one with --channel"
     ]
 
@@ -95,5 +95,5 @@ def test_a_good_mean_is_not_reported(channels: tuple[Samples, Samples]) -> None:
 
 @pytest.mark.parametrize(("channels", "channel"), [(2, 3), (1, 2), (2, 0)])
 def test_a_channel_that_is_not_there_is_refused(channels: int, channel: int) -> None:
-    with pytest.raises(UsageError, match=f"there is no channel {channel} in 'it': it has"):
+    with pytest.raises(UsageError, match=f"'it' has no channel {channel}: it has"):
         Mixer("it", channels, SAMPLE_RATE, channel)

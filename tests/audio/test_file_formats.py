@@ -95,10 +95,10 @@ WAVS = {
     "length of ffmpeg": (wav(DATA, 2**32 - 1), 1, ""),
     "length of SoX": (wav(DATA, 0x7FFFF000), 1, ""),
     "length of arecord": (wav(DATA, 2**31), 1, ""),
-    "cut short": (wav(DATA, 2 * len(DATA)), 1, "is truncated: it has 2.0 of 4.0 s; get it again"),
-    "no audio": (wav(b"", 0), 0, "holds no audio"),
-    "no audio, but a name": (wav(b"", 0, after=chunk(b"LIST", b"INFO")), 0, "holds no audio"),
-    "header only": (wav(b"", len(DATA)), 0, "holds no audio"),
+    "cut short": (wav(DATA, 2 * len(DATA)), 1, "is truncated: it has 2.0 of 4.0 s; get a new copy"),
+    "no audio": (wav(b"", 0), 0, "contains no audio"),
+    "no audio, but a name": (wav(b"", 0, after=chunk(b"LIST", b"INFO")), 0, "contains no audio"),
+    "header only": (wav(b"", len(DATA)), 0, "contains no audio"),
     "a name behind": (wav(DATA, len(DATA), after=chunk(b"LIST", b"INFOINAM\4\0\0\0name")), 1, ""),
     "an unknown chunk behind": (wav(DATA, len(DATA), after=chunk(b"abcd", bytes(8000))), 1, ""),
     "a tag of MP3 behind": (wav(DATA, len(DATA), after=ID3 + bytes(9000)), 1, ""),
@@ -235,7 +235,7 @@ def test_a_file_that_says_where_it_ends_and_is_cut_off_is_heard_and_said(tmp_pat
     (tmp_path / "cut").write_bytes(sized(name)[:-32_000])
     samples, (said,) = hear(tmp_path / "cut")
     assert len(samples) == pytest.approx(SAMPLE_RATE, abs=8)
-    assert said.endswith("cut': it is truncated; the rest of it is read")
+    assert said.endswith("cut': it is truncated; kwsd reads what is left of it")
 
 
 def test_what_is_behind_the_end_of_a_file_is_said(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_what_is_behind_the_end_of_a_file_is_said(tmp_path: Path) -> None:
     )
     samples, (said,) = hear(tmp_path / "less.au")
     assert len(samples) == SAMPLE_RATE
-    assert said.endswith("less.au': 96,000 bytes after the end according to its header are not read")
+    assert said.endswith("less.au': it has 96,000 bytes more than its header says, which are not read")
 
 
 @pytest.mark.parametrize(("name", "length"), [("W64", b"\xff" * 7 + b"\x7f"), ("RIFX", bytes(4))])
@@ -333,11 +333,11 @@ def test_a_channel_is_chosen(tmp_path: Path) -> None:
     tone = tones()
     soundfile.write(path, np.stack((tone, -tone), axis=1), SAMPLE_RATE)
     (said,) = hear(path)[1]
-    assert "cancel each other (one is inverted), and kwsd listens to their mean: choose one with" in said
+    assert "cancel each other out (one is inverted), and kwsd listens to their mean: choose one with" in said
     samples, said_of_one = hear(path, channel=2)
     np.testing.assert_allclose(samples, -tone, atol=2**-15)
     assert said_of_one == []
-    with pytest.raises(UsageError, match=r"there is no channel 3 in '.*': it has 2 channels"):
+    with pytest.raises(UsageError, match=r"'.*' has no channel 3: it has 2 channels"):
         FileSource(path, 3)
 
 
@@ -410,7 +410,9 @@ def test_what_ffmpeg_does_not_hear_is_said(tmp_path: Path) -> None:
 @needs_ffmpeg
 def test_a_film_without_sound_holds_no_audio(tmp_path: Path) -> None:
     convert(tmp_path / "it.mkv", "-f", "lavfi", "-i", "testsrc=d=0.2", "-map", "1:v", "-c:v", "mpeg4")
-    assert hear(tmp_path / "it.mkv")[1] == [f"{str(tmp_path / 'it.mkv')!r} holds no audio: record it again"]
+    assert hear(tmp_path / "it.mkv")[1] == [
+        f"{str(tmp_path / 'it.mkv')!r} contains no audio: record it again"
+    ]
 
 
 def test_without_ffmpeg_a_line_says_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -477,7 +479,7 @@ def test_an_ogg_file_that_is_cut_off_says_so(tmp_path: Path, subtype: str) -> No
     (tmp_path / "it.ogg").write_bytes(whole[: len(whole) * 2 // 3])
     samples, said = hear(tmp_path / "it.ogg")
     assert 16 * SAMPLE_RATE < len(samples) < 30 * SAMPLE_RATE
-    assert said == [f"{str(tmp_path / 'it.ogg')!r}: it is truncated; the rest of it is read"]
+    assert said == [f"{str(tmp_path / 'it.ogg')!r}: it is truncated; kwsd reads what is left of it"]
 
 
 @needs_ffmpeg

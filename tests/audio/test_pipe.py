@@ -74,7 +74,7 @@ def test_any_cut_of_the_stream_gives_the_same_samples(
 def test_an_odd_byte_at_the_end_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert len(heard([b"\1\0\2"])) == 1
-    assert "inside a sample" in caplog.text
+    assert "in the middle of a sample" in caplog.text
 
 
 @pytest.mark.parametrize(("rate", "channels", "bits"), [(8_000, 1, 8), (44_100, 1, 16), (16_000, 2, 16)])
@@ -98,7 +98,9 @@ def test_what_comes_later_is_waited_for_and_stop_ends_the_wait() -> None:
 
 
 def test_a_wav_of_floats_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"16000 Hz, 1 channels, 32 bits \(float\); 16 kHz mono int16"):
+    with pytest.raises(
+        UsageError, match=r"16000 Hz, 1 channels, 32 bits \(float\); kwsd expects 16 kHz mono int16"
+    ):
         header_size(wav_header(bits=32, tag=3))
     with pytest.raises(UsageError, match=r"16 bits \(codec 17\)"):
         header_size(wav_header(tag=17))
@@ -192,4 +194,4 @@ def test_big_endian_samples_are_warned_of(caplog: pytest.LogCaptureFixture) -> N
     voice = np.convolve(np.random.default_rng(0).normal(0, 0.3, 60_000), np.ones(8) / 8, "same")
     with caplog.at_level(logging.WARNING):
         heard([to_int16(voice).byteswap().tobytes()])
-    assert caplog.text.count("standard input sounds like big-endian samples; kwsd takes 16 kHz") == 1
+    assert caplog.text.count("standard input sounds like big-endian samples; kwsd expects 16 kHz") == 1

@@ -143,15 +143,15 @@ RATE_IN_WAV, CHANNELS_IN_WAV = 24, 22
 # of a file: what it holds of the speech's WAV and FLAC, what is said of it, whether the word is heard first
 BAD_FILES: dict[str, tuple[Callable[[bytes, bytes], bytes], str, bool]] = {
     "empty": (lambda _wav, _flac: b"", "is empty: record it again", False),
-    "a header only": (lambda wav, _: wav[:44], "holds no audio: record it again", False),
+    "a header only": (lambda wav, _: wav[:44], "contains no audio: record it again", False),
     "half a header": (lambda wav, _: wav[:30], "as audio: ", False),
     "no audio": (lambda _wav, _flac: b"#!/bin/sh\nexit\n" * 99, "as audio: Format not recognised; ", False),
-    "cut short": (lambda wav, _: wav[:-16_000], "is truncated: it has 3.8 of 4.3 s; get it again", True),
-    "cut short FLAC": (lambda _, flac: flac[:-4_000], "it is damaged: get it again", True),
+    "cut short": (lambda wav, _: wav[:-16_000], "is truncated: it has 3.8 of 4.3 s; get a new copy", True),
+    "cut short FLAC": (lambda _, flac: flac[:-4_000], "it is damaged: get a new copy", True),
     "damaged FLAC": (lambda _, flac: flac[:30_000] + bytes(99) + flac[30_099:], "it is damaged", False),
     "a month of FLAC": (
         lambda _, flac: patched(flac, FRAMES_IN_FLAC, ">Q", int.from_bytes(b"\xff" * 5 + flac[26:29])),
-        "is truncated: it has 4.3 of 4,294,967.3 s; get it again",
+        "is truncated: it has 4.3 of 4,294,967.3 s; get a new copy",
         True,
     ),
     "0 Hz": (lambda wav, _: patched(wav, RATE_IN_WAV, "<I", 0), "as audio: ", False),
@@ -186,10 +186,14 @@ def test_a_wav_that_was_written_to_a_pipe_is_whole(tmp_path: Path, speech: Sampl
 COMMAND = "arecord -t raw -f S16_LE -r 16000 -c 1 | kwsd listen --input -"
 # what comes on standard input, the exit code and what is said of it
 PIPED: dict[str, tuple[Callable[[Samples], bytes], int, str]] = {
-    "closed at once": (lambda _: b"", 1, f"no audio came on standard input: {COMMAND}"),
-    "closed in a header": (lambda samples: encoded(samples, "WAV")[:30], 1, "no audio came"),
-    "closed after a byte": (lambda _: b"x", 1, "no audio came"),
-    "odd by a byte": (lambda _: bytes(32_001), 0, "ended inside a sample: is it 16 kHz mono int16?"),
+    "closed at once": (lambda _: b"", 1, f"no audio arrived on standard input: {COMMAND}"),
+    "closed in a header": (lambda samples: encoded(samples, "WAV")[:30], 1, "no audio arrived"),
+    "closed after a byte": (lambda _: b"x", 1, "no audio arrived"),
+    "odd by a byte": (
+        lambda _: bytes(32_001),
+        0,
+        "ended in the middle of a sample: is it 16 kHz mono int16?",
+    ),
     "a file": (lambda samples: encoded(samples, "FLAC"), 2, "kwsd listen --input FILE"),
     "a WAV of floats": (lambda samples: encoded(samples, "WAV")[:34] + b"\x20\0data\4\0\0\0", 2, COMMAND),
 }

@@ -159,7 +159,7 @@ def test_a_mistake_is_one_line_that_names_it(tmp_path: Path) -> None:
         (2, "there is no file 'nosuch.wav'", ("--input", "nosuch.wav")),
         (2, "it is a folder", ("--input", tmp_path)),
         (1, "text.wav' as audio", ("--input", tmp_path / "text.wav")),
-        (2, "--device names a microphone", ("--input", "-", "--device", "1")),
+        (2, "--device and --input exclude each other", ("--input", "-", "--device", "1")),
         (2, "--meter needs a terminal", ("--input", "-", "--meter")),
         (2, "nosuch", ("--input", "-", "--model", "nosuch")),
         (1, "there.pt", ("--input", "-", "--model", tmp_path / "not/there.pt")),  # not there yet, perhaps

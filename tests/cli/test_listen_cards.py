@@ -63,7 +63,7 @@ def test_a_chosen_channel_alone_is_heard(daemon: Listen, fake_cards: FakeCards, 
     done = run(fake_cards, "listen", "--device", "usbmic", "--channel", "3")
     assert (done.returncode, done.stderr) == (
         2,
-        "kwsd: there is no channel 3 in 'usbmic': it has 2 channels, counted from 1\n",
+        "kwsd: 'usbmic' has no channel 3: it has 2 channels, counted from 1\n",
     )
 
 

@@ -72,14 +72,14 @@ def test_devices_lists_the_microphones(microphone: FakeMicrophone) -> None:
     names = [(row[0], row[2]) for row in rows if row[1]]
     assert ("*", "mic") in names
     assert [mark for mark, _ in names].count("*") == 1
-    assert "a monitor of" in done.stdout
+    assert "monitor of a" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("device", "says"),
     [
-        ("nosuch", "no microphone matches --device 'nosuch'; there are: "),
-        ("99", "no microphone matches --device '99'; there are: "),
+        ("nosuch", "no microphone matches --device 'nosuch'; available: "),
+        ("99", "no microphone matches --device '99'; available: "),
     ],
 )
 def test_a_device_that_is_not_one_is_named(microphone: FakeMicrophone, device: str, says: str) -> None:

@@ -116,7 +116,7 @@ def test_a_mute_microphone_is_told_of(
     running = daemon()
 
     def told() -> int:
-        return (tmp_path / "errors").read_text().count("has given only zeros for 1 s")
+        return (tmp_path / "errors").read_text().count("has delivered only zeros for 1 s")
 
     wait_for("the warning", lambda: told() == 1)
     own_microphone.play(loud.path)

@@ -240,7 +240,7 @@ def test_what_does_not_end_is_ended(tmp_path: Path) -> None:
     process.terminate()
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
-    expected = "kwsd: shutdown timeout: kwsd had not finished after 0.5 s, and exits now"
+    expected = "kwsd: shutdown timeout: kwsd did not finish within 0.5 s, and exits now"
     assert expected in said.decode().splitlines()
     hook_pid = int((tmp_path / "hook").read_text())
     wait_for("the hook's end", lambda: gone(hook_pid))

@@ -90,7 +90,7 @@ def test_a_channel_is_scored(spoken: Spoken, tmp_path: Path) -> None:
     assert run(tmp_path / "two.wav", "--model", spoken.model, "--channel", 2).stdout == once
     mean = run(tmp_path / "two.wav", "--model", spoken.model)
     assert mean.stdout != once
-    assert "cancel each other (one is inverted), and kwsd listens to their mean" in mean.stderr
+    assert "cancel each other out (one is inverted), and kwsd listens to their mean" in mean.stderr
     refused = run(tmp_path / "two.wav", "--channel", 3)
     assert (refused.returncode, refused.stdout) == (2, "")
 

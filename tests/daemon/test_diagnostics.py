@@ -36,7 +36,7 @@ def test_the_right_to_a_sound_card(sound_card: Path, monkeypatch: pytest.MonkeyP
         doctor.permission(SUBJECT)
     assert caught.value.fix == f"sudo usermod -aG {group} {user}; log in again"
     monkeypatch.setattr(grp, "getgrgid", lambda number: grp.struct_group((group, "x", number, [user])))
-    with pytest.raises(CheckError, match="after this login") as caught:
+    with pytest.raises(CheckError, match="after logging in") as caught:
         doctor.permission(SUBJECT)
     assert caught.value.fix == f"newgrp {group}"
 
@@ -46,10 +46,10 @@ def test_a_sound_card_needs_no_server(
 ) -> None:
     monkeypatch.delenv("PULSE_SERVER", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    with pytest.raises(SkipError, match="ALSA alone"):
+    with pytest.raises(SkipError, match="ALSA directly"):
         doctor.server(SUBJECT)
     sound_card.unlink()
-    with pytest.raises(CheckError, match=f"no socket of PipeWire or PulseAudio in {tmp_path}"):
+    with pytest.raises(CheckError, match=f"neither PipeWire nor PulseAudio has a socket in {tmp_path}"):
         doctor.server(SUBJECT)
 
 
@@ -99,9 +99,9 @@ def test_a_service_that_does_not_run(systemd: Callable[[str], None], state: str,
 def test_a_service_that_runs(systemd: Callable[[str], None]) -> None:
     facts = r"NRestarts=3\nStatusText=USB: 1 = one trigger\nLoadState=loaded\nActiveState=active\n"
     systemd(facts + r"RestrictAddressFamilies=AF_UNIX\nPrivateNetwork=no\n")
-    assert doctor.service(SUBJECT) == "active, 3 restarts, no network; USB: 1 = one trigger"
+    assert doctor.service(SUBJECT) == "active, 3 restarts, hooks have no network access; USB: 1 = one trigger"
     systemd(facts + r"RestrictAddressFamilies=AF_INET AF_UNIX\nPrivateNetwork=no\n")
-    assert doctor.service(SUBJECT) == "active, 3 restarts, network allowed; USB: 1 = one trigger"
+    assert doctor.service(SUBJECT) == "active, 3 restarts, hooks have network access; USB: 1 = one trigger"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_no_service(systemd: Callable[[str], None], monkeypatch: pytest.MonkeyPa
         doctor.service(SUBJECT)
     assert caught.value.fix == "kwsd service install"
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    with pytest.raises(SkipError, match="no systemd"):
+    with pytest.raises(SkipError, match="systemd is not installed"):
         doctor.service(SUBJECT)
 
 

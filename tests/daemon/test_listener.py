@@ -199,7 +199,7 @@ def test_files_that_hang_are_not_waited_for(
         requests.handle()
     prefix = "reload failed, the previous model stays in use: "
     assert caplog.messages == [
-        f"{prefix}its files could not be read within 0 s",
+        f"{prefix}the files could not be read within 0 s",
         f"{prefix}the previous reload is still waiting for a file",
     ]
     go.set()

@@ -99,7 +99,7 @@ def test_the_service_hears_and_survives(
         assert set(service.heard()[before:]) == {spoken.keyword}
         wait_for("the status", lambda: "triggers" in service.show("StatusText"))
         assert service.examined()["status"] == "pass"
-        assert "network allowed" in service.examined()["found"]
+        assert "hooks have network access" in service.examined()["found"]
         service.reload()
         wait_for("the reload", lambda: f"now listens for '{spoken.keyword}'" in service.journal())
 

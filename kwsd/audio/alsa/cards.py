@@ -18,7 +18,7 @@ from kwsd.resources import page
 
 DEFAULT = "default"
 PROBE_LATENCY = 0.1  # seconds, for opening a device only to see whether it works
-NO_MICROPHONE = f"there is no microphone here; see {page('silent-microphone')}"
+NO_MICROPHONE = f"no microphone was found; see {page('silent-microphone')}"
 # names that ALSA and its plugins define, which are not microphones or only aliases of the cards
 STANDARD = (
     "cards hw plughw plug shm tee file null sysdefault front rear center_lfe side surround21 surround40 "
@@ -82,7 +82,7 @@ def choose(wanted: str, listed: list[Device] | None = None) -> str:
         return matching[0].name
     there = ", ".join(map(str, matching or candidates)) or "none"
     count = "several microphones match" if matching else "no microphone matches"
-    raise UsageError(f"{count} --device {wanted!r}; there are: {there}")
+    raise UsageError(f"{count} --device {wanted!r}; available: {there}")
 
 
 class CardOpener:

@@ -84,7 +84,7 @@ class FFmpegReader:
                 f"{self.name!r} was read up to {duration:,.1f} s, perhaps not to its end: {self._reason()}"
             )
         if not duration:
-            raise AudioError(f"{self.name!r} holds no audio: record it again")
+            raise AudioError(f"{self.name!r} contains no audio: record it again")
 
     def close(self) -> None:
         self._process.kill()
@@ -107,7 +107,7 @@ class FFmpegReader:
         self._process.wait()
         self._stderr_reader.join()
         if "matches no streams" in self._messages:
-            raise AudioError(f"{self.name!r} holds no audio: record it again")
+            raise AudioError(f"{self.name!r} contains no audio: record it again")
         raise AudioError(f"cannot read {self.name!r} as audio: {self._reason()}")
 
     def _read_messages(self, errors: IO[bytes]) -> None:

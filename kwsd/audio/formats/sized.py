@@ -11,7 +11,7 @@ from kwsd.audio.formats.part import Part
 MAX_TRAILER = 4096  # bytes after the end of the audio file that are ignored
 UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # written instead of an unknown length
 W64_UNKNOWN = 1 << 62  # the same in a W64, or any larger number
-TRUNCATED = "it is truncated; the rest of it is read"
+TRUNCATED = "it is truncated; kwsd reads what is left of it"
 W64_RIFF = b"riff\x2e\x91\xcf\x11"
 W64_DATA = b"data\xf3\xac\xd3\x11"
 W64_CHUNK_HEAD = 24  # bytes of the GUID and length of a chunk
@@ -38,7 +38,7 @@ def sized_parts(file: BinaryIO, size: int) -> list[Part]:
         if end is not None and end > size + 1:  # the padding of the last chunk may be missing
             remark = TRUNCATED
         elif end is not None and end < size - MAX_TRAILER and not header:
-            remark = f"{size - end:,} bytes after the end according to its header are not read"
+            remark = f"it has {size - end:,} bytes more than its header says, which are not read"
         return [*parts, Part(start + len(header), size, header, remark=remark)]
 
 

@@ -69,17 +69,17 @@ class SndfileReader:
                 claimed = self._claimed(part)
                 if part.seconds is not None and duration > start + claimed + TOLERANCE_SECONDS:
                     there = f"its header says {claimed:,.1f} s, but there are {duration - start:,.1f} s"
-                    self._warn(f"{self.name!r}: {there}: all of it is read")
+                    self._warn(f"{self.name!r}: {there}, and all of it is read")
                 if start < duration < start + claimed - TOLERANCE_SECONDS:
                     there = f"it has {duration:,.1f} of {start + claimed:,.1f} s"
-                    failure = failure or AudioError(f"{self.name!r} is truncated: {there}; get it again")
+                    failure = failure or AudioError(f"{self.name!r} is truncated: {there}; get a new copy")
             except (soundfile.LibsndfileError, UnknownFormatError, OSError) as error:
                 failure = failure or AudioError(
                     f"cannot read {self.name!r} as audio beyond {duration:,.1f} s: {_reason(error)}; "
-                    "it is damaged: get it again"
+                    "it is damaged: get a new copy"
                 )
         if not duration:
-            failure = failure or AudioError(f"{self.name!r} holds no audio: record it again")
+            failure = failure or AudioError(f"{self.name!r} contains no audio: record it again")
         if failure:
             raise failure
 

@@ -85,7 +85,7 @@ def _wav(file: BinaryIO, size: int, start: int) -> tuple[Part, int]:
         return Part(start, size, seconds=seconds), size
     end = _end(file, data, length, size)
     if end is None:
-        said = f"its header says {claimed:,.1f} s, but there are {found:,.1f} s: all of it is read"
+        said = f"its header says {claimed:,.1f} s, but there are {found:,.1f} s, and all of it is read"
         return Part(data, size, _header(chunk, there), remark=said if length else ""), size
     if form.tag in FIXED_SIZE:
         return Part(data, data + length, _header(chunk, length)), end

@@ -89,7 +89,7 @@ def choose(wanted: str | None, candidates: list[Device]) -> Device:
     device. Raises UsageError if none or several match, AbsentError if there is no microphone at all.
     """
     if not candidates:
-        raise AbsentError(f"there is no microphone here; see {page('silent-microphone')}")
+        raise AbsentError(f"no microphone was found; see {page('silent-microphone')}")
     if wanted is None:
         return next((device for device in candidates if device.default), candidates[0])
     if wanted.isdigit():
@@ -102,7 +102,7 @@ def choose(wanted: str | None, candidates: list[Device]) -> Device:
         return matching[0]
     listed = ", ".join(map(str, matching or candidates))
     count = "several microphones match" if matching else "no microphone matches"
-    raise UsageError(f"{count} --device {wanted!r}; there are: {listed}")
+    raise UsageError(f"{count} --device {wanted!r}; available: {listed}")
 
 
 def find_again(known: Device, candidates: list[Device]) -> Device | None:

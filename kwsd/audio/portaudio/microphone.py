@@ -58,7 +58,7 @@ class PortAudioMicrophone(Capture):
         closer.join(CLOSE_TIMEOUT)
         if closer.is_alive():
             abandon()
-            raise AudioError(f"PortAudio hangs on the microphone {self.name!r}: restart kwsd")
+            raise AudioError(f"PortAudio hangs while it closes the microphone {self.name!r}: restart kwsd")
 
 
 class PortAudioOpener:

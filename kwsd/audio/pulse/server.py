@@ -204,7 +204,7 @@ class Recording:
         """Whether it has started. Raises AudioError if the server refuses."""
         state: int = self._pa.stream_get_state(self._stream)
         if state >= pa.STREAM_FAILED:
-            raise AudioError(f"the sound server does not record from {self._name!r}")
+            raise AudioError(f"the sound server refuses to record from {self._name!r}")
         return state == pa.STREAM_READY
 
     @property

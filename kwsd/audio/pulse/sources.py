@@ -41,7 +41,7 @@ def choose(wanted: str | None, state: ServerState) -> Source | None:
         ]
     if len(matching) > 1:
         listed = ", ".join(map(str, matching))
-        raise UsageError(f"several microphones match --device {wanted!r}; there are: {listed}")
+        raise UsageError(f"several microphones match --device {wanted!r}; available: {listed}")
     return matching[0] if matching else None
 
 
@@ -66,7 +66,7 @@ def listed() -> list[Listed]:
             rate=source.rate,
             channels=source.channels,
             default=source.name == state.default,
-            problem="a monitor of a loudspeaker" if source.monitor else "",
+            problem="monitor of a loudspeaker" if source.monitor else "",
         )
         for source in state.sources
     ]
@@ -155,7 +155,7 @@ class ServerOpener:
         try:
             return self._open_other()
         except (AbsentError, UsageError) as error:
-            others = str(error).partition("; there are: ")[2]
+            others = str(error).partition("; available: ")[2]
             names = ", ".join([*map(str, state.sources), *filter(None, [others])]) or "none"
-            reason = f"no microphone matches --device {self._wanted!r}; there are: {names}"
+            reason = f"no microphone matches --device {self._wanted!r}; available: {names}"
             raise UsageError(reason) from error

@@ -59,7 +59,9 @@ class Clips(Sink):
         self._kept: set[str] = set()  # old clips that could not be removed, already reported
         self._writer = threading.Thread(target=self._write_all, daemon=True)
         if self._pre_roll * 2 + WAV_HEADER_BYTES > limit:
-            raise UsageError(f"a clip of {seconds:g} s is larger than the limit for all, {limit / 1e6:g} MB")
+            raise UsageError(
+                f"a clip of {seconds:g} s is larger than the limit of {limit / 1e6:g} MB for all clips"
+            )
         try:
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)

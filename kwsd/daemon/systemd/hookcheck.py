@@ -64,7 +64,7 @@ def problems(hook: str, sandbox: Sandbox) -> list[str]:
     moved = False  # cd has changed the working directory
     for words in _commands(hook):
         if sandbox.account.home is None and any(_HOME.search(word) for word in words if "'" not in word):
-            reason = "the service has no home folder: write whole paths, or install it with --run-as USER"
+            reason = "the service has no home folder: write full paths, or install it with --run-as USER"
             found[reason] = None
         program, *arguments = (_literal(word, sandbox.account.home) for word in words)
         if program is None:
@@ -87,7 +87,7 @@ def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
     found = program if "/" in program else shutil.which(program, path=sandbox.path)
     if found is None:
         here = shutil.which(program)
-        fix = f"write its whole path, {here}" if here else "install it, or write its whole path"
+        fix = f"write its full path, {here}" if here else "install it, or write its full path"
         yield f"{program!r} is not in the service's PATH ({sandbox.path}): {fix}"
         return
     path = sandbox.folder / found
@@ -100,7 +100,7 @@ def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
     elif sandbox.account.barrier(path, stat.S_IXOTH):
         yield f"{sandbox.account.name} may not execute {path}: chmod +x {path}"
     elif sys.platform == "linux" and os.statvfs(path).f_flag & os.ST_NOEXEC:
-        yield f"{path} is on a file system mounted noexec: move it, to /usr/local say"
+        yield f"{path} is on a file system mounted noexec: move it, for example to /usr/local"
     elif path.stat().st_mode & stat.S_ISUID and not sandbox.privileges and sandbox.account.uid != 0:
         yield f"{path} cannot gain privileges in this service: install it with --system --run-as USER"
     else:
@@ -134,11 +134,13 @@ def _of_path(path: Path, sandbox: Sandbox) -> Iterator[str]:
     """The reason why the service cannot reach a path: a folder is hidden from it or denies it access."""
     account = sandbox.account
     if is_in(path, sandbox.hidden) and _exists(path):
-        yield f"the service cannot see {path}: move it, to /usr/local say, or install it with --run-as USER"
+        fix = "move it, for example to /usr/local, or install it with --run-as USER"
+        yield f"the service cannot see {path}: {fix}"
         return
     with suppress(OSError):  # the path does not exist
         if (closed := account.barrier(path, 0)) is not None:
-            yield f"{account.name} may not enter {closed}, where {path} is: move it, to /usr/local say"
+            fix = "move it, for example to /usr/local"
+            yield f"{account.name} may not enter {closed}, where {path} is: {fix}"
 
 
 def _exists(path: Path) -> bool:

@@ -165,15 +165,15 @@ class Service:
             if closed is not None:
                 ours = any(path.is_relative_to(part) for part in (sys.prefix, Path(__file__).parents[2]))
                 fix = (
-                    f"install kwsd for everybody: {page('install')}"
+                    f"install kwsd for all users: {page('install')}"
                     if ours
-                    else "move it, to /opt for example"
+                    else "move it, for example to /opt"
                 )
                 user = self.account.name
                 raise UsageError(f"the service cannot read {path} as {user}: {closed} denies it; {fix}")
         if not self.run_as and unit.is_in(path, unit.PRIVATE):
             raise UsageError(
-                f"the service has a /tmp of its own and cannot see {path}: move it, to /opt for example"
+                f"the service has its own /tmp and cannot see {path}: move it, for example to /opt"
             )
 
     def _hidden(self, unit_text: str) -> tuple[Path, ...]:
@@ -194,7 +194,7 @@ class Service:
         if sys.platform != "linux":
             raise UsageError(NEEDS_LINUX)
         if self.system and os.geteuid() != 0:
-            raise UsageError(f"the machine's service needs root: sudo kwsd service {command} --system ...")
+            raise UsageError(f"the system service needs root: sudo kwsd service {command} --system ...")
         path = self.path
         try:
             target = path.readlink() if path.is_symlink() else None

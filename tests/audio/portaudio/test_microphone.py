@@ -110,7 +110,9 @@ def test_a_library_that_hangs_is_left(opened: Open, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Stream, "close", lambda _: hanging.wait(PATIENCE))
     monkeypatch.setattr(microphone, "CLOSE_TIMEOUT", 0.01)
     monkeypatch.setattr(microphone, "abandon", lambda: left.append(True))
-    with pytest.raises(AudioError, match="PortAudio hangs on the microphone 'desk': restart kwsd"):
+    with pytest.raises(
+        AudioError, match="PortAudio hangs while it closes the microphone 'desk': restart kwsd"
+    ):
         opened((16_000, 1)).close()
     assert left
     hanging.set()

@@ -101,7 +101,7 @@ def test_what_may_work_is_not_reported(hook: str, mine: Sandbox) -> None:
     ("hook", "says"),
     [
         ("nosuch on", "'nosuch' is not in the service's PATH"),
-        ("nosuch", "install it, or write its whole path"),
+        ("nosuch", "install it, or write its full path"),
         ("/nosuch/x on", "there is no /nosuch/x"),
         ("~/bin/nosuch", "there is no {home}/bin/nosuch"),
         ("'~/bin/lights'", "there is no {home}/~/bin/lights"),
@@ -139,7 +139,7 @@ def test_a_program_in_the_caller_s_path_alone_is_named(
 ) -> None:
     monkeypatch.setenv("PATH", f"{home}/bin:{PATH}")
     (found,) = problems("lights on", mine)
-    assert f"write its whole path, {home}/bin/lights" in found
+    assert f"write its full path, {home}/bin/lights" in found
 
 
 def test_another_s_closed_home_is_reported(others: Sandbox, home: Path) -> None:
@@ -153,7 +153,7 @@ def test_another_s_closed_home_is_reported(others: Sandbox, home: Path) -> None:
 
 @pytest.mark.parametrize("hook", ["~/bin/lights", "$HOME/on.sh", "cat ~", "aplay ~/ding.wav | cat"])
 def test_without_a_home_the_tilde_is_reported(hook: str, others: Sandbox) -> None:
-    assert "the service has no home folder: write whole paths, or install it with --run-as USER" in problems(
+    assert "the service has no home folder: write full paths, or install it with --run-as USER" in problems(
         hook, others
     )
 

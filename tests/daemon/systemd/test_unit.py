@@ -166,7 +166,7 @@ def test_files_that_the_hardened_service_cannot_see_are_refused(
     model.write_text("")
     monkeypatch.setattr(Account, "barrier", lambda *_: None)
     monkeypatch.setattr(unit, "PRIVATE", (tmp_path,))
-    with pytest.raises(UsageError, match="has a /tmp of its own and cannot see"):
+    with pytest.raises(UsageError, match="has its own /tmp and cannot see"):
         Service(True).unit(["/bin/true"], False, [model])
     Service(True, ALICE).unit(["/bin/true"], False, [model])
 
@@ -188,7 +188,7 @@ def test_the_machine_s_service_leaves_its_recordings(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("installed", "fix"), [("private", "install kwsd for everybody"), ("opt", "move it")]
+    ("installed", "fix"), [("private", "install kwsd for all users"), ("opt", "move it")]
 )
 def test_a_closed_installation_is_not_told_to_move(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: str, fix: str

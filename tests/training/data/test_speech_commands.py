@@ -174,9 +174,9 @@ def test_what_is_cut_short_is_heard_and_said(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:-16_000])
     said: list[str] = []
     np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", said.append), samples[:8_000])
-    assert [line.split("' ")[1] for line in said] == ["is truncated: it has 0.5 of 1.0 s; get it again"]
+    assert [line.split("' ")[1] for line in said] == ["is truncated: it has 0.5 of 1.0 s; get a new copy"]
     (tmp_path / "a.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:44])
-    with pytest.raises(AudioError, match="holds no audio"):
+    with pytest.raises(AudioError, match="contains no audio"):
         read_audio(tmp_path / "a.wav")
 
 
