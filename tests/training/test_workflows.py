@@ -67,5 +67,5 @@ def test_noise_needs_a_level_and_a_level_noise(folders: tuple[Path, Path]) -> No
         (ConditionFolders(noise=(folders[0],)), "--snr"),
         (ConditionFolders(snr=5), "--noise"),
     ):
-        with pytest.raises(UsageError, match=f"give {told}"):
+        with pytest.raises(UsageError, match=f"needs {told}"):
             read_stream_folders((folders[0],), (folders[1],), conditions=conditions)

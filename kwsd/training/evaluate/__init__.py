@@ -1,1 +1,1 @@
-"""Measures how good a model is: on clips and on streams; chooses settings; mines hard negatives. No torch."""
+"""Evaluates models on clips and streams, chooses settings, mines hard negatives. Needs no torch."""

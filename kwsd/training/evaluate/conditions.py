@@ -1,4 +1,4 @@
-"""Acoustic conditions of an evaluation: noise at a signal-to-noise ratio, and the reverb of rooms."""
+"""Acoustic conditions of an evaluation: noise at a signal-to-noise ratio, and reverb."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from kwsd.training.augment.reverb import reverberated
 from kwsd.training.data.spool import Audio, Recording
 
 Sound = Audio | Recording
-Floats = npt.NDArray[np.float32]  # samples of full scale 32768, as int16 has them
+Floats = npt.NDArray[np.float32]  # samples at the scale of int16: full scale is 32768
 
 LEVEL_FRAME_SAMPLES = SAMPLE_RATE // 100  # 10 ms
 
 
 @dataclass(frozen=True)
 class AcousticConditions:
-    """What is done to all streams of an evaluation."""
+    """Noise and reverb that are added to all streams of an evaluation."""
 
     noise: Sequence[Sound] = ()
-    """Recordings of noise; each stream has a random segment of one of them."""
+    """Recordings of noise; each stream gets a random segment of one of them."""
 
     snr: float | None = None
     """Decibels of the speech above the noise; None for no noise."""
 
     impulse_responses: Sequence[Audio] = ()
-    """Of rooms; each stream is in one of them."""
+    """Impulse responses of rooms; each stream is convolved with one of them."""
 
     def random_room(self, random: np.random.Generator) -> Audio | None:
         """One of the impulse responses, if there are any."""
@@ -52,12 +52,12 @@ class RandomSegment:
         self._period = min(length, len(self._recording) - self._start)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For a pickle: without the rest of a long recording."""
+        """The state for pickle, with only the segment of the recording."""
         segment = self._recording[self._start : self._start + self._period]
         return {"_recording": segment, "_start": 0, "_period": self._period}
 
     def read(self, start: int, length: int) -> Floats:
-        """`length` samples of the segment, from its sample `start` on."""
+        """`length` samples of the segment, starting at its sample `start`."""
         parts = [np.empty(0, np.int16)]
         while length > 0:
             offset = start % self._period
@@ -68,9 +68,9 @@ class RandomSegment:
 
 
 def in_room(audio: Floats, room: Audio | None, before: Floats | None = None) -> Floats:
-    """Audio, (n,), with the reverb of a room's impulse response and without its delay; unchanged if None.
+    """Audio, (n,), convolved with a room's impulse response without its delay; unchanged if there is no room.
 
-    before: the audio that came before, which still reverberates.
+    before: the preceding audio, whose reverb continues into this.
     """
     if room is None:
         return audio
@@ -89,7 +89,7 @@ def frame_powers(audio: Audio) -> npt.NDArray[np.float64]:
 def noise_gain(speech: npt.NDArray[np.float64], noise: float, snr: float) -> float:
     """The factor that brings noise to `snr` decibels below the speech.
 
-    speech: power of each frame; the louder half counts, because that is words and not pauses. noise: power.
+    speech: power of each frame; only the louder half counts, to exclude pauses. noise: mean power.
     """
     voiced = speech[speech >= np.median(speech)].mean()
     return float(np.sqrt(voiced / max(1.0, noise) * 10 ** (-snr / 10)))

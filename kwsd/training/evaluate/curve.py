@@ -1,4 +1,4 @@
-"""How many utterances a detector misses and how often it fires without one, at many thresholds.
+"""Streaming evaluation: FRR and false alarms per hour of a detector, at many thresholds.
 
 Streams go through the runtime's own detector. A hit is a trigger between the beginning of the keyword and one
 second after its end; in a stream without the keyword every trigger is a false alarm.
@@ -22,12 +22,12 @@ from kwsd.training.parallel import parallel
 THRESHOLDS = (
     0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999,
 )  # fmt: skip
-HIT_SECONDS = 1.0  # after the keyword's end, in which a trigger is a hit
+HIT_SECONDS = 1.0  # after the end of the keyword, within which a trigger is still a hit
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a detector makes of a stream at one threshold."""
+    """The outcome of a stream at one threshold."""
 
     latency: float | None
     """Seconds from the keyword's end to the trigger; None if there is no hit."""
@@ -50,10 +50,10 @@ class Point:
     false_alarms: int
 
     hours: float
-    """Of audio without the keyword."""
+    """Hours of audio without the keyword."""
 
     latencies: list[float]
-    """Of each hit, in seconds from the keyword's end to the trigger."""
+    """Latency of each hit, in seconds from the end of the keyword to the trigger."""
 
     @property
     def frr(self) -> float:
@@ -102,7 +102,7 @@ def curve(
 ) -> list[Point]:
     """FRR and FA/h at each of THRESHOLDS.
 
-    settings: the model's own if None. jobs: as `parallel` takes it. on_stream: called after each stream.
+    settings: if None, the model's own. jobs: as in `parallel`. on_stream: called after each stream.
     """
     streams: list[Stream] = [*positives, *negatives]
     outcomes = []
@@ -127,10 +127,10 @@ def lowest_frr(points: Sequence[Point], fa_per_hour: float) -> Point | None:
 
 
 def detect(model: Model, settings: Settings, stream: Stream) -> list[Outcome]:
-    """What a detector makes of a stream at each of THRESHOLDS.
+    """The outcome of a stream at each of THRESHOLDS.
 
-    Until its first trigger a detector makes the same steps at any threshold, so one pass finds the first
-    trigger at each. A second pass is only for thresholds at which later triggers count, too.
+    Until its first trigger a detector has the same posteriors at any threshold, so one pass finds the first
+    trigger at each threshold. A second pass is only needed for thresholds at which later triggers count, too.
     """
     every = [settings.override(threshold=threshold) for threshold in THRESHOLDS]
     firsts = first_triggers(model, settings, every, stream)
@@ -145,10 +145,11 @@ def detect(model: Model, settings: Settings, stream: Stream) -> list[Outcome]:
 def first_triggers(
     model: Model, settings: Settings, every: Sequence[Settings], stream: Stream
 ) -> list[float | None]:
-    """The stream time of the first trigger, in seconds, with each of settings that differ in the threshold.
+    """The stream time of the first trigger, in seconds, with each of `every`, settings that differ in
+    threshold.
 
-    They are found by the steps of a detector that never fires: no posterior of two stages is 1, and one that
-    is rounded to 1 does not stay there for 10,000 steps.
+    They are found from the steps of a detector that never fires: the score of both stages never reaches 1,
+    and a posterior does not stay at 1, by rounding, for 10,000 steps.
     """
     silent = Detector(model, settings.override(threshold=1.0, patience=None if model.verifier else 10_000))
     silent.warm_up()
@@ -175,12 +176,12 @@ def all_triggers(model: Model, every: Sequence[Settings], stream: Stream) -> lis
 
 
 def _later_ones_count(first: float, stream: Stream) -> bool:
-    """Whether more than the first trigger, at this stream time, decides the outcome."""
+    """Whether triggers after the first one, at this stream time, affect the outcome."""
     return isinstance(stream, Negative) or first < stream.start
 
 
 def _outcome(triggers: Sequence[float], stream: Stream) -> Outcome:
-    """triggers: their stream times, in seconds."""
+    """The outcome of a stream with triggers at these stream times, in seconds."""
     if isinstance(stream, Negative):
         return Outcome(None, len(triggers))
     hits = [time for time in triggers if stream.start <= time <= stream.end + HIT_SECONDS]

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-Z = 1.959963984540054  # of the normal distribution, 97.5 % lies below
+Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
 
 def share_interval(count: int, total: int) -> tuple[float, float]:
-    """Of the share count / total, total at least 1 (Wilson 1927)."""
+    """95 % interval of the share count / total; total is at least 1 (Wilson 1927)."""
     share = count / total
     scale = 2 * (total + Z**2)
     middle = (2 * total * share + Z**2) / scale
@@ -17,19 +17,19 @@ def share_interval(count: int, total: int) -> tuple[float, float]:
 
 
 def count_interval(count: int) -> tuple[float, float]:
-    """Of the mean of a Poisson distribution that gave this count, exact (Garwood 1936)."""
+    """Exact 95 % interval of the mean of a Poisson distribution, given one count (Garwood 1936)."""
     return (_poisson_mean(count - 1, 0.975) if count else 0.0), _poisson_mean(count, 0.025)
 
 
 def _poisson_mean(count: int, probability: float) -> float:
-    """The mean of the Poisson distribution that gives `count` or less with this probability."""
+    """Mean of the Poisson distribution in which `count` or less has this probability."""
     numbers = np.arange(count + 1)
     log_factorials = np.concatenate(([0.0], np.cumsum(np.log(numbers[1:]))))
 
-    def is_too_low(mean: float) -> bool:  # the lower the mean, the likelier `count` or less
+    def is_too_low(mean: float) -> bool:  # `count` or less is more probable the lower the mean is
         return float(np.exp(numbers * math.log(mean) - mean - log_factorials).sum()) > probability
 
     low, high = 0.0, count + 10 * math.sqrt(count + 1) + 10
-    while low < (middle := (low + high) / 2) < high:  # until no float lies between
+    while low < (middle := (low + high) / 2) < high:  # until there is no float between them
         low, high = (middle, high) if is_too_low(middle) else (low, middle)
     return middle

@@ -14,7 +14,7 @@ SPEECH_COMMANDS_BALANCE = (
 
 
 def misranked(positives: Scores, negatives: Scores) -> npt.NDArray[np.float64]:
-    """The share of the negatives that score above each positive, ties half. (n,) and (m,) to (n,)."""
+    """The share of the negatives that score above each positive; ties count half. (n,) and (m,) to (n,)."""
     ordered = np.sort(negatives)
     low, high = (np.searchsorted(ordered, positives, side=side) for side in ("left", "right"))
     shares: npt.NDArray[np.float64] = 1 - (low + high) / (2 * len(ordered))
@@ -42,11 +42,11 @@ def au_fa_fr(positives: Scores, negatives: Scores, balance: tuple[int, int] | No
 def det_curve(
     positives: Scores, negatives: Scores
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """False alarm rate and false rejection rate at every threshold, both (n,), FA falling."""
+    """False alarm rate and false rejection rate at every threshold, both (n,), in order of falling FA."""
     thresholds = np.unique(np.concatenate((positives, negatives, [np.inf])))
     false_rejections = np.searchsorted(np.sort(positives), thresholds, side="left") / len(positives)
     below = np.searchsorted(np.sort(negatives), thresholds, side="left")
-    false_alarms = (len(negatives) - below) / len(negatives)  # one of a thousand is 0.001, exactly
+    false_alarms = (len(negatives) - below) / len(negatives)  # so that one of a thousand is exactly 0.001
     return false_alarms, false_rejections
 
 
@@ -59,7 +59,7 @@ def frr_at_fa(positives: Scores, negatives: Scores, fa: float) -> float:
 def bootstrap_interval(
     positives: Scores, negatives: Scores, rounds: int = 1_000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % interval of 1 - AUROC over clips drawn again with replacement (Efron 1979)."""
+    """95 % bootstrap interval of 1 - AUROC, by resampling the clips (Efron 1979)."""
     random = np.random.default_rng(seed)
     # each positive's own misranked share of negatives; resampling negatives reweights their sorted counts
     ordered = np.sort(negatives)
@@ -76,7 +76,7 @@ def bootstrap_interval(
 
 
 def clip_metrics(keyword: Scores, others: Scores) -> dict[str, Any]:
-    """The metrics that a card and ``kwsd evaluate`` give of clip scores."""
+    """The metrics of clip scores for a card and for ``kwsd evaluate``."""
     low, high = bootstrap_interval(keyword, others)
     return {
         "clips": [len(keyword), len(others)],

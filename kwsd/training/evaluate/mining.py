@@ -1,4 +1,4 @@
-"""Mines hard negatives: what a model mistakes for its keyword in recordings without it."""
+"""Mines hard negatives: clips of a model's false alarms in recordings without the keyword."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -17,9 +17,9 @@ from kwsd.training.evaluate.conditions import AS_RECORDED, AcousticConditions
 from kwsd.training.evaluate.streams import Negative
 from kwsd.training.parallel import parallel
 
-BEFORE_SAMPLES, AFTER_SAMPLES = 2 * SAMPLE_RATE, SAMPLE_RATE // 2  # that a clip has around its false alarm
+BEFORE_SAMPLES, AFTER_SAMPLES = 2 * SAMPLE_RATE, SAMPLE_RATE // 2  # of a clip before and after the trigger
 CLIP_SAMPLES = BEFORE_SAMPLES + AFTER_SAMPLES
-HISTORY_SAMPLES = CLIP_SAMPLES + SAMPLE_RATE  # that are kept for the clips of triggers to come
+HISTORY_SAMPLES = CLIP_SAMPLES + SAMPLE_RATE  # kept for the clips of later triggers
 DONE = "mined.txt"  # in the output folder: names of the files that have been mined
 
 
@@ -35,10 +35,10 @@ def mine(
 ) -> None:
     """Write a clip of 2.5 s around each false alarm in the files to `out`/STEM@SECONDS[-SNRdB].flac.
 
-    The first stage alone decides, since the second must learn to refuse these clips, too. Files that an
-    earlier call mined, by their names in `out`/mined.txt, are skipped. on_file: called after each file with
-    the number of its clips. conditions: of the files and so of the clips. reader: remembers the files that
-    cannot be used. jobs: as `parallel` takes it.
+    Only the first stage runs, because the second must learn to reject these clips, too. Files that an earlier
+    call mined are listed in `out`/mined.txt and skipped. on_file: called after each file with the number of
+    its clips. conditions: applied to the files, and so part of the clips. reader: remembers the files that
+    cannot be used. jobs: as in `parallel`.
     """
     out.mkdir(parents=True, exist_ok=True)
     done = out / DONE
@@ -59,7 +59,7 @@ def mine(
 def _streams(
     files: Iterable[Path], conditions: AcousticConditions, reader: Reader
 ) -> Iterator[tuple[Path, Negative]]:
-    """The files that can be used, each as a stream of its own."""
+    """The usable files, each as a separate stream."""
     random = np.random.default_rng(0)
     for path in files:
         recording = reader.recording(path, Spool())
@@ -75,13 +75,13 @@ def _mine_file(
 
 
 def false_alarms(detector: Detector, stream: Negative) -> Iterator[tuple[float, Audio]]:
-    """The stream time of each trigger, in seconds, and the CLIP_SAMPLES around it.
+    """The stream time of each trigger, in seconds, and a clip of CLIP_SAMPLES around it.
 
-    Before and after the stream there is silence.
+    The stream counts as preceded and followed by silence.
     """
     held: Audio = np.zeros(BEFORE_SAMPLES, np.int16)
-    start = -BEFORE_SAMPLES  # of `held` in the stream, in samples
-    triggers: list[float] = []  # whose clips are not complete yet, in seconds
+    start = -BEFORE_SAMPLES  # position of `held` in the stream, in samples
+    triggers: list[float] = []  # times in seconds of those whose clips are not complete
     detector.warm_up()
     for block in itertools.chain(stream.blocks(), (None,)):
         if block is None:

@@ -1,4 +1,4 @@
-"""The streams of an evaluation: the keyword in a few seconds of other sound, and hours without it."""
+"""The streams of an evaluation: the keyword after a few seconds of other sound, and hours without it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,24 +23,24 @@ from kwsd.training.evaluate.conditions import (
     noise_gain,
 )
 
-LEAD_SAMPLES = 3 * SAMPLE_RATE  # of context before the keyword: longer than the attention's window
-FADE_SAMPLES = SAMPLE_RATE // 10  # in which the context fades out
+LEAD_SAMPLES = 3 * SAMPLE_RATE  # of context before the keyword, more than the attention window
+FADE_SAMPLES = SAMPLE_RATE // 10  # over which the context fades out
 PAUSE_SAMPLES = 3 * SAMPLE_RATE // 2  # of silence after the keyword
-SEGMENT_SAMPLES = 60 * SAMPLE_RATE  # of a negative stream, about: each begins after silence
-BLOCK_SAMPLES = 120 * SAMPLE_RATE  # of a negative stream that are in memory at the same time
+SEGMENT_SAMPLES = 60 * SAMPLE_RATE  # approximate length of a negative stream, which starts after silence
+BLOCK_SAMPLES = 120 * SAMPLE_RATE  # of a negative stream that are in memory at once
 
 
 @dataclass(frozen=True)
 class Positive:
-    """A stream with the keyword in it, once."""
+    """A stream that contains the keyword once."""
 
     audio: Audio
 
     start: float
-    """Of the keyword, in seconds."""
+    """Start of the keyword, in seconds."""
 
     end: float
-    """Of the keyword, in seconds."""
+    """End of the keyword, in seconds."""
 
     def __len__(self) -> int:
         return len(self.audio)
@@ -51,9 +51,9 @@ class Positive:
 
 
 class Negative:
-    """A stream without the keyword: recordings end to end, in acoustic conditions.
+    """A stream without the keyword: concatenated recordings, in acoustic conditions.
 
-    It is the same each time it is read: everything random is drawn when it is made.
+    It is the same each time it is read, because all random choices are made when it is created.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Negative:
             yield to_int16(reverberant / FULL_SCALE)
 
     def _recorded(self, start: int) -> Audio:
-        """The block at this sample, as recorded."""
+        """The block that starts at this sample, without noise and reverb."""
         parts, stop = [], start + BLOCK_SAMPLES
         for recording in self._recordings:
             parts.append(recording[max(0, start) : max(0, stop)])
@@ -120,10 +120,10 @@ def read_streams(
     reader: Reader,
     seed: int = 0,
 ) -> tuple[list[Positive], list[Negative]]:
-    """The streams of these folders, which are read with `reader`.
+    """The streams of folders with and without the keyword.
 
-    split: only the words of its speakers, and the files that belong to it by their names. Recordings of the
-    keyword that name no speaker (as Speech Commands does) belong to no split: all of them are used.
+    split: only use words of its speakers, and files whose names belong to it. Recordings of the keyword
+    without a speaker in their names (as in Speech Commands) are in no split and are all used.
     """
     random = np.random.default_rng(seed)
     others = reader.recordings(path for folder in negatives for path in files_of(folder, split))
@@ -134,7 +134,7 @@ def read_streams(
 
 
 def run_conditions(recordings: Recordings, split: str, snr: float) -> list[AcousticConditions]:
-    """As recorded and, if the training run has noise of this split, in noise."""
+    """The conditions "as recorded" and, if the run has noise in this split, "in noise"."""
     noise = recordings.noise_of(split)
     return [AS_RECORDED, *([AcousticConditions(noise, snr)] if noise else [])]
 
@@ -144,8 +144,8 @@ def run_streams(
 ) -> tuple[list[Positive], list[Negative]]:
     """The streams of a training run's recordings, once in each of `run_conditions`.
 
-    They are its clips of the keyword and its running speech, both of the split, and all files in the folders
-    `unseen`.
+    They consist of the clips of the keyword and the running speech of the split, and of all files in the
+    folders `unseen`.
     """
     random = np.random.default_rng(0)
     others = recordings.reader.recordings(
@@ -164,7 +164,7 @@ def run_streams(
 def place(
     clip: Audio, context: Sequence[Sound], conditions: AcousticConditions, random: np.random.Generator
 ) -> Positive:
-    """A clip of the keyword after a random segment of `context` (or silence) and before a pause."""
+    """A clip of the keyword between a random segment of `context` (or silence) and a pause."""
     before = RandomSegment(context, LEAD_SAMPLES, random).read(0, LEAD_SAMPLES)
     before[-FADE_SAMPLES:] *= np.linspace(1, 0, FADE_SAMPLES)
     audio = np.concatenate((before, clip.astype(np.float32), np.zeros(PAUSE_SAMPLES, np.float32)))
@@ -178,7 +178,7 @@ def place(
 
 
 def segments(recordings: Sequence[Sound]) -> list[list[Sound]]:
-    """Recordings in groups of SEGMENT_SAMPLES or a little more. No recording is cut."""
+    """Recordings in groups of SEGMENT_SAMPLES or a little more (the last may be shorter). None is cut."""
     groups: list[list[Sound]] = []
     length = SEGMENT_SAMPLES
     for recording in recordings:
@@ -191,7 +191,7 @@ def segments(recordings: Sequence[Sound]) -> list[list[Sound]]:
 
 
 def _clips_in(folder: Path, split: str | None) -> list[Path]:
-    """The clips of a folder; those of a split only if their names tell the speaker."""
+    """The clips of a folder; only those of the split if their names contain the speaker."""
     every = list(files_of(folder))
     if split is None or not any("_nohash_" in path.name for path in every):
         return every

@@ -1,4 +1,4 @@
-"""Chooses the settings that a model runs best with on somebody's own recordings."""
+"""Chooses the best settings of a model for given recordings."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -14,9 +14,9 @@ from kwsd.training.evaluate.streams import Negative, Positive
 def settings_to_try(model: Model, synthetic: bool = False) -> list[Settings]:
     """The model's own window and step and smaller ones, each with a patience of one to three steps.
 
-    With a second stage only the steps: that stage waits for the end of the word, and the first must miss
-    nothing. synthetic: the positives are synthetic voices. These do not show how many real ones the first
-    stage misses with a wide step, so only the smaller step is tried.
+    With a second stage only steps are varied: that stage waits for the end of the word, and the first one
+    must miss nothing. synthetic: the positives are synthetic voices. They do not show how many real ones the
+    first stage misses with a wide step, so only the smaller step is tried.
     """
     own = model.settings
     smaller = max(1, own.step - 2)
@@ -30,7 +30,7 @@ def settings_to_try(model: Model, synthetic: bool = False) -> list[Settings]:
 
 
 def allowed(fa_per_hour: float, hours: float) -> int:
-    """The number of false alarms to expect in so many hours, rounded."""
+    """The number of false alarms that is acceptable in `hours`, rounded."""
     return round(fa_per_hour * hours)
 
 
@@ -45,9 +45,9 @@ def tune(
 ) -> tuple[Settings, Point]:
     """The settings with the lowest FRR at no more than `fa_per_hour`, and their point of the curve.
 
-    Of equally good ones those with the lowest latency; if none is so quiet, the quietest. choices: each is
-    tried at every threshold. on_best: called with each that is better than all before it. Raises KwsdError
-    if none has a hit.
+    Latency decides between equal ones. If none has so few false alarms, those with the fewest are best.
+    choices: each is tried at every threshold. on_best: called with each that is better than all before it.
+    Raises KwsdError if none has a hit.
     """
     best: tuple[tuple[float, float, float], Settings, Point] | None = None
     for choice in choices:
