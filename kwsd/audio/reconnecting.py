@@ -52,7 +52,7 @@ class ReconnectingMicrophone:
         self._microphone: Microphone | None = None
         self._attempt: OpenAttempt | None = None  # the attempt to open it that is still running
         self._last_audio: float | None = None  # when audio arrived last, on the monotonic clock
-        self._reasons: set[str] = set()  # why there is no audio: reasons already logged since then
+        self._reasons: set[str] = set()  # for the lack of audio, already logged since it stopped
         self._past_overruns = 0  # in microphones that are closed by now, and through late audio
         self._past_dropped = 0.0  # seconds, likewise
         self._stopped = False

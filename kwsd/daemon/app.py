@@ -111,7 +111,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
         )
         _connect_signals(signals, listener, requests, hooks)
         if options.config is not None:
-            log.info("options from %s", options.config)
+            log.info("read options from %s", options.config)
         _listen(listener, requests, hooks, signals)
 
 
@@ -178,7 +178,7 @@ def _listen(listener: Listener, requests: ControlRequests, hooks: Hooks, signals
         signals.limit_shutdown()
         raise
     finally:
-        hooks.finish(hurry=lambda: listener.stopping)
+        hooks.finish(stopping=lambda: listener.stopping)
         signals.limit_shutdown()
 
 

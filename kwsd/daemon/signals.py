@@ -36,7 +36,7 @@ class Signals:
         self._on_child: Callable[[], None] = lambda: None
         self._on_exit: Callable[[str], None] = lambda _reason: None
         self._early: list[int] = []  # signals from before `handle` was called
-        self._told_to_stop = False
+        self._stop_requested = False
         self._shutdown_is_limited = False
         self._wakeup, write_end = os.pipe()
         if sys.platform != "win32":
@@ -100,9 +100,9 @@ class Signals:
     def _stop(self, number: int) -> None:
         if self._handlers is None:
             self._exit(0)
-        if self._told_to_stop and number in STOP:
+        if self._stop_requested and number in STOP:
             self._exit(128 + number)
-        self._told_to_stop = self._told_to_stop or number in STOP
+        self._stop_requested = self._stop_requested or number in STOP
         self.limit_shutdown()
         self._handlers[number]()
 
@@ -111,6 +111,6 @@ class Signals:
         import logging
 
         self._on_exit(reason)
-        if not self._told_to_stop or reason:
+        if not self._stop_requested or reason:
             logging.shutdown()  # writes the last lines, for a second at most
         os._exit(code)

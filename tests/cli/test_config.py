@@ -119,7 +119,7 @@ def test_listen_takes_its_options_from_the_file(file: Path, tmp_path: Path, loud
     assert "loud  posterior 0.99" in done.stdout
     assert heard.read_text() == "loud\n"
     assert len(list((file.parent / "clips").iterdir())) == 1
-    assert f"kwsd: options from {file}\n" in done.stderr
+    assert f"kwsd: read options from {file}\n" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -59,11 +59,11 @@ class Hooks(Sink):
             self.run += 1
             self._threads.add(thread)
 
-    def finish(self, hurry: Callable[[], bool]) -> None:
-        """Wait for the running hooks. Once `hurry()` is true, terminate them after SHUTDOWN_GRACE seconds."""
+    def finish(self, stopping: Callable[[], bool]) -> None:
+        """Wait for the running hooks. Once `stopping()`, terminate them after SHUTDOWN_GRACE seconds."""
         deadline = math.inf
         while running := [thread for thread in self._threads if thread.is_alive()]:
-            if hurry():
+            if stopping():
                 deadline = min(deadline, time.monotonic() + SHUTDOWN_GRACE)
             if time.monotonic() >= deadline:
                 self._shutting_down.set()

@@ -40,7 +40,7 @@ def quote(word: str) -> str:
 
 
 def user_unit(command: Sequence[str], network: bool) -> str:
-    """The unit that runs `command` in the user's session. network: whether hooks have network access."""
+    """The unit that runs `command` in the user's session. network: whether hooks get network access."""
     settings: dict[str, str | None] = {"RestrictAddressFamilies": HOOK_SOCKETS} if network else {}
     return _filled("kwsd.service", command, settings)
 

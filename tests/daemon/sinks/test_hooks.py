@@ -32,7 +32,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture)
 def run(command: str, timeout: float = PATIENT) -> None:
     runner = Hooks([command], timeout)
     runner.on_trigger(EVENT)
-    runner.finish(hurry=lambda: False)
+    runner.finish(stopping=lambda: False)
 
 
 def test_exit_codes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -63,7 +63,7 @@ def test_hooks_that_hang_delay_nothing_and_what_is_too_much_is_dropped(
         runner.on_trigger(EVENT)
     assert caplog.text.count("was dropped") == 100 - MAX_RUNNING
     started = time.monotonic()
-    runner.finish(hurry=lambda: True)
+    runner.finish(stopping=lambda: True)
     assert time.monotonic() - started < PATIENT / 2
     assert caplog.text.count(f"exit code -{signal.SIGTERM:d}") == MAX_RUNNING
 
@@ -72,7 +72,7 @@ def test_a_hook_need_not_read_and_its_words_are_no_part_of_the_command(tmp_path:
     event = Event("$(touch pwned); `id`", 0.9, 1.5, EVENT.time, "word.pt")
     runner = Hooks([f'cd {tmp_path}; exec < /dev/null; echo "$KWSD_KEYWORD" > said'], PATIENT)
     runner.on_trigger(event)
-    runner.finish(hurry=lambda: False)
+    runner.finish(stopping=lambda: False)
     assert (tmp_path / "said").read_text() == "$(touch pwned); `id`\n"
     assert os.listdir(tmp_path) == ["said"]  # noqa: PTH208
 
@@ -100,7 +100,7 @@ def test_a_hook_that_ran_out_of_time_leaves_no_descendant(tmp_path: Path, comman
     runner.on_trigger(EVENT)
     (pid,) = wait_for("the descendant", lambda: pids(tmp_path))
     runner._timeout = 0.0
-    runner.finish(hurry=lambda: False)
+    runner.finish(stopping=lambda: False)
     wait_for("the descendant's end", lambda: gone(pid))
 
 
@@ -121,7 +121,7 @@ def test_a_hook_that_forks_400_times_is_ended_with_all_of_them(tmp_path: Path) -
     runner = Hooks([f"cd {tmp_path}; {fork}"], PATIENT)
     runner.on_trigger(EVENT)
     wait_for("the forks", lambda: len(pids(tmp_path)) == 400)
-    runner.finish(hurry=lambda: True)
+    runner.finish(stopping=lambda: True)
     wait_for("their end", lambda: all(map(gone, pids(tmp_path))))
 
 
@@ -146,7 +146,7 @@ def test_what_hooks_left_behind_is_reaped_and_hooks_have_their_exit_codes(
         return not any(Path(f"/proc/{pid}").exists() for pid in pids(tmp_path))
 
     wait_for("the orphans' end", reaped)
-    runner.finish(hurry=lambda: False)
+    runner.finish(stopping=lambda: False)
     assert caplog.text.count("exit code 7") == 5
 
 
