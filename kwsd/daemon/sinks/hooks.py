@@ -60,7 +60,7 @@ class Hooks(Sink):
             self._threads.add(thread)
 
     def finish(self, stopping: Callable[[], bool]) -> None:
-        """Wait for the running hooks. Once `stopping()`, terminate them after SHUTDOWN_GRACE seconds."""
+        """Wait for the running hooks. Once `stopping()` is true, give them SHUTDOWN_GRACE seconds."""
         deadline = math.inf
         while running := [thread for thread in self._threads if thread.is_alive()]:
             if stopping():
