@@ -1,5 +1,8 @@
 """Trains a small model with a second stage from Python, as `kwsd train --student --embedding` does.
 
+It needs kwsd[train,synth], a Speech Commands tree (or a folder of your own words in the same layout) and a
+folder of speech without the keyword. It prints the path of the model when it is done, and nothing before.
+
 python examples/train_verified.py speech_commands_v0.01 sheila folder_of_speech sheila.pt
 """
 
@@ -16,7 +19,10 @@ RECIPE = Recipe(STUDENT, epochs=60, teaching=Teaching())
 
 
 def main(data: str, keyword: str, speech: str, out: str, recipe: Recipe = RECIPE) -> Path:
-    """Train a model of the word that the Speech Commands tree `data` has; `speech` does not say it."""
+    """Train a model for a word of the Speech Commands tree `data`. Returns the path of the model file.
+
+    speech: folder of running speech without the keyword, on which the threshold is chosen.
+    """
     return train(keyword, Path(data), recipe, Output(Path(out)), Sources(speech=(Path(speech),)))
 
 
