@@ -38,10 +38,11 @@ def command(device: str | None, model: str, as_json: bool) -> None:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Column, Table
         from rich.text import Text
 
-        table = Table("Check", "", "Found", "Fix")
+        columns = [Column(name, overflow="fold") for name in ("Check", "Result", "Found", "Fix")]
+        table = Table(*columns)
         console = Console()
         with console.status("Listening: say something"):
             findings = list(examine(subject))
