@@ -36,9 +36,7 @@ def download(root: Path, progress: Progress, url: str = URL, sha256: str = SHA25
             digest.update(chunk)
     if digest.hexdigest() != sha256:
         archive.unlink()
-        raise KwsdError(
-            f"{url}: SHA-256 {digest.hexdigest()} is not {sha256}; deleted, call again to download it again"
-        )
+        raise KwsdError(f"{url}: SHA-256 {digest.hexdigest()} is not {sha256}; deleted; repeat the download")
     unpacked = root.with_name(root.name + ".part")
     try:
         with tarfile.open(archive) as tar:
@@ -56,7 +54,7 @@ def _fetch(url: str, archive: Path, progress: Progress) -> None:
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             if response.status != HTTPStatus.PARTIAL_CONTENT:
-                have = 0  # the server sends all of it again
+                have = 0  # the server sends the whole file again
             length = response.headers.get("Content-Length")
             total = have + int(length) if length else None
             with partial.open("ab" if have else "wb") as file:
@@ -65,11 +63,15 @@ def _fetch(url: str, archive: Path, progress: Progress) -> None:
                     have += len(chunk)
                     progress(have, total)
     except urllib.error.HTTPError as error:
-        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # then all of it is here already
+        if (
+            error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        ):  # otherwise the whole file is already here
             raise KwsdError(f"{url}: {error}") from error
         total = have
     except OSError as error:
-        raise KwsdError(f"{url}: {error}; call again to go on from {have:,} bytes") from error
+        raise KwsdError(f"{url}: {error}; repeat the download to continue at {have:,} bytes") from error
     if total is not None and have < total:
-        raise KwsdError(f"{url}: broke off at {have:,} of {total:,} bytes; call again to go on from there")
+        raise KwsdError(
+            f"{url}: interrupted at {have:,} of {total:,} bytes; repeat the download to continue there"
+        )
     partial.rename(archive)

@@ -23,7 +23,7 @@ _FRAME_SAMPLES = SAMPLE_RATE // 100  # 10 ms
 class Reader:
     """Reads recordings. Those of single words stay in memory.
 
-    left_out: the recordings that could not be used so far, and why. remarks: what is odd about others.
+    left_out: the recordings that could not be used so far, with reasons. remarks: oddities of used ones.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Reader:
         elif not length:
             self.left_out[path] = "it is empty"
         elif length < MIN_SAMPLES:
-            self.left_out[path] = f"it lasts {length / SAMPLE_RATE:.2g} s only"
+            self.left_out[path] = f"it is only {length / SAMPLE_RATE:.2g} s long"
         elif not loud:
             self.left_out[path] = "; ".join(("it is silent", *remarks))
         else:
@@ -104,7 +104,7 @@ class Reader:
         return [audio for path in paths if (audio := self.sound(path)) is not None]
 
     def unreported(self) -> tuple[list[tuple[Path, str]], list[str]]:
-        """What was left out and what was odd since the last call."""
+        """The recordings left out, with reasons, and the remarks since the last call."""
         left_out, remarks = list(self.left_out.items())[self._reported :], self.remarks
         self._reported, self.remarks = len(self.left_out), []
         return left_out, list(dict.fromkeys(remarks))

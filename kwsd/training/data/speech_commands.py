@@ -127,15 +127,15 @@ def _names(file: Path) -> list[str]:
 
 
 def read_tree(root: Path, keyword: str) -> list[Clip]:
-    """As `clips_of`. Raises UsageError if the tree has no folder for the keyword, or no other word."""
+    """All clips of a tree (see `clips_of`). Raises UsageError if the keyword or other words are missing."""
     clips = clips_of(root)
     words = {clip.word for clip in clips}
     if keyword not in words:
         raise UsageError(
-            f"{root}: no clips of '{keyword}'; the words there are: {', '.join(sorted(words)) or 'none'}"
+            f"{root}: no clips of '{keyword}'; it has these words: {', '.join(sorted(words)) or 'none'}"
         )
     if len(words) == 1:
-        raise UsageError(f"{root}: only '{keyword}' is there; other words are needed as negatives")
+        raise UsageError(f"{root}: it has no word but '{keyword}'; other words are needed as negatives")
     return clips
 
 
@@ -184,7 +184,7 @@ def read_audio(path: Path, warn: Callable[[str], None] = log.warning, longest: i
 
 
 def stream_audio(path: Path, warn: Callable[[str], None]) -> Iterator[Audio]:
-    """As `read_audio`, in chunks."""
+    """The chunks of a file, otherwise as `read_audio`."""
     heard = 0
     with FileSource(path, warn=warn) as source:
         try:

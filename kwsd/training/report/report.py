@@ -156,9 +156,9 @@ def quality_points(groups: dict[str, list[Run]]) -> list[plots.Model]:
 
 
 INTRODUCTION = """\
-`kwsd report` writes this page and its figures from recorded runs; what was written by hand is in the file of
-notes beside it. *Validation* chose epochs, thresholds and settings; *dev-test* (other speakers, who were not
-trained on) is what is reported."""
+`kwsd report` writes this page and its figures from recorded runs; hand-written text comes from the file of
+notes beside it. *Validation* was used to choose epochs, thresholds and settings. The results are on
+*dev-test*: other speakers, who are in neither training nor validation."""
 
 MODELS = """\
 Multiply-adds (MACs) are those of the network at its own step; `kwsd info` adds the front end's. Bytes are

@@ -90,7 +90,7 @@ def test_unpacks_and_leaves_nothing_else(fetch: Callable[..., Path]) -> None:
 
 def test_goes_on_where_it_broke_off(server: Server, fetch: Callable[..., Path]) -> None:
     server.cut = 1_000
-    with pytest.raises(KwsdError, match="call again"):
+    with pytest.raises(KwsdError, match="repeat the download"):
         fetch()
     assert (fetch() / "happy").is_dir()
     assert server.starts == [0, 1_000]
@@ -98,7 +98,7 @@ def test_goes_on_where_it_broke_off(server: Server, fetch: Callable[..., Path]) 
 
 def test_a_server_without_ranges_sends_all_again(server: Server, fetch: Callable[..., Path]) -> None:
     server.ranges, server.cut = False, 1_000
-    with pytest.raises(KwsdError, match="call again"):
+    with pytest.raises(KwsdError, match="repeat the download"):
         fetch()
     assert (fetch() / "happy").is_dir()
 

@@ -34,7 +34,7 @@ BAD = {
     "silent.wav": (wav(np.zeros(SAMPLE_RATE)), "it is silent"),
     "nan.wav": (wav(np.full(SAMPLE_RATE, np.nan), "FLOAT"), "16000 samples of "),
     "a-few-nan.wav": (wav(np.append(noise(1), np.nan), "FLOAT"), "1 samples of "),
-    "click.wav": (wav(noise(0.05)), "it lasts 0.05 s only"),
+    "click.wav": (wav(noise(0.05)), "it is only 0.05 s long"),
     "long.wav": (wav(noise(600, 0.01)), "it is longer than one word"),
 }
 
