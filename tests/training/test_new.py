@@ -106,5 +106,7 @@ def test_without_praat_it_trains_on_fewer_voices_and_says_so(
 
     monkeypatch.setattr("kwsd.training.workflows.from_text.speak", nobody)
     result = CliRunner().invoke(cli, ["new", KEYWORD, "--out", str(tmp_path / "a.pt")])
-    assert result.output.splitlines() == ["praat-parselmouth is not installed: trained on fewer voices"]
+    assert result.output.splitlines() == [
+        "praat-parselmouth is not installed, so the model is trained on fewer voices"
+    ]
     assert "nobody speaks" in str(result.exception)
