@@ -13,12 +13,14 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from kwsd.errors import ModelError
-from kwsd.pcm import SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE, Samples
 from kwsd.runtime.debouncer import Debouncer
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.engine import Engine
@@ -29,6 +31,7 @@ from kwsd.runtime.verifier import SPAN_SAMPLES, Verifier
 
 SECONDS = 10  # of audio in a repetition
 WINDOW, STEP = 20, 10
+WORDS = (1, 2, 4)
 
 
 def cpu_ms(work: Callable[[], object], repetitions: int) -> tuple[float, float]:
@@ -50,6 +53,12 @@ def load(name: str) -> Model:
     rng = np.random.default_rng(0)
     weights = {key: rng.normal(0, 0.1, shape).astype(np.float32) for key, shape in STUDENT.shapes().items()}
     return Model("random", STUDENT, weights)
+
+
+def feed(detector: Detector, chunks: Samples) -> None:
+    """Feed chunks, shape (n, samples)."""
+    for chunk in chunks:
+        detector.feed(chunk)
 
 
 def resident_mb() -> float:
@@ -85,6 +94,13 @@ def main() -> None:
     report("front end alone, 100 ms chunks", lambda: [front_end.push(chunk) for chunk in tenths])
     report("engine alone, 100 ms chunks", lambda: [engine.advance(chunk) for chunk in frames])
     report("debouncer alone", lambda: [debouncer.push(0.4, i / 10, warm=True) for i in range(len(tenths))])
+
+    print("\nCPU ms per second of audio, 200 ms chunks           best   median")
+    fifths = noise.reshape(-1, SAMPLE_RATE // 5)
+    for count in WORDS:
+        words = [replace(model, keyword=f"{model.keyword} {number}") for number in range(count)]
+        several = Detector(words, [model.settings.override(threshold=1, candidate_threshold=1)] * count)
+        report(f"words: {count}", partial(feed, several, fifths))
 
     if model.verifier:
         verifier, heard = Verifier(model.verifier), noise[:SPAN_SAMPLES]

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from kwsd.cli.renamed import current_name
+from kwsd.cli.words import TABLES, table_name
 from kwsd.errors import UsageError, is_transient, shown
 from kwsd.files import read_file
 
@@ -40,7 +41,7 @@ def _use(context: click.Context, _: click.Parameter, given: Path | None) -> Path
     path = given or default_path()
     if given is None and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises PermissionError
         return None
-    context.default_map = read(path, context.command)
+    context.default_map, context.meta[TABLES] = read(path, context.command)
     return path
 
 
@@ -49,8 +50,8 @@ def is_from_file(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
 
 
-def read(path: Path, command: click.Command) -> dict[str, Any]:
-    """The values in a file, by the names of the command's parameters.
+def read(path: Path, command: click.Command) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The values in a file, by the names of the command's parameters, and those of each [word.NAME] table.
 
     Relative paths of models and clips are resolved against the folder of the file. Raises UsageError, naming
     file and key, for an unknown option or a value of the wrong type.
@@ -75,24 +76,58 @@ def read(path: Path, command: click.Command) -> dict[str, Any]:
         for option in command.params
         if isinstance(option, click.Option) and option.name != "config"
     }
-    values = {}
+    words = table.pop("word", {})
+    values = _values(path, str(path), table, options)
+    if "model" in values:
+        values["model"] = (values["model"],)
+    return values, _words(path, words, options)
+
+
+def _words(path: Path, words: object, options: dict[str, click.Option]) -> dict[str, dict[str, Any]]:
+    """The values of each table in the table `word`. Raises UsageError as `read` does."""
+    from kwsd.runtime.model import Settings, check_keyword
+
+    allowed = {*Settings.__dataclass_fields__, "model", "on_trigger"}
+    options = {key: option for key, option in options.items() if option.name in allowed}
+    if not isinstance(words, dict):
+        raise UsageError(f"{path}: word must be tables, as [word.NAME], not {shown(words)}")
+    found = {}
+    for name, table in words.items():
+        if not isinstance(table, dict):
+            raise UsageError(f"{path}: [word] must hold tables, as [word.NAME]; {shown(name)} is none")
+        try:
+            check_keyword(name)
+        except UsageError as error:
+            raise UsageError(f"{path}: [word.{shown(name)}]: {error}") from error
+        where = f"{path}: {table_name(name)}"
+        found[name] = _values(path, where, table, options)
+    return found
+
+
+def _values(
+    path: Path, where: str, table: dict[str, Any], options: dict[str, click.Option]
+) -> dict[str, Any]:
+    """The values of a table, by the names of parameters. where: the table, for messages."""
+    values: dict[str, Any] = {}
     for given, value in table.items():
         key = current_name(given)
         if key not in options:
-            raise UsageError(
-                f"{path}: there is no option {shown(key)}; the options are: {', '.join(options)}"
-            )
+            names = ", ".join(options)
+            raise UsageError(f"{where}: there is no option {shown(key)}; the options are: {names}")
         option = options[key]
-        _check(value, option, f"{path}: {key}")
+        _check(value, option, f"{where}: {key}")
         if key in ("model", "save-clips"):
-            beside = _beside(path, value, f"{path}: {key}")
+            beside = _beside(path, value, f"{where}: {key}")
             value = beside if key == "save-clips" or os.path.exists(beside) else value  # noqa: PTH110
         try:
-            option.type_cast_value(click.Context(command), value)
+            if key != "model":  # which may be repeated on the command line, but not here
+                value = option.type_cast_value(click.Context(click.Command(None)), value)
+            elif not value.strip():
+                raise UsageError(f"{where}: model: it is empty.")
         except click.BadParameter as error:
-            raise UsageError(f"{path}: {key}: {error.message}") from error
+            raise UsageError(f"{where}: {key}: {error.message}") from error
         if str(option.name) in values:
-            raise UsageError(f"{path}: {key} is set twice, once by its old name; remove one of them")
+            raise UsageError(f"{where}: {key} is set twice, once by its old name; remove one of them")
         values[str(option.name)] = value
     return values
 
@@ -130,7 +165,7 @@ def _check(value: object, option: click.Option, where: str) -> None:
         what, kinds = "true or false", (bool,)
     else:
         what, kinds = "a quoted string", (str,)
-    if not option.multiple:
+    if not option.multiple or option.name == "model":  # the file has a table for each further word
         fits = type(value) in kinds and not (isinstance(value, int) and value.bit_length() > 64)
     else:
         what = f"a list of items, each {what}"

@@ -8,31 +8,34 @@ from dataclasses import asdict
 import click
 
 from kwsd.cli.checked import ModelName
+from kwsd.cli.words import DEFAULT_WORD
 
 STYLES = {"pass": "green", "fail": "bold red", "skip": "dim"}
 
 
 @click.command(name="doctor")
+@click.argument("words", nargs=-1, type=ModelName(), metavar="[WORD]...")
 @click.option(
     "--device", metavar="NAME|INDEX", help="Microphone, by index or part of its name; see kwsd devices."
 )
 @click.option(
     "--model",
     type=ModelName(),
-    default="happy",
-    show_default=True,
-    help="Model file, or the name of a shipped model.",
+    multiple=True,
+    help=f"Check this word, as WORD does.  [default: {DEFAULT_WORD}]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(device: str | None, model: str, as_json: bool) -> None:
-    """Speak while it listens to the microphone for two seconds.
+def command(words: tuple[str, ...], device: str | None, model: tuple[str, ...], as_json: bool) -> None:
+    """WORD is a model file, or the name of a shipped model.
+
+    Speak while it listens to the microphone for two seconds.
 
     The exit code is 1 if a check fails.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as kwsd listen does
     from kwsd.daemon.diagnostics import Subject, examine
 
-    subject = Subject(device, model)
+    subject = Subject(device, (*words, *model) or (DEFAULT_WORD,))
     if as_json:
         findings = list(examine(subject))
         click.echo(json.dumps([asdict(finding) for finding in findings]))

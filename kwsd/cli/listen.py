@@ -10,6 +10,7 @@ from kwsd.cli.checked import CheckedPath, ModelName, Text, complete_file
 from kwsd.cli.configfile import configured, is_from_file
 from kwsd.cli.number import Number
 from kwsd.cli.renamed import current_name
+from kwsd.cli.words import DEFAULT_WORD, chosen_words
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ MODEL = "[default: the model's]"
 )
 @click.pass_obj
 @configured
+@click.argument("words", nargs=-1, type=ModelName(), metavar="[WORD]...")
 @click.option(
     "--model",
     type=ModelName(),
-    default="happy",
-    show_default=True,
-    help="Model file, or the name of a shipped model.",
+    multiple=True,
+    help=f"Listen for this word, as WORD does.  [default: {DEFAULT_WORD}]",
 )
 @click.option(
     "--input",
@@ -119,10 +120,14 @@ MODEL = "[default: the model's]"
 def command(signals: "Signals", **_: Any) -> None:
     """Prints each trigger, and runs the commands of --on-trigger (hooks).
 
+    WORD is the name of a shipped model, a model file, or a [word.NAME] table of the configuration file.
+    Several words may be given.
+
     A hook gets KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment, and the
     trigger as a JSON line on its standard input. Its output goes to standard error.
 
-    SIGUSR1 logs the counters. SIGHUP reloads the model and the configuration, unless kwsd runs on a terminal.
+    SIGUSR1 logs the counters. SIGHUP reloads the models and the configuration, unless kwsd runs on a
+    terminal.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, to save memory
     from kwsd.daemon import app
@@ -138,8 +143,10 @@ def options(context: click.Context) -> "ListenOptions":
     values = dict(context.params)
     if values["input"] is not None and is_from_file(context, "device"):
         values["device"] = None  # a recording on the command line replaces the configured microphone
-    settings = {name: values.pop(name) for name in Settings.__dataclass_fields__}
-    return ListenOptions(settings=settings, **values)
+    for name in ("model", *Settings.__dataclass_fields__):  # they are in the words
+        del values[name]
+    values["words"] = tuple(chosen.word for chosen in chosen_words(context))
+    return ListenOptions(**values)
 
 
 def reread() -> "ListenOptions":

@@ -3,9 +3,8 @@
 import csv
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,10 +23,12 @@ FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option(
     "--model",
+    "models",
     type=ModelName(),
-    default="happy",
-    show_default=True,
-    help="Model file, or the name of a shipped model.",
+    multiple=True,
+    default=["happy"],
+    show_default="happy",
+    help="Model file, or the name of a shipped model. Repeatable.",
 )
 @click.option("--window", type=WINDOW, help="Steps that the attention sees.  [default: the model's]")
 @click.option("--step", type=STEP, help="Frames of 10 ms from one step to the next.  [default: the model's]")
@@ -51,7 +52,7 @@ FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
 )
 def command(
     files: tuple[Path, ...],
-    model: str,
+    models: tuple[str, ...],
     window: int | None,
     step: int | None,
     channel: int | None,
@@ -62,47 +63,69 @@ def command(
 ) -> None:
     """Several FILEs are joined in order and scored as one recording.
 
-    The column `verified` is the posterior of both stages, at steps where the second stage ran.
+    The column `verified` is the posterior of both stages, at steps where the second stage ran. Several words
+    have columns and a line in the picture each, and a trigger names its word.
     """
     from kwsd.runtime.detector import Detector
-    from kwsd.runtime.modelfile import find_model, read_model
+    from kwsd.runtime.modelfile import read_models
     from kwsd.training.workflows.score import draw_scores, score
 
     if beside and plot is None:
         raise UsageError("--beside needs --plot")
-    loaded = read_model(find_model(model))
+    if beside and len(models) > 1:
+        raise UsageError("--beside compares the settings of one word: give one --model")
+    loaded = read_models(models)
     first, *others = (
-        Detector(loaded, loaded.settings.override(window=size, step=pace, threshold=threshold))
+        Detector(
+            loaded, [one.settings.override(window=size, step=pace, threshold=threshold) for one in loaded]
+        )
         for size, pace in ((window, step), *beside)
     )
+    rows = Rows(form or "csv", first.keywords)
     if plot is None:
-        write = writer(form or "csv")
         for one in score(files, first, channel):
-            write(one)
+            rows.push(one)
     else:
-        draw_scores(files, (first, *others), plot, channel, writer(form) if form else lambda _: None)
+        draw_scores(files, (first, *others), plot, channel, rows.push if form else lambda _: None)
+    rows.finish()
 
 
-def writer(form: str) -> "Callable[[Step], None]":
-    """Returns a function that prints a step as a line of CSV, after a header, or of JSON."""
-    table = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
-    header = form == "csv"
+class Rows:
+    """Prints steps as lines of CSV or JSON, those of several words at the same time as one line."""
 
-    def write(step: "Step") -> None:
-        nonlocal header
-        row = {
-            "stream_time": round(step.time, 3),
-            "posterior": round(step.posterior, 6),
-            "warm": step.warm,
-            "verified": None if step.verified is None else round(step.verified, 6),
-            "trigger": step.trigger is not None,
-        }
-        if header:
-            table.writeheader()
-            header = False
-        if form == "csv":
-            table.writerow(row)
-        else:
-            print(json.dumps(row))
+    def __init__(self, form: str, keywords: list[str]) -> None:
+        self._several = len(keywords) > 1
+        fields = [name for word in keywords for name in self._names(word)] if self._several else FIELDS[1:-1]
+        self._table = csv.DictWriter(sys.stdout, ["stream_time", *fields, "trigger"], lineterminator="\n")
+        self._csv = self._header = form == "csv"
+        self._row: dict[str, Any] = {}
 
-    return write
+    @staticmethod
+    def _names(keyword: str) -> tuple[str, ...]:
+        """The columns of a word among several: its posterior, warm and verified."""
+        return keyword, f"{keyword} warm", f"{keyword} verified"
+
+    def push(self, step: "Step") -> None:
+        """Add a step, the next one of its detector."""
+        time = round(step.time, 3)
+        if self._row and (not self._several or self._row["stream_time"] != time):
+            self.finish()
+        names = self._names(step.keyword) if self._several else FIELDS[1:-1]
+        verified = None if step.verified is None else round(step.verified, 6)
+        values = round(step.posterior, 6), step.warm, verified
+        self._row |= {"stream_time": time} | dict(zip(names, values, strict=True))
+        if not self._several:
+            self._row["trigger"] = step.trigger is not None
+        elif step.trigger:
+            self._row["trigger"] = step.trigger.keyword
+
+    def finish(self) -> None:
+        """Print the line that is not yet complete."""
+        if self._row and self._header:
+            self._table.writeheader()
+            self._header = False
+        if self._row and self._csv:
+            self._table.writerow(self._row)
+        elif self._row:
+            print(json.dumps(self._row))
+        self._row = {}

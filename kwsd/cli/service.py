@@ -138,15 +138,16 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
     Raises UsageError or click.UsageError for options that kwsd listen rejects or a service cannot use.
     """
     from kwsd.cli import listen
+    from kwsd.daemon.app import load_detector
     from kwsd.daemon.systemd.unit import STATE
-    from kwsd.runtime.modelfile import find_model, read_model
+    from kwsd.runtime.modelfile import find_model
 
     hardened = service.system and not service.run_as
     context = listen.command.make_context("kwsd service install", list(options))
-    words: list[str] = []
-    model = find_model(context.params["model"])
-    read_model(model)
-    reads = [_absolute(model)]
+    line: list[str] = []
+    words = listen.options(context).words
+    load_detector(words)  # refuses what kwsd listen would refuse
+    reads = [_absolute(find_model(word.model)) for word in words]
     for parameter in listen.command.params:
         name, value = parameter.opts[0], context.params[str(parameter.name)]
         source = context.get_parameter_source(str(parameter.name))
@@ -158,8 +159,8 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
         if name == "--config":
             value, typed = _absolute(value), True
             reads.append(value)
-        if name == "--model" and str(model) == value:  # a file, not the name of a shipped model
-            value = _absolute(model)
+        if name in ("words", "--model"):
+            value = [_absolute_model(one) for one in value]
         if name == "--save-clips":
             value = _absolute(value)
             if hardened and not value.is_relative_to(STATE):
@@ -167,11 +168,19 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
                     f"--save-clips must be in {STATE}, the only folder that the service can write to"
                 )
         if typed and isinstance(parameter, click.Option) and parameter.is_flag:
-            words.append(name)
+            line.append(name)
+        elif typed and isinstance(parameter, click.Argument):
+            line += map(str, value)
         elif typed:
             for one in value if parameter.multiple else (value,):
-                words += [name, str(one)]
-    return words, list(context.params["on_trigger"]), reads
+                line += [name, str(one)]
+    hooks = [*context.params["on_trigger"], *(hook for word in words for hook in word.on_trigger)]
+    return line, hooks, reads
+
+
+def _absolute_model(name: str) -> str:
+    """The absolute path of a word that is a file; other names as they are."""
+    return str(_absolute(Path(name))) if Path(name).is_file() else name
 
 
 def _absolute(path: Path) -> Path:

@@ -3,9 +3,9 @@
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,32 @@ from kwsd.daemon.sinks.hooks import Hooks
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.sinks.stdout import DropWhenFull, JsonLines
 from kwsd.daemon.systemd.notify import Notifier
+from kwsd.errors import UsageError
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.frontend import HOP
-from kwsd.runtime.modelfile import find_model, read_model
+from kwsd.runtime.model import Model, Settings
+from kwsd.runtime.modelfile import read_models
 
-RELOADED = {"config", "model", "settings"}  # options that a reload puts into effect
+RELOADED = {"config", "words", "on_trigger"}  # options that a reload puts into effect
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word to listen for."""
+
+    model: str
+    """Model file, or the name of a shipped model."""
+
+    settings: Mapping[str, Any]
+    """Settings that replace the model's own, see `Settings`. A value of None keeps the model's setting."""
+
+    on_trigger: tuple[str, ...] = ()
+    """Shell commands to run on each trigger of this word, besides those for every word."""
+
+    keyword: str | None = None
+    """What its triggers are called; None is the model's own keyword."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +54,8 @@ class ListenOptions:
     config: Path | None
     """Configuration file that some of the options come from; None without one."""
 
-    model: str
-    """Model file, or the name of a shipped model."""
-
-    settings: Mapping[str, Any]
-    """Settings that replace the model's own, see `Settings`. A value of None keeps the model's setting."""
+    words: tuple[Word, ...]
+    """What to listen for."""
 
     input: str | None
     """Audio file to listen to, or "-" for standard input; None listens to a microphone."""
@@ -63,7 +79,7 @@ class ListenOptions:
     """Whether to show level and posterior on the terminal."""
 
     on_trigger: tuple[str, ...]
-    """Shell commands to run on each trigger."""
+    """Shell commands to run on each trigger of every word."""
 
     hook_timeout: float
     """Seconds that each of those commands may run."""
@@ -81,15 +97,23 @@ class ListenOptions:
     """Seconds between two log lines with the counters; None logs them on SIGUSR1 only."""
 
 
+@dataclass(frozen=True)
+class Reloaded:
+    """What a reload puts to work."""
+
+    detector: Detector
+    hooks: Mapping[str, Sequence[str]]  # commands by keyword
+
+
 def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOptions]) -> None:
     """Listen until the source ends or a signal stops it.
 
     reread: parses the command line and the current configuration file again, for a reload. Raises KwsdError.
     """
     logs.begin()
-    detector = load_detector(options)
+    detector = load_detector(options.words)
     notifier = Notifier()
-    hooks = Hooks(options.on_trigger, options.hook_timeout)
+    hooks = Hooks(hook_commands(options, detector), options.hook_timeout)
     with ExitStack() as running:
         source = running.enter_context(
             open_source(
@@ -106,7 +130,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
         requests = ControlRequests(
             log_statistics=lambda: _log_statistics(listener, source, hooks),
             load=lambda: _reload(options, reread()),
-            swap_detector=listener.swap_detector,
+            swap_detector=lambda reloaded: _put_to_work(reloaded, listener, hooks),
             statistics_interval=options.stats_every or math.inf,
         )
         _connect_signals(signals, listener, requests, hooks)
@@ -115,10 +139,27 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
         _listen(listener, requests, hooks, signals)
 
 
-def load_detector(options: ListenOptions) -> Detector:
-    """A detector with the model and settings of the options. Raises ModelError or UsageError."""
-    model = read_model(find_model(options.model))
-    return Detector(model, model.settings.override(**options.settings))
+def load_detector(words: Sequence[Word]) -> Detector:
+    """A detector of these words. Raises ModelError or UsageError."""
+    models = [
+        replace(model, keyword=word.keyword or model.keyword)
+        for model, word in zip(read_models(word.model for word in words), words, strict=True)
+    ]
+    return Detector(models, [_settings(model, word) for model, word in zip(models, words, strict=True)])
+
+
+def _settings(model: Model, word: Word) -> Settings:
+    """How the model of a word is run. Raises UsageError, which names the word."""
+    try:
+        return model.settings.override(**word.settings)
+    except UsageError as error:
+        raise UsageError(f"{model.keyword}: {error}") from error
+
+
+def hook_commands(options: ListenOptions, detector: Detector) -> dict[str, tuple[str, ...]]:
+    """The commands to run on a trigger, by its keyword."""
+    pairs = zip(detector.keywords, options.words, strict=True)
+    return {keyword: options.on_trigger + word.on_trigger for keyword, word in pairs}
 
 
 def _start_sinks(
@@ -140,16 +181,17 @@ def _start_sinks(
 
         terminal = Terminal()
         if options.meter:
-            sinks.append(
-                running.enter_context(terminal.meter(detector.first_stage_threshold, lambda: source.waiting))
-            )
+            threshold = min(spotter.first_stage_threshold for spotter in detector.spotters)
+            sinks.append(running.enter_context(terminal.meter(threshold, lambda: source.waiting)))
         if text:
             printer = terminal
     sinks.append(DropWhenFull(printer) if source.live else printer)
     return sinks
 
 
-def _connect_signals(signals: Signals, listener: Listener, requests: ControlRequests, hooks: Hooks) -> None:
+def _connect_signals(
+    signals: Signals, listener: Listener, requests: ControlRequests[Reloaded], hooks: Hooks
+) -> None:
     """Connect each signal to the part that handles it."""
 
     def before_exit(reason: str) -> None:
@@ -166,7 +208,7 @@ def _connect_signals(signals: Signals, listener: Listener, requests: ControlRequ
     )
 
 
-def _listen(listener: Listener, requests: ControlRequests, hooks: Hooks, signals: Signals) -> None:
+def _listen(listener: Listener, requests: ControlRequests[Reloaded], hooks: Hooks, signals: Signals) -> None:
     """Listen, then wait for the running hooks, after a request to stop for SHUTDOWN_TIMEOUT at most."""
     try:
         listener.run(requests.handle)
@@ -182,9 +224,14 @@ def _listen(listener: Listener, requests: ControlRequests, hooks: Hooks, signals
         signals.limit_shutdown()
 
 
-def _reload(started: ListenOptions, now: ListenOptions) -> Detector:
-    """Load the detector of the current options. Log which other options have changed since the start."""
-    detector = load_detector(now)
+def _put_to_work(reloaded: Reloaded, listener: Listener, hooks: Hooks) -> None:
+    hooks.set_commands(reloaded.hooks)
+    listener.swap_detector(reloaded.detector)
+
+
+def _reload(started: ListenOptions, now: ListenOptions) -> Reloaded:
+    """Load the words of the current options. Log which other options have changed since the start."""
+    detector = load_detector(now.words)
     changed = [
         f"--{field.name.replace('_', '-')}"
         for field in fields(now)
@@ -192,7 +239,7 @@ def _reload(started: ListenOptions, now: ListenOptions) -> Detector:
     ]
     if changed:
         log.warning("these changed options take effect after a restart: %s", ", ".join(changed))
-    return detector
+    return Reloaded(detector, hook_commands(now, detector))
 
 
 def _log_statistics(listener: Listener, source: Source, hooks: Hooks) -> None:

@@ -5,16 +5,18 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from kwsd.errors import KwsdError
-from kwsd.runtime.detector import Detector
 
-LOAD_TIMEOUT = 10.0  # seconds that loading the model may take
+LOAD_TIMEOUT = 10.0  # seconds that loading the models may take
+
+Loaded = TypeVar("Loaded")  # a detector, with what belongs to it
 
 log = logging.getLogger(__name__)
 
 
-class ControlRequests:
+class ControlRequests(Generic[Loaded]):
     """Remembers requests, and handles them when the listener calls `handle` between two chunks of audio.
 
     Files are read in a separate thread, so detection continues however long that takes.
@@ -23,11 +25,11 @@ class ControlRequests:
     def __init__(
         self,
         log_statistics: Callable[[], None],
-        load: Callable[[], Detector],
-        swap_detector: Callable[[Detector], None],
+        load: Callable[[], Loaded],
+        swap_detector: Callable[[Loaded], None],
         statistics_interval: float = math.inf,
     ) -> None:
-        """load: reads the model and settings. swap_detector: replaces the running detector.
+        """load: reads the models and settings. swap_detector: replaces what runs by what was loaded.
 
         statistics_interval: seconds between two calls of `log_statistics` without a signal.
         """
@@ -37,7 +39,7 @@ class ControlRequests:
         self._statistics_interval = statistics_interval
         self._statistics_due = time.monotonic() + statistics_interval
         self._reload_requested = False
-        self._loader: Loader | None = None
+        self._loader: Loader[Loaded] | None = None
 
     def request_statistics(self) -> None:
         """May be called from any thread or signal handler."""
@@ -67,14 +69,14 @@ class ControlRequests:
         except RuntimeError as error:  # no thread can be started
             self._log_failure(str(error))
 
-    def _check(self, loader: "Loader") -> None:
+    def _check(self, loader: "Loader[Loaded]") -> None:
         """Swap in the detector, or log why there is none, once the loader has finished or timed out."""
         if not loader.is_alive():
             self._loader = None
             if loader.timed_out:
                 return
-            if loader.detector is not None:
-                self._swap_detector(loader.detector)
+            if loader.loaded is not None:
+                self._swap_detector(loader.loaded)
             else:
                 self._log_failure(loader.failure)
         elif not loader.timed_out and time.monotonic() - loader.started > LOAD_TIMEOUT:
@@ -85,16 +87,16 @@ class ControlRequests:
         log.error("reload failed, the previous model stays in use: %s", reason)
 
 
-class Loader(threading.Thread):
+class Loader(threading.Thread, Generic[Loaded]):
     """Loads a detector in its own thread.
 
-    Once it has finished, either `detector` is set or `failure` is one line that says why it is not.
+    Once it has finished, either `loaded` is set or `failure` is one line that says why it is not.
     """
 
-    def __init__(self, load: Callable[[], Detector]) -> None:
+    def __init__(self, load: Callable[[], Loaded]) -> None:
         """Start loading. Raises RuntimeError if no thread can be started."""
         super().__init__(name="reload", daemon=True)
-        self.detector: Detector | None = None
+        self.loaded: Loaded | None = None
         self.failure = ""
         self.timed_out = False
         self.started = time.monotonic()
@@ -103,7 +105,7 @@ class Loader(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.detector = self._load()
+            self.loaded = self._load()
         except KwsdError as error:
             self.failure = str(error)
         except Exception as error:  # a broken file must not end the daemon, whatever its reader raises

@@ -42,10 +42,10 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Subject:
-    """The microphone and model to check, as in the options of ``kwsd listen``."""
+    """The microphone and the models to check, as in the options of ``kwsd listen``."""
 
     device: str | None
-    model: str
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -216,25 +216,25 @@ def level(subject: Subject) -> str:
 
 
 def model(subject: Subject) -> str:
-    """Check that the model file can be read."""
-    from kwsd.runtime.modelfile import find_model, read_model
+    """Check that the model files can be read."""
+    from kwsd.runtime.modelfile import read_models
 
     try:
-        path = find_model(subject.model)
-        return f"{path.name} listens for {read_model(path).keyword!r}"
+        models = read_models(subject.words)
+        return ", ".join(f"{one.name} listens for {one.keyword!r}" for one in models)
     except ModelError as error:
         raise CheckError(str(error), "kwsd doctor --model student") from error
 
 
 def speed(subject: Subject) -> str:
-    """Check that the processor is fast enough for the model."""
+    """Check that the processor is fast enough for the models together."""
     import numpy as np
 
     from kwsd.pcm import SAMPLE_RATE
     from kwsd.runtime.detector import Detector
 
     # settings as in benchmarks/detector.py: no trigger resets the engine, and the second stage never runs
-    detector = Detector.load(subject.model, threshold=1, candidate_threshold=1)
+    detector = Detector.load(subject.words, threshold=1, candidate_threshold=1)
     shape = (SPEED_SECONDS, 10, SAMPLE_RATE // 10)  # ten chunks per second
     chunks = np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
     costs = []
@@ -246,7 +246,8 @@ def speed(subject: Subject) -> str:
     cost = min(costs[1:])
     found = f"{1000 * cost:.2f} ms of CPU per second of audio: {cost:.2%} of a core"
     if cost > MAX_CPU:
-        raise CheckError(found, f"kwsd listen --step {2 * detector.settings.step}")
+        step = max(spotter.settings.step for spotter in detector.spotters)
+        raise CheckError(found, f"kwsd listen --step {2 * step}")
     return found
 
 

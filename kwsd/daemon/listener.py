@@ -95,7 +95,8 @@ class Listener:
     def _announce(self) -> None:
         """Log once that kwsd listens, as soon as the source is open."""
         if not self._announced and not self._source.waiting:
-            log.info("listening for %r on %s", self._detector.keyword, self._source.name)
+            words = " and ".join(map(repr, self._detector.keywords))
+            log.info("listening for %s on %s", words, self._source.name)
             self._announced = True
 
     def _report_start(self, samples: Samples) -> None:
@@ -115,17 +116,21 @@ class Listener:
             sink.on_audio(samples, posterior)
         for step in steps:
             if step.trigger:
-                event = self._event(step.trigger, end=steps[-1].time)
-                self.counters.triggers += 1
-                self._last_trigger = event.stream_time
-                for sink in self._sinks:
-                    sink.on_trigger(event)
+                self._report_trigger(step.trigger, end=steps[-1].time)
         if self._next_detector is not None:
             self._swap_if_warm(self._next_detector, list(self._next_detector.steps(samples)))
 
+    def _report_trigger(self, trigger: Trigger, end: float) -> None:
+        """Pass a trigger on to the sinks. end: stream time (seconds) at the end of the last chunk."""
+        self.counters.triggers += 1
+        self._last_trigger = trigger.stream_time
+        event = self._event(trigger, end)
+        for sink in self._sinks:
+            sink.on_trigger(event)
+
     def _event(self, trigger: Trigger, end: float) -> Event:
-        """The event of a trigger. end: stream time (seconds) at the end of its chunk."""
-        age = 0.0  # seconds since the keyword: the rest of its chunk, and the audio that is not read yet
+        """The event of a trigger. end: as in `_report_trigger`."""
+        age = 0.0  # seconds since the keyword: the audio after it, and the audio that is not read yet
         if self._source.live:
             age = end - trigger.stream_time + self._source.backlog
         return Event(
@@ -133,7 +138,7 @@ class Listener:
             posterior=trigger.posterior,
             stream_time=trigger.stream_time,
             time=datetime.now().astimezone() - timedelta(seconds=age),
-            model=self._detector.model.name,
+            model=next(one.model.name for one in self._detector.spotters if one.keyword == trigger.keyword),
         )
 
     def _timed_steps(self, samples: Samples) -> list[Step]:
@@ -150,7 +155,8 @@ class Listener:
     def _process_gap(self, seconds: float) -> None:
         """Tell the detectors and the sinks that audio is missing."""
         self.counters.gaps += 1
-        self._detector.gap(seconds)
+        for trigger in self._detector.gap(seconds):
+            self._report_trigger(trigger, end=trigger.stream_time + seconds)
         if self._next_detector is not None:
             self._next_detector.gap(seconds)
         for sink in self._sinks:
@@ -160,14 +166,20 @@ class Listener:
         """Swap in the new detector, unless it is not warm yet or is in the middle of a keyword."""
         if not steps:
             return
-        last, settings = steps[-1], detector.settings
-        in_refractory = last.time - self._last_trigger < settings.refractory
-        if not last.warm or last.posterior >= settings.release or in_refractory:
-            return
+        now = steps[-1].time
+        for spotter in detector.spotters:
+            in_refractory = now - self._last_trigger < spotter.settings.refractory
+            if not spotter.warm or spotter.posterior >= spotter.settings.release or in_refractory:
+                return
+        for trigger in self._detector.gap(0):  # that waited for another word
+            self._report_trigger(trigger, end=now)
+        removed = [keyword for keyword in self._detector.keywords if keyword not in detector.keywords]
         self._detector, self._next_detector = detector, None
-        log.info(
-            "%s now listens for %r, threshold %g", detector.model.name, detector.keyword, settings.threshold
-        )
+        for spotter in detector.spotters:
+            threshold = spotter.settings.threshold
+            log.info("%s now listens for %r, threshold %g", spotter.model.name, spotter.keyword, threshold)
+        if removed:
+            log.info("no longer listening for %s", " and ".join(map(repr, removed)))
 
     def _report(self) -> None:
         """Feed the watchdog unless the detector falls behind; report triggers and losses of audio."""

@@ -23,6 +23,11 @@ class Debouncer:
         self._released = True
         self._fired = -math.inf  # stream time, seconds
 
+    @property
+    def pending(self) -> bool:
+        """Whether the last step was at or above the threshold, but more of them are needed."""
+        return self._released and 0 < self._consecutive < self._settings.patience
+
     def push(self, posterior: float, time: float, warm: bool) -> bool:
         """Whether the debouncer fires at this step. time: the stream time of the step, in seconds."""
         settings = self._settings

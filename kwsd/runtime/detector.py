@@ -1,13 +1,15 @@
-"""Detects a keyword in a stream of audio: samples in, triggers out."""
+"""Detects keywords in a stream of audio: samples in, triggers out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE, finite, to_float32
+from kwsd.runtime.arbitration import Arbiter
 from kwsd.runtime.audio_history import BLOCK_SAMPLES, AudioHistory
 from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
 from kwsd.runtime.model import Model, Settings
@@ -19,76 +21,104 @@ OVERLAP_SAMPLES = N_FFT - HOP  # shared by two consecutive frames
 
 
 class Detector:
-    """Detects one keyword in a stream of samples.
+    """Detects one or several keywords in a stream of samples.
 
-    settings: how to run the model, by default as the model file says. `Settings.override` changes some of
-    them.
+    model: one, or several with different keywords. settings: how each of them is run, in the same order;
+    without, as the model files say. `Settings.override` changes some of them.
 
-    A copied or unpickled detector has the same model and settings, and starts a new stream.
+    The keywords share the front end and the audio history. Each has a spotter of its own, which does exactly
+    what it would do alone. Where several keywords fire on one utterance, the `Arbiter` lets one trigger pass.
+
+    A copied or unpickled detector has the same models and settings, and starts a new stream.
     """
 
-    def __init__(self, model: Model, settings: Settings | None = None) -> None:
-        self.model = model
-        self.settings = settings or model.settings
+    def __init__(
+        self, model: Model | Sequence[Model], settings: Settings | Sequence[Settings] | None = None
+    ) -> None:
+        """Raises UsageError if two models have the same keyword, because a trigger could not tell which."""
+        models = [model] if isinstance(model, Model) else list(model)
+        every = [settings] if isinstance(settings, Settings) else settings or [one.settings for one in models]
+        check_different(models)
         self._front_end = FrontEnd()
-        self._history = AudioHistory(SPAN_SAMPLES) if model.verifier else None
-        self._spotter = Spotter(model, self.settings, self._history)
+        self._history = AudioHistory(SPAN_SAMPLES) if any(one.verifier for one in models) else None
+        self.spotters = [Spotter(*pair, self._history) for pair in zip(models, every, strict=True)]
+        self._arbiter = Arbiter()
         self.reset()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.model, self.settings)
+        return type(self), ([one.model for one in self.spotters], [one.settings for one in self.spotters])
 
     @classmethod
-    def load(cls, path: str | Path, **overrides: Any) -> Self:
-        """A detector with the model of a file, or with the shipped model of this name.
+    def load(cls, words: str | Path | Sequence[str | Path], **overrides: Any) -> Self:
+        """A detector with the models of these files, or with the shipped models of these names.
 
-        overrides: fields of `Settings` that replace the model's own. Raises ModelError for a file that is not
-        a model, and UsageError for a setting that is out of range.
+        words: one, or a sequence. overrides: fields of `Settings` that replace each model's own. Raises
+        ModelError for a file that is not a model, and UsageError for a setting that is out of range or if two
+        models have the same keyword.
         """
-        from kwsd.runtime.modelfile import find_model, read_model
+        from kwsd.runtime.modelfile import read_models
 
-        model = read_model(find_model(str(path)))
-        return cls(model, model.settings.override(**overrides))
+        names = [words] if isinstance(words, str | Path) else words
+        models = read_models([str(name) for name in names])
+        return cls(models, [model.settings.override(**overrides) for model in models])
+
+    @property
+    def keywords(self) -> list[str]:
+        """The keyword of each model."""
+        return [spotter.keyword for spotter in self.spotters]
 
     @property
     def keyword(self) -> str:
-        """The keyword of the model."""
-        return self.model.keyword
+        """The keyword of the only model. Raises ValueError if there are several."""
+        return self._only.keyword
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the only model. Raises ValueError if there are several."""
+        return self._only.settings
+
+    @property
+    def _only(self) -> Spotter:
+        (spotter,) = self.spotters
+        return spotter
 
     @property
     def posterior(self) -> float:
-        """Posterior of the first stage at the last step; 0 before the first step."""
-        return self._spotter.posterior
-
-    @property
-    def first_stage_threshold(self) -> float:
-        """Posterior at which the first stage makes a candidate or, if there is no second stage, a trigger."""
-        settings = self.settings
-        return settings.candidate_threshold if self.model.verifier else settings.threshold
+        """The highest of the first stages, each at its last step; 0 before the first."""
+        return max(spotter.posterior for spotter in self.spotters)
 
     def reset(self) -> None:
         """Return to the exact initial state: nothing heard, stream time 0."""
-        self._spotter.reset()
-        self._forget_audio(0)
+        self._begin(0)
 
-    def gap(self, seconds: float) -> None:
+    def gap(self, seconds: float) -> list[Trigger]:
         """Continue after missing audio: forget the audio before it, and advance the stream time.
 
-        The refractory time also holds across a gap.
+        The refractory times also hold across a gap. Returns the trigger that still waited for the decision
+        on another keyword, if there is one.
         """
-        self._spotter.forget()
+        for spotter in self.spotters:
+            spotter.forget()
         self._forget_audio(self._position + round(seconds * SAMPLE_RATE))
+        return self._arbiter.forget()
 
     def sync_to(self, other: "Detector") -> None:
         """Reset, and continue at the stream time of another detector of the same stream."""
-        self._spotter.reset()
-        self._forget_audio(other._position)
+        self._begin(other._position)
 
     def warm_up(self) -> None:
-        """Reset, and fill the window with digital silence before time 0, so that a short clip can trigger."""
+        """Reset, and fill the windows with silence before time 0, so that a short clip can trigger."""
         self.reset()
         self._front_end.push(np.zeros(OVERLAP_SAMPLES, np.float32))
-        self._spotter.warm_up()
+        for spotter in self.spotters:
+            spotter.warm_up()
+
+    def _begin(self, position: int) -> None:
+        """Begin with nothing heard; the next sample is at this position."""
+        for spotter in self.spotters:
+            spotter.reset()
+        self._arbiter.reset()
+        self._forget_audio(position)
 
     def _forget_audio(self, position: int) -> None:
         """Forget all samples; the next one is at this position."""
@@ -106,7 +136,7 @@ class Detector:
         return [step.trigger for step in self.steps(samples) if step.trigger]
 
     def steps(self, samples: npt.NDArray[Any]) -> Iterator[Step]:
-        """The steps in the next samples, which have the format of `feed`.
+        """The steps of every keyword in the next samples, as `feed` takes them, by their time.
 
         Steps are computed while the iterator is read: read it to its end before the next call.
         """
@@ -124,4 +154,18 @@ class Detector:
             if self._history:
                 self._history.push(cleaned)
             last_frame = self._position - self._front_end.held + OVERLAP_SAMPLES  # where it ends
-            yield from self._spotter.steps(frames, last_frame - len(frames) * HOP)
+            before = last_frame - len(frames) * HOP
+            every = [spotter.steps(frames, before) for spotter in self.spotters]
+            yield from every[0] if len(every) == 1 else self._arbiter.steps(every)
+
+
+def check_different(models: Sequence[Model]) -> None:
+    """Raise UsageError if there are no models, or if two of them have the same keyword."""
+    first: dict[str, Model] = {}
+    for model in models:
+        if model.keyword in first:
+            names = " and ".join(sorted({first[model.keyword].name, model.name}))
+            raise UsageError(f"the word {model.keyword!r} is given twice, by {names}: leave one out")
+        first[model.keyword] = model
+    if not models:
+        raise UsageError("no word is given")

@@ -2,6 +2,8 @@
 
 import math
 import os
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,35 @@ def read_model(path: str | Path) -> Model:
         return _model(read_torch(_read(path)), path)
     except UsageError as error:
         raise ModelError(f"{one_line(path)}: {error}", error.transient) from None
+
+
+def read_models(names: Iterable[str]) -> list[Model]:
+    """The models of these files, or shipped models of these names. Raises ModelError.
+
+    Arrays that are equal in their verifiers, as the speech embedding mostly is, are kept in memory once.
+    """
+    models: list[Model] = []
+    known: dict[str, list[Array]] = {}  # different arrays by their name
+    for name in names:
+        model = read_model(find_model(name))
+        if model.verifier is not None:
+            model = replace(
+                model,
+                verifier={
+                    key: _once(array, known.setdefault(key, [])) for key, array in model.verifier.items()
+                },
+            )
+        models.append(model)
+    return models
+
+
+def _once(array: Array, known: list[Array]) -> Array:
+    """The equal array among the known ones, or else this array, which is then known."""
+    for other in known:
+        if np.array_equal(other, array):
+            return other
+    known.append(array)
+    return array
 
 
 def _read(path: Path) -> bytes:

@@ -41,6 +41,10 @@ class SecondStage:
         """End the current candidate."""
         self._end = -1
 
+    def pending(self, position: int) -> bool:
+        """Whether the current candidate will be verified again after this position."""
+        return position < self._end and self._due <= self._end
+
     def score(self, position: int, posterior: float) -> float | None:
         """The posterior of both stages if a verification is due at this position, else None.
 

@@ -46,6 +46,12 @@ class Step(NamedTuple):
     verified: float | None = None
     """Posterior of both stages, if the second stage was run at this step."""
 
+    keyword: str = ""
+
+    pending: bool = False
+    """Whether the keyword may still be detected in what was heard: its candidate is verified again soon, or
+    more consecutive steps are needed."""
+
 
 class TriggerRule:
     """Decides which steps of a stream make a trigger.
@@ -63,6 +69,11 @@ class TriggerRule:
         if self._debouncer:
             self._debouncer.reset()
 
+    @property
+    def pending(self) -> bool:
+        """Whether more consecutive steps are needed for a trigger."""
+        return self._debouncer is not None and self._debouncer.pending
+
     def push(self, step: Step) -> bool:
         """Whether this step, the next one of the stream, makes a trigger."""
         if self._debouncer:
@@ -75,7 +86,8 @@ class Spotter:
 
     def __init__(self, model: Model, settings: Settings, history: AudioHistory | None) -> None:
         """history: the audio that the frames are computed from, needed only for a second stage."""
-        self._keyword = model.keyword
+        self.model = model
+        self.settings = settings
         self._engine = Engine(model, settings.window, settings.step)
         self._rule = TriggerRule(model, settings)
         self._candidates = CandidateDebouncer(settings)
@@ -83,6 +95,21 @@ class Spotter:
         if model.verifier and history:
             self._second_stage = SecondStage(Verifier(model.verifier), history)
         self.reset()
+
+    @property
+    def keyword(self) -> str:
+        """The keyword of the model."""
+        return self.model.keyword
+
+    @property
+    def first_stage_threshold(self) -> float:
+        """Posterior at which the first stage makes a candidate or, if there is no second stage, a trigger."""
+        return self.settings.candidate_threshold if self.model.verifier else self.settings.threshold
+
+    @property
+    def warm(self) -> bool:
+        """Whether the attention has seen a whole window."""
+        return self._engine.warm
 
     def reset(self) -> None:
         """Return to the exact initial state."""
@@ -125,12 +152,13 @@ class Spotter:
             if self._candidates.push(posterior, time, warm):
                 self._second_stage.begin(position)
             verified = self._second_stage.score(position, posterior)
-        step = Step(time, posterior, warm, None, verified)
+        step = Step(time, posterior, warm, None, verified, self.keyword)
         if not self._rule.push(step):
-            return step
+            pending = self._second_stage.pending(position) if self._second_stage else self._rule.pending
+            return step._replace(pending=True) if pending else step
         self._engine.reset()
         if self._second_stage:
             self._candidates.fire(time)
             self._second_stage.end()
         final = posterior if verified is None else verified
-        return step._replace(trigger=Trigger(self._keyword, final, time))
+        return step._replace(trigger=Trigger(self.keyword, final, time))

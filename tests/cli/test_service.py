@@ -78,6 +78,21 @@ def test_it_is_installed_with_its_options_and_removed(service: Run, tmp_path: Pa
     ]
 
 
+def test_it_is_installed_with_several_words(service: Run, tmp_path: Path) -> None:
+    config = tmp_path / "words.toml"
+    config.write_text('[word.happy]\non-trigger = ["true"]\n')
+    done = service("install", "happy", "--model", "loud.pt", "--threshold", "0.75", "--config", config)
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in unit(tmp_path).read_text().splitlines() if line.startswith("ExecStart="))
+    words = line.removeprefix(f"ExecStart={KWSD} listen ").split()
+    assert words[words.index("--model") + 1] == str(LOUD)
+    assert "happy" in words
+    assert "Hooks have network access; --no-network denies it." in done.stdout.splitlines()  # the word's own
+    done = service("install", "happy", "happy")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "the word 'happy' is given twice" in done.stderr
+
+
 def settings(text: str, key: str) -> list[str]:
     return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
 

@@ -15,7 +15,7 @@ from kwsd.daemon import diagnostics as doctor
 from kwsd.daemon.diagnostics import CheckError, SkipError, Subject
 from kwsd.daemon.systemd.service import network_is_allowed
 
-SUBJECT = Subject(None, "student")
+SUBJECT = Subject(None, ("student",))
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_an_audio_system_that_hangs_is_said(fake_cards: FakeCards, monkeypatch: 
     fake_cards.add("card")
     fake_cards.set("card", "hang")
     with pytest.raises(CheckError, match="the audio system has not answered"):
-        doctor.device(Subject("card", "student"))
+        doctor.device(Subject("card", ("student",)))
     fake_cards.clear("card", "hang")
 
 

@@ -321,7 +321,7 @@ def test_a_copy_of_a_detector_with_a_second_stage_has_one(kind: str) -> None:
     triggers = original.feed(samples)
     assert len(triggers) == 1
     made = COPIES[kind](original)
-    assert made.settings.candidate_threshold == made.first_stage_threshold == 0.4
+    assert made.settings.candidate_threshold == made.spotters[0].first_stage_threshold == 0.4
     assert made.feed(samples) == triggers
 
 

@@ -80,9 +80,9 @@ def test_a_candidate_is_at_its_threshold_or_far_above_and_released_at_half(verif
     candidates = CandidateDebouncer(verified.settings.override(candidate_threshold=0.2))
     levels = [debouncer._settings for debouncer in candidates._debouncers]
     assert [(one.threshold, one.release) for one in levels] == [(0.2, 0.1), (0.6, 0.3)]
-    assert isinstance(Detector(verified)._spotter._candidates, CandidateDebouncer)
+    assert isinstance(Detector(verified).spotters[0]._candidates, CandidateDebouncer)
     alone = dataclasses.replace(verified, verifier=None)
-    only = Detector(alone, alone.settings.override(candidate_threshold=0.2))._spotter._rule._debouncer
+    only = Detector(alone, alone.settings.override(candidate_threshold=0.2)).spotters[0]._rule._debouncer
     assert isinstance(only, Debouncer)
     assert (only._settings.threshold, only._settings.release) == (0.9, 0.3)
 
@@ -108,7 +108,7 @@ def test_noise_that_holds_the_posterior_at_the_candidate_threshold_is_verified_o
     noise, word = [0.19, 0.24, 0.15, 0.12] * 100, [0.95]
     posteriors = itertools.chain(noise, word, noise, word, itertools.repeat(0.15))
     monkeypatch.setattr(Engine, "warm", True)
-    monkeypatch.setattr(detector._spotter._engine, "take", lambda _: next(posteriors))
+    monkeypatch.setattr(detector.spotters[0]._engine, "take", lambda _: next(posteriors))
     steps = list(detector.steps(quiet(20)))
     times = [step.time for step in steps if step.posterior == word[0]]
     assert len(times) == 2
@@ -216,7 +216,11 @@ def test_its_score_is_averaged_with_the_highest_posterior_of_the_candidate(verif
     detector = Detector(undecided, undecided.settings.override(threshold=1))
     surest, seen = 0.0, 0
     for step in detector.steps(SAID):
-        surest = max(surest, step.posterior) if step.posterior >= detector.first_stage_threshold else 0.0
+        surest = (
+            max(surest, step.posterior)
+            if step.posterior >= detector.spotters[0].first_stage_threshold
+            else 0.0
+        )
         if step.verified is not None and surest:
             odds = [np.log(p / (1 - p)) for p in (step.verified, min(surest, 1 - 1e-6))]
             assert odds[0] == pytest.approx(odds[1] / 3, abs=1e-3)

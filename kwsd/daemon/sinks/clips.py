@@ -25,7 +25,8 @@ from kwsd.errors import UsageError, is_transient
 from kwsd.pcm import SAMPLE_RATE, Int16, Samples, to_int16
 
 WAV_HEADER_BYTES = 44
-MARGIN = SAMPLE_RATE  # samples kept beyond the pre-roll, as a trigger may precede its chunk's end
+# samples kept beyond the pre-roll, as a trigger may precede its chunk's end, or come with the next chunk
+MARGIN = 2 * SAMPLE_RATE
 QUEUE_SIZE = 8  # clips that may wait to be written
 WRITE_TIMEOUT = 2.5  # seconds to wait for the disk, at the end or when a recording fills the queue
 MAX_KEYWORD_BYTES = 100  # of the keyword in a file name

@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from kwsd.daemon.events import Event
@@ -28,9 +28,8 @@ class Hooks(Sink):
     Processes that a command leaves running when it exits by itself are left alone.
     """
 
-    def __init__(self, commands: Sequence[str], timeout: float) -> None:
-        """timeout: seconds that each command may run."""
-        self._commands = commands
+    def __init__(self, commands: Mapping[str, Sequence[str]], timeout: float) -> None:
+        """commands: those of each keyword. timeout: seconds that each command may run."""
         self._timeout = timeout
         self._shutting_down = threading.Event()  # all hooks have to end now
         self._threads: set[threading.Thread] = set()
@@ -39,12 +38,17 @@ class Hooks(Sink):
         self._numbers = itertools.count()
         self._start_lock = threading.Lock()  # held while a process exists that is not in `_families` yet
         self.run = self.failed = self.dropped = 0  # hooks so far
-        if commands:
+        self.set_commands(commands)
+
+    def set_commands(self, commands: Mapping[str, Sequence[str]]) -> None:
+        """Run these commands from now on, those of each keyword. Running ones go on."""
+        self._commands = commands
+        if any(commands.values()):
             adopt_orphans()
 
     def on_trigger(self, event: Event) -> None:
-        """Start every command and return immediately."""
-        for command in self._commands:
+        """Start every command of the keyword and return immediately."""
+        for command in self._commands.get(event.keyword, ()):
             self._threads = {thread for thread in self._threads if thread.is_alive()}
             if len(self._threads) >= MAX_RUNNING:
                 log.warning("hook %r was dropped: %d hooks are still running", command, MAX_RUNNING)

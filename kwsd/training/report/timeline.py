@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kwsd.pcm import Samples
-from kwsd.runtime.detector import Detector
-from kwsd.runtime.spotter import Step
+from kwsd.runtime.spotter import Spotter, Step
 from kwsd.training.report.plots import save
 
 
@@ -27,13 +26,13 @@ class Track:
     steps: list[Step]
 
     @classmethod
-    def of(cls, detector: Detector, steps: list[Step]) -> Self:
-        """The track of a detector that made these steps."""
-        settings = detector.settings
+    def of(cls, spotter: Spotter, steps: list[Step], named: bool) -> Self:
+        """The track of a spotter that made these steps. named: its label is the keyword, not the settings."""
+        settings = spotter.settings
         return cls(
-            f"window {settings.window}, step {settings.step}",
-            detector.first_stage_threshold,
-            "candidate threshold" if detector.model.verifier else "threshold",
+            spotter.keyword if named else f"window {settings.window}, step {settings.step}",
+            spotter.first_stage_threshold,
+            "candidate threshold" if spotter.model.verifier else "threshold",
             steps,
         )
 

@@ -30,7 +30,7 @@ def draw_scores(
     channel: int | None = None,
     on_step: Callable[[Step], None] = lambda _: None,
 ) -> None:
-    """Draw the waveform and each detector's posteriors to the file `picture`.
+    """Draw the waveform and each detector's posteriors, a line for each word, to the file `picture`.
 
     channel: as in `score`. on_step: called with each step of the first detector. Raises the errors of
     `score`.
@@ -40,7 +40,7 @@ def draw_scores(
     check_files(files, channel)
     for detector in detectors:
         detector.warm_up()
-    steps: list[list[Step]] = [[] for _ in detectors]
+    steps: list[dict[str, list[Step]]] = [{word: [] for word in one.keywords} for one in detectors]
     starts: list[float] = []  # of each file, in seconds
     outline, length = Outline(), 0
     for number, samples in joined(files, channel):
@@ -50,13 +50,26 @@ def draw_scores(
         outline.push(samples)
         for detector, made in zip(detectors, steps, strict=True):
             for step in detector.steps(samples):
-                made.append(step)
+                keep(step, made)
                 if made is steps[0]:
                     on_step(step)
     names = (file.parent.name or file.stem for file in files)
-    tracks = [Track.of(detector, made) for detector, made in zip(detectors, steps, strict=True)]
+    tracks = [
+        Track.of(spotter, made[spotter.keyword], named=len(detector.spotters) > 1)
+        for detector, made in zip(detectors, steps, strict=True)
+        for spotter in detector.spotters
+    ]
     words = list(zip(starts, names, strict=True))
     draw_timeline(outline.values, length / SAMPLE_RATE, words, tracks, picture)
+
+
+def keep(step: Step, steps: dict[str, list[Step]]) -> None:
+    """Add a step to those of its word, and its trigger to the step that made it, which may be earlier."""
+    steps[step.keyword].append(step._replace(trigger=None))
+    if trigger := step.trigger:
+        own = steps[trigger.keyword]
+        number = next(n for n in reversed(range(len(own))) if own[n].time == trigger.stream_time)
+        own[number] = own[number]._replace(trigger=trigger)
 
 
 def check_files(files: Sequence[Path], channel: int | None) -> None:

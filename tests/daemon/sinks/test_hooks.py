@@ -30,7 +30,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture)
 
 
 def run(command: str, timeout: float = PATIENT) -> None:
-    runner = Hooks([command], timeout)
+    runner = Hooks({"word": [command]}, timeout)
     runner.on_trigger(EVENT)
     runner.finish(stopping=lambda: False)
 
@@ -58,7 +58,7 @@ def test_a_hook_that_hangs_is_ended_with_all_it_started(
 def test_hooks_that_hang_delay_nothing_and_what_is_too_much_is_dropped(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    runner = Hooks(["sleep 1000"], PATIENT)
+    runner = Hooks({"word": ["sleep 1000"]}, PATIENT)
     for _ in range(100):
         runner.on_trigger(EVENT)
     assert caplog.text.count("was dropped") == 100 - MAX_RUNNING
@@ -69,8 +69,8 @@ def test_hooks_that_hang_delay_nothing_and_what_is_too_much_is_dropped(
 
 
 def test_a_hook_need_not_read_and_its_words_are_no_part_of_the_command(tmp_path: Path) -> None:
-    event = Event("$(touch pwned); `id`", 0.9, 1.5, EVENT.time, "word.pt")
-    runner = Hooks([f'cd {tmp_path}; exec < /dev/null; echo "$KWSD_KEYWORD" > said'], PATIENT)
+    event = Event(keyword := "$(touch pwned); `id`", 0.9, 1.5, EVENT.time, "word.pt")
+    runner = Hooks({keyword: [f'cd {tmp_path}; exec < /dev/null; echo "$KWSD_KEYWORD" > said']}, PATIENT)
     runner.on_trigger(event)
     runner.finish(stopping=lambda: False)
     assert (tmp_path / "said").read_text() == "$(touch pwned); `id`\n"
@@ -96,7 +96,7 @@ def pids(folder: Path) -> list[int]:
 )
 def test_a_hook_that_ran_out_of_time_leaves_no_descendant(tmp_path: Path, command: str) -> None:
     """In whatever session it is."""
-    runner = Hooks([f"cd {tmp_path}; {command}"], PATIENT)
+    runner = Hooks({"word": [f"cd {tmp_path}; {command}"]}, PATIENT)
     runner.on_trigger(EVENT)
     (pid,) = wait_for("the descendant", lambda: pids(tmp_path))
     runner._timeout = 0.0
@@ -118,7 +118,7 @@ def test_a_hook_that_forks_400_times_is_ended_with_all_of_them(tmp_path: Path) -
     fork = (
         "for i in $(seq 400); do setsid sh -c 'echo $$ > '$i'.pid; exec sleep 1000' & done; touch all; wait"
     )
-    runner = Hooks([f"cd {tmp_path}; {fork}"], PATIENT)
+    runner = Hooks({"word": [f"cd {tmp_path}; {fork}"]}, PATIENT)
     runner.on_trigger(EVENT)
     wait_for("the forks", lambda: len(pids(tmp_path)) == 400)
     runner.finish(stopping=lambda: True)
@@ -136,7 +136,7 @@ def test_what_hooks_left_behind_is_reaped_and_hooks_have_their_exit_codes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As by the kernel's order where kwsd is PID 1, where else by its own wish."""
-    runner = Hooks([f"cd {tmp_path}; sleep 0.1 & echo $! > $$.pid; exit 7"], PATIENT)
+    runner = Hooks({"word": [f"cd {tmp_path}; sleep 0.1 & echo $! > $$.pid; exit 7"]}, PATIENT)
     for _ in range(5):
         runner.on_trigger(EVENT)
     wait_for("the orphans", lambda: len(pids(tmp_path)) == 5)
@@ -152,7 +152,8 @@ def test_what_hooks_left_behind_is_reaped_and_hooks_have_their_exit_codes(
 
 def test_at_the_very_end_all_hooks_are_killed(tmp_path: Path) -> None:
     runner = Hooks(
-        [f"cd {tmp_path}; trap '' TERM; setsid sleep 1000 & echo $! > a.pid; wait; sleep 1000"], PATIENT
+        {"word": [f"cd {tmp_path}; trap '' TERM; setsid sleep 1000 & echo $! > a.pid; wait; sleep 1000"]},
+        PATIENT,
     )
     runner.on_trigger(EVENT)
     wait_for("the hook", lambda: pids(tmp_path))

@@ -1,0 +1,81 @@
+"""Decides which word wins where several fire on one utterance, such as "jarvis" and "hey jarvis".
+
+A trigger cannot be taken back once it is out, and a word that fires alone must not be delayed. So a word
+waits only while another one may still fire on the same audio. Then the surest of those that fired wins.
+"""
+
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from itertools import groupby
+from operator import attrgetter
+
+from kwsd.runtime.spotter import Step, Trigger
+
+UTTERANCE_SECONDS = 0.4  # two words that fire within it were one utterance: few words are shorter
+
+
+class Arbiter:
+    """Lets one trigger of each utterance pass. It knows stream time only."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the exact initial state."""
+        self._last: Trigger | None = None  # that passed
+        self._surest: Trigger | None = None  # that waits
+        self._deadline = 0.0  # stream time at which it passes, in seconds
+        self._pending: set[str] = set()  # keywords that may still fire
+
+    def forget(self) -> list[Trigger]:
+        """Forget which words may still fire. The trigger that waited for them passes, and is returned."""
+        self._pending.clear()
+        return [self._let_pass(self._surest)] if self._surest else []
+
+    def steps(self, streams: Iterable[Iterator[Step]]) -> Iterator[Step]:
+        """The steps of all words by their time, with those triggers that pass.
+
+        streams: the steps of each word. A trigger that waited is given with a later step than its own.
+        """
+        time = attrgetter("time")
+        for _, together in groupby(merge(*streams, key=time), time):
+            steps = list(together)
+            trigger = self._decide(steps)
+            bearer = next((one for one in steps if trigger and one.keyword == trigger.keyword), steps[-1])
+            for step in steps:
+                own = trigger if step is bearer else None
+                yield step if step.trigger is own else step._replace(trigger=own)
+
+    def _decide(self, steps: list[Step]) -> Trigger | None:
+        """The trigger that passes at the time of these steps, one for each word that has a step then."""
+        for step in steps:
+            if step.pending:
+                self._pending.add(step.keyword)
+            else:
+                self._pending.discard(step.keyword)
+            if step.trigger and not self._is_late(step.trigger):
+                self._enter(step.trigger)
+        if self._surest is None:
+            return None
+        rivals = self._pending - {self._surest.keyword}
+        return None if rivals and steps[0].time < self._deadline else self._let_pass(self._surest)
+
+    def _enter(self, trigger: Trigger) -> None:
+        """Let this trigger wait, unless a surer one does. Of equals the first wins."""
+        if self._surest is None:
+            self._deadline = trigger.stream_time + UTTERANCE_SECONDS
+        if self._surest is None or trigger.posterior > self._surest.posterior:
+            self._surest = trigger
+
+    def _is_late(self, trigger: Trigger) -> bool:
+        """Whether another word has already won this utterance."""
+        last = self._last
+        return (
+            last is not None
+            and trigger.keyword != last.keyword
+            and trigger.stream_time - last.stream_time < UTTERANCE_SECONDS
+        )
+
+    def _let_pass(self, trigger: Trigger) -> Trigger:
+        self._last, self._surest = trigger, None
+        return trigger
