@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MODEL = "[default: the model's]"
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, to save memory
+
 
 @click.command(
     name="listen",
@@ -129,7 +131,6 @@ def command(signals: "Signals", **_: Any) -> None:
     SIGUSR1 logs the counters. SIGHUP reloads the models and the configuration, unless kwsd runs on a
     terminal.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, to save memory
     from kwsd.daemon import app
 
     app.run(options(click.get_current_context()), signals, reread)
