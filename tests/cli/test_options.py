@@ -173,7 +173,7 @@ CROSSED = {
     "unseen speech without a verifier": ("train --data tree --out m.pt --unseen tree", "--embedding"),
     "more than the model has": (
         "prune --model student --teacher teacher --data tree --out m.pt --channels 9 --hidden 9",
-        "no more than",
+        "at most as many",
     ),
     "a blank keyword": ("train --data tree --out m.pt --keyword \u2800", "be 1 to 100 printable characters"),
     "a keyword that is not there": ("train --data tree --out m.pt --keyword sheila", "bed, happy"),
