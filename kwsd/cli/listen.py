@@ -63,12 +63,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, 
 @click.option(
     "--candidate-threshold",
     type=Number(0, 1),
-    help=f"Posterior of the first stage that the second stage then verifies.  {MODEL}",
+    help=f"Posterior of the first stage at which the second stage runs.  {MODEL}",
 )
 @click.option(
     "--patience",
     type=click.IntRange(min=1),
-    help=f"Consecutive steps at or above the threshold that make a trigger.  {MODEL}",
+    help=f"Consecutive steps at or above the threshold that are needed.  {MODEL}",
 )
 @click.option(
     "--release",

@@ -39,7 +39,7 @@ class Listener:
     """Runs in the main thread until the source ends or `stop` is called.
 
     It calls the sinks in this thread, one after the other: first with a chunk of audio, then with each
-    trigger in it.
+    trigger that it led to. With several words a trigger may belong to audio up to 0.4 s before the chunk.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from kwsd.runtime.spotter import Step, Trigger
 
-UTTERANCE_SECONDS = 0.4  # two words that fire within it were one utterance: few words are shorter
+UTTERANCE_SECONDS = 0.4  # words that fire less than this apart count as one utterance: few are shorter
 
 
 class Arbiter:

@@ -17,4 +17,4 @@ class Sink:
         """This many seconds of audio are missing before the next chunk."""
 
     def on_trigger(self, event: Event) -> None:
-        """The keyword was detected in the chunk that `on_audio` received last."""
+        """The keyword was detected, in or shortly before the chunk that `on_audio` received last."""

@@ -99,7 +99,7 @@ class SceneMaker:
         return SceneBatch(np.clip(audio, -1, 1), keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
 
     def _place(self, clip: Floats, scene: Floats, random: np.random.Generator) -> int:
-        """Put a clip at a random position in the example, over other sound. Returns its first sample."""
+        """Replace a part of the example, at a random position, by a clip. Returns where it starts."""
         before, after = (int(s * SAMPLE_RATE) for s in (self.augmentation.before, self.augmentation.after))
         start = int(random.integers(before, max(before + 1, self.length - len(clip) - after)))
         clip = clip[: self.length - start]

@@ -51,7 +51,7 @@ def det_curve(
 
 
 def frr_at_fa(positives: Scores, negatives: Scores, fa: float) -> float:
-    """The lowest false rejection rate at a false alarm rate of at most `fa` (a share of negative clips)."""
+    """The lowest FRR at a false alarm rate of at most `fa`: of clips (a share of them), not per hour."""
     false_alarms, false_rejections = det_curve(positives, negatives)
     return float(false_rejections[false_alarms <= fa].min())
 

@@ -1,4 +1,4 @@
-"""Shared parts of the workflows: reading recordings, early checks, and training up to a released model."""
+"""The course of a training run, which the workflows share: early checks, reading, training, release."""
 
 import shutil
 import tempfile

@@ -289,7 +289,9 @@ def test_it_holds_no_more_after_many_opens_than_after_one(fake_cards: FakeCards,
     for _ in range(5):
         heard(opened("card", latency=0.02), seconds=0.02)
         held.append((len(list(Path("/proc/self/fd").iterdir())), threading.active_count()))
-    descriptors, threads = zip(*held, strict=True)  # a thread that an earlier test abandoned may end meanwhile
+    descriptors, threads = zip(
+        *held, strict=True
+    )  # a thread that an earlier test abandoned may end meanwhile
     assert descriptors[-1] <= descriptors[0]
     assert threads[-1] <= threads[0]
 
