@@ -13,15 +13,16 @@ from kwsd.pcm import Samples, to_float32
 
 RING_SECONDS = 4.0  # of audio in the ring buffer
 LOSS_TIMEOUT = 1.0  # seconds without audio after which the microphone counts as lost
-START_TIMEOUT = 5.0  # the same, before the first audio arrives: a headset may need a few seconds to start
-# seconds of one wait for audio. A timeout is counted in waits instead of clock time, so that it does not
-# expire just because the process was frozen
+START_TIMEOUT = 5.0  # seconds that the first audio may take: a headset may need a few
+# seconds of one wait for audio. The timeouts are counted in waits instead of clock time, because time in
+# which the process is stopped must not count
 WAIT_SECONDS = 0.25
 
 
 class Capture:
     """An open microphone. The audio library's thread calls `_write` and `_lose`, and the reader iterates."""
 
+    # see `Microphone`; for audio systems that do not report them, they stay empty
     waiting = ""
     muted = ""
 
@@ -91,6 +92,6 @@ class Capture:
         self._ring.write(np.frombuffer(data, np.int16).reshape(-1, self._channels))
 
     def _lose(self, seconds: float = 0.0) -> None:
-        """Count a loss of audio, and add its length in seconds if that is known."""
+        """Count one loss of audio, not of the microphone. seconds: its length if that is known."""
         self._losses += 1
         self._lost_seconds += seconds

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-STALL_SECONDS = 2.0  # without a chunk, after which the next audio is too old to act on
+STALL_SECONDS = 2.0  # without a chunk, after which the next audio may be from long before
 
 
 class LagDetector:
@@ -26,6 +26,6 @@ class LagDetector:
         self._last_arrival = now
         if waited >= STALL_SECONDS:
             self._late = True
-        elif waited >= seconds / 2:
+        elif waited >= seconds / 2:  # live audio arrives after its length, audio that piled up at once
             self._late = False
         return self._late

@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 class ReconnectingMicrophone:
     """A microphone that is reopened by its name whenever it is lost.
 
-    It retries with exponential backoff. Until the microphone is back it yields a few empty chunks per second.
+    It retries with exponential backoff. Until the microphone is back it yields a few empty chunks per second,
+    so that its reader can go on with its other work.
     """
 
     live = True
@@ -52,9 +53,10 @@ class ReconnectingMicrophone:
         self._microphone: Microphone | None = None
         self._attempt: OpenAttempt | None = None  # the attempt to open it that is still running
         self._last_audio: float | None = None  # when audio arrived last, on the monotonic clock
-        self._reasons: set[str] = set()  # for the lack of audio, already logged since it stopped
-        self._past_overruns = 0  # in microphones that are closed by now, and through late audio
-        self._past_dropped = 0.0  # seconds, likewise
+        self._reasons: set[str] = set()  # why there is no audio, as already logged since audio stopped
+        # of microphones that are closed by now, and of audio that was dropped as too late (see lag.py)
+        self._past_overruns = 0
+        self._past_dropped = 0.0  # seconds
         self._stopped = False
         self._muted = ""  # see `Microphone.muted`
         self._zeros = 0  # consecutive samples of digital silence
@@ -108,7 +110,8 @@ class ReconnectingMicrophone:
     def __iter__(self) -> Iterator[Chunk]:
         """Yield chunks until `stop`.
 
-        Raises AudioError if PortAudio hangs and, with `exit_on_loss`, if the microphone is lost.
+        Raises AudioError if PortAudio hangs while it closes a microphone and, with `exit_on_loss`, if the
+        microphone is lost.
         """
         while not self._stopped:
             if self._microphone is None:
@@ -133,7 +136,8 @@ class ReconnectingMicrophone:
     def _read(self, microphone: Microphone) -> Iterator[Chunk]:
         """Yield the audio of a microphone until it ends, and drop audio that arrives too late."""
         lag, late, overruns = LagDetector(), 0, microphone.overruns  # late: samples that arrived too late
-        missed = self._last_audio is not None  # there was audio before this microphone was opened
+        # whether audio is missing, at first because an earlier microphone was lost or replaced
+        missed = self._last_audio is not None
         for samples in microphone:
             gap = 0.0
             if microphone.waiting:
@@ -150,7 +154,8 @@ class ReconnectingMicrophone:
                 if self._reasons:
                     self._report_connection(gap)
                 if late and not missed:
-                    self._past_overruns += microphone.overruns == overruns  # else it is counted already
+                    # one more overrun, unless the microphone has counted one itself
+                    self._past_overruns += microphone.overruns == overruns
                     self._past_dropped += late / SAMPLE_RATE
                 self._last_audio, missed, late, overruns = now, False, 0, microphone.overruns
                 self._watch_mute(samples, microphone.muted)
@@ -173,6 +178,7 @@ class ReconnectingMicrophone:
 
     @property
     def _hanging(self) -> str:
+        """The message that the audio system hangs."""
         return f"the audio system has not answered for {OPEN_TIMEOUT:.0f} s"
 
     def _use(self, attempt: "OpenAttempt") -> None:
@@ -204,7 +210,7 @@ class ReconnectingMicrophone:
                     self._report(self._hanging, "waiting for it")
             try:
                 self._use(self._attempt)
-            except (AbsentError, UsageError) as error:
+            except (AbsentError, UsageError) as error:  # as at every retry while it is not plugged in
                 log.debug("%s", error)
             except AudioError as error:
                 self._report(error)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kwsd.cli.words import ChosenWord
     from kwsd.runtime.spotter import Spotter
 
-Found = dict[str, Any]  # {"value": ..., "from": ...}
+Found = dict[str, Any]  # an option's value and where it comes from: {"value": ..., "from": ...}
 HOOKS = "on-trigger"
 
 
@@ -42,6 +42,7 @@ def command(as_json: bool, options: tuple[str, ...]) -> None:
     if not others:
         own = first.pop(HOOKS)
         if own["value"]:
+            # where the commands for every word come from is not shown then
             shared[HOOKS] = own | {"value": (*shared[HOOKS]["value"], *own["value"])}
         shared |= first
     else:
@@ -52,8 +53,8 @@ def command(as_json: bool, options: tuple[str, ...]) -> None:
     _print(["Option", "Value", "From"], ((name, one["value"], one["from"]) for name, one in shared.items()))
     if others:
         print()
-        every = words.values()
-        _print(["Of a word", *words], ((name, *(_with_origin(one[name]) for one in every)) for name in first))
+        found = words.values()
+        _print(["Of a word", *words], ((name, *(_with_origin(one[name]) for one in found)) for name in first))
 
 
 def _of_word(chosen: "ChosenWord", spotter: "Spotter", context: click.Context) -> dict[str, Found]:
@@ -67,7 +68,7 @@ def _of_word(chosen: "ChosenWord", spotter: "Spotter", context: click.Context) -
         origin = _of_parameter(name, context)["from"]
         if origin != "command line" and name in chosen.table:
             origin = table
-        elif origin == "default":
+        elif origin == "default":  # a release may have been lowered to the threshold by `Settings.override`
             origin = "the model" if value == getattr(spotter.model.settings, name) else "the threshold"
         values[name.replace("_", "-")] = {"value": value, "from": origin}
     commands = chosen.word.on_trigger

@@ -144,7 +144,7 @@ def options(context: click.Context) -> "ListenOptions":
     values = dict(context.params)
     if values["input"] is not None and is_from_file(context, "device"):
         values["device"] = None  # a recording on the command line replaces the configured microphone
-    for name in ("model", *Settings.__dataclass_fields__):  # they are in the words
+    for name in ("model", *Settings.__dataclass_fields__):  # these options are part of the words
         del values[name]
     values["words"] = tuple(chosen.word for chosen in chosen_words(context))
     return ListenOptions(**values)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kwsd.daemon.app import Word
 
 DEFAULT_WORD = "happy"
-TABLES = "kwsd.words"  # in a context's meta: the [word.NAME] tables of the file, by NAME
+TABLES = "kwsd.words"  # key of `click.Context.meta`, for the [word.NAME] tables of the file by NAME
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ChosenWord:
     """Where the name was given."""
 
     table: Mapping[str, Any]
-    """Its table in the file, by the names of parameters; empty if there is none."""
+    """Its table in the file. The keys are names of parameters. It is empty if there is no table."""
 
     word: "Word"
 
@@ -41,8 +41,8 @@ def table_name(name: str) -> str:
 def chosen_words(context: click.Context) -> list[ChosenWord]:
     """The words that a command line of ``kwsd listen`` was parsed into.
 
-    Words on the command line replace those of the file. Raises ModelError for a table that neither has a
-    model nor the name of one.
+    Words on the command line replace those of the file. Raises ModelError for a table that does not set
+    `model` and is not named after a model.
     """
     tables: Mapping[str, Mapping[str, Any]] = context.meta.get(TABLES, {})
     origins: dict[str, ParameterSource | None] = {
@@ -56,9 +56,9 @@ def chosen_words(context: click.Context) -> list[ChosenWord]:
     ]
     if typed:
         return [_chosen(name, "command line", tables, context) for name in typed]
-    filed = list(dict.fromkeys((*context.params["model"], *tables)))
-    origin = "the file" if filed else "default"
-    return [_chosen(name, origin, tables, context) for name in filed or [DEFAULT_WORD]]
+    from_file = list(dict.fromkeys((*context.params["model"], *tables)))
+    origin = "the file" if from_file else "default"
+    return [_chosen(name, origin, tables, context) for name in from_file or [DEFAULT_WORD]]
 
 
 def _chosen(
@@ -72,7 +72,7 @@ def _chosen(
     for key in Settings.__dataclass_fields__:
         typed = context.get_parameter_source(key) is ParameterSource.COMMANDLINE
         settings[key] = context.params[key] if typed or key not in table else table[key]
-    has_model = "model" in table
+    has_model = "model" in table  # then the name is not that of a model but what its triggers are called
     word = Word(
         model=table["model"] if has_model else name,
         settings=settings,
@@ -85,7 +85,7 @@ def _chosen(
 
 
 def _check_model(name: str, context: click.Context) -> None:
-    """Raise ModelError if the name of a table without a model is not that of a model."""
+    """Raise ModelError if no model has this name, that of a table that does not set `model`."""
     from kwsd.runtime.modelfile import find_model
 
     try:

@@ -25,7 +25,7 @@ from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.modelfile import read_models
 
-RELOADED = {"config", "words", "on_trigger"}  # options that a reload puts into effect
+RELOADED = {"config", "words", "on_trigger"}  # options whose changes a reload puts into effect
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class ListenOptions:
 
 @dataclass(frozen=True)
 class Reloaded:
-    """What a reload puts to work."""
+    """What a reload has loaded, to be put to work."""
 
     detector: Detector
     hooks: Mapping[str, Sequence[str]]  # commands by keyword
@@ -110,7 +110,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
 
     reread: parses the command line and the current configuration file again, for a reload. Raises KwsdError.
     """
-    logs.begin()
+    logs.begin()  # from here on, log lines go to standard error
     detector = load_detector(options.words)
     notifier = Notifier()
     hooks = Hooks(hook_commands(options, detector), options.hook_timeout)
@@ -165,7 +165,10 @@ def hook_commands(options: ListenOptions, detector: Detector) -> dict[str, tuple
 def _start_sinks(
     options: ListenOptions, source: Source, detector: Detector, running: ExitStack
 ) -> list[Sink]:
-    """Start all sinks except the hooks, which come first. `running` stops them."""
+    """Start all sinks except the hooks, which get each trigger before these do.
+
+    running: the context that stops the sinks.
+    """
     sinks: list[Sink] = []
     if options.save_clips is not None:
         from kwsd.daemon.sinks.clips import Clips
@@ -185,6 +188,7 @@ def _start_sinks(
             sinks.append(running.enter_context(terminal.meter(threshold, lambda: source.waiting)))
         if text:
             printer = terminal
+    # live audio cannot wait for a slow reader of standard output
     sinks.append(DropWhenFull(printer) if source.live else printer)
     return sinks
 
@@ -209,7 +213,7 @@ def _connect_signals(
 
 
 def _listen(listener: Listener, requests: ControlRequests[Reloaded], hooks: Hooks, signals: Signals) -> None:
-    """Listen, then wait for the running hooks, after a request to stop for SHUTDOWN_TIMEOUT at most."""
+    """Listen, then wait for the running hooks. A request to stop limits this to SHUTDOWN_TIMEOUT."""
     try:
         listener.run(requests.handle)
     except BrokenPipeError:  # the reader of standard output has exited, which is a normal end
@@ -225,6 +229,7 @@ def _listen(listener: Listener, requests: ControlRequests[Reloaded], hooks: Hook
 
 
 def _put_to_work(reloaded: Reloaded, listener: Listener, hooks: Hooks) -> None:
+    """Use the new commands from now on, and the new detector as soon as it is warm."""
     hooks.set_commands(reloaded.hooks)
     listener.swap_detector(reloaded.detector)
 

@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 
 from kwsd.errors import KwsdError
 
-LOAD_TIMEOUT = 10.0  # seconds that loading the models may take
+LOAD_TIMEOUT = 10.0  # seconds after which a reload has failed; what it still loads is dropped
 
-Loaded = TypeVar("Loaded")  # a detector, with what belongs to it
+Loaded = TypeVar("Loaded")  # what a reload loads: a detector, with what belongs to it
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +46,15 @@ class ControlRequests(Generic[Loaded]):
         self._statistics_due = -math.inf
 
     def request_reload(self) -> None:
-        """May be called from any thread or signal handler. A request during a reload is handled after it."""
+        """May be called from any thread or signal handler.
+
+        A request during a reload is handled after it, but fails if the reload timed out and still has not
+        ended.
+        """
         self._reload_requested = True
 
     def handle(self) -> None:
-        """Handle the requests, and swap in a detector that has been loaded. A failure is logged."""
+        """Handle the requests, and swap in a detector that has been loaded. A reload that fails is logged."""
         if self._loader is not None:
             self._check(self._loader)
         if self._reload_requested and (self._loader is None or self._loader.timed_out):

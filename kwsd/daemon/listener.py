@@ -18,8 +18,8 @@ from kwsd.pcm import Samples
 from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector
 from kwsd.runtime.spotter import Step, Trigger
 
-MAX_BACKLOG = 1.0  # seconds of unprocessed audio above which the watchdog is no longer fed
-LOSS_DELAY = 1.0  # seconds from a loss of audio to its warning, which also covers the losses in between
+MAX_BACKLOG = 1.0  # seconds of unprocessed audio above which systemd's watchdog is no longer fed
+LOSS_DELAY = 1.0  # seconds from a loss of audio to its warning, which covers the losses until then
 LOSS_INTERVAL = 5.0  # seconds between two such warnings
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ class Listener:
         self._notifier = notifier
         self._sinks = sinks
         self._finished = False  # whether `run` has left the loop
-        self._announced = False
-        self._ready = False
+        self._announced = False  # whether the log says that kwsd listens
+        self._ready = False  # whether systemd knows that the service is ready
         self._last_trigger = -math.inf  # stream time, seconds
         self._status = ""
         self._reported_overruns = 0
@@ -68,7 +68,11 @@ class Listener:
             self._source.stop()
 
     def swap_detector(self, detector: Detector) -> None:
-        """Replace the detector once the new one is warm. No keyword is missed or detected twice."""
+        """Replace the detector once the new one is warm.
+
+        The old one detects until then. The new one does not take over during a keyword or just after a
+        trigger, so no keyword is missed or detected twice.
+        """
         detector.sync_to(self._detector)
         self._next_detector = detector
 
@@ -130,7 +134,8 @@ class Listener:
 
     def _event(self, trigger: Trigger, end: float) -> Event:
         """The event of a trigger. end: as in `_report_trigger`."""
-        age = 0.0  # seconds since the keyword: the audio after it, and the audio that is not read yet
+        # seconds since the keyword was said: the audio since then is either processed or waits to be read
+        age = 0.0
         if self._source.live:
             age = end - trigger.stream_time + self._source.backlog
         return Event(
@@ -171,7 +176,7 @@ class Listener:
             in_refractory = now - self._last_trigger < spotter.settings.refractory
             if not spotter.warm or spotter.posterior >= spotter.settings.release or in_refractory:
                 return
-        for trigger in self._detector.gap(0):  # that waited for another word
+        for trigger in self._detector.gap(0):  # no audio is missing: this lets a waiting trigger pass
             self._report_trigger(trigger, end=now)
         removed = [keyword for keyword in self._detector.keywords if keyword not in detector.keywords]
         self._detector, self._next_detector = detector, None

@@ -11,7 +11,8 @@ from operator import attrgetter
 
 from kwsd.runtime.spotter import Step, Trigger
 
-UTTERANCE_SECONDS = 0.4  # words that fire less than this apart count as one utterance: few are shorter
+# words that fire less than this apart count as one utterance, because few words can be said in less time
+UTTERANCE_SECONDS = 0.4
 
 
 class Arbiter:
@@ -22,9 +23,9 @@ class Arbiter:
 
     def reset(self) -> None:
         """Return to the exact initial state."""
-        self._last: Trigger | None = None  # that passed
-        self._surest: Trigger | None = None  # that waits
-        self._deadline = 0.0  # stream time at which it passes, in seconds
+        self._last: Trigger | None = None  # the last trigger that passed
+        self._surest: Trigger | None = None  # the trigger that waits
+        self._deadline = 0.0  # stream time, in seconds, at which the waiting trigger passes at the latest
         self._pending: set[str] = set()  # keywords that may still fire
 
     def forget(self) -> list[Trigger]:
@@ -33,21 +34,22 @@ class Arbiter:
         return [self._let_pass(self._surest)] if self._surest else []
 
     def steps(self, streams: Iterable[Iterator[Step]]) -> Iterator[Step]:
-        """The steps of all words by their time, with those triggers that pass.
+        """The steps of all words in the order of their time, with those triggers only that pass.
 
-        streams: the steps of each word. A trigger that waited is given with a later step than its own.
+        streams: the steps of each word. A trigger that waited is given with a later step than its own: with
+        a step of its word if there is one at that time, else with one of another word.
         """
         time = attrgetter("time")
         for _, together in groupby(merge(*streams, key=time), time):
             steps = list(together)
             trigger = self._decide(steps)
-            bearer = next((one for one in steps if trigger and one.keyword == trigger.keyword), steps[-1])
+            carrier = next((one for one in steps if trigger and one.keyword == trigger.keyword), steps[-1])
             for step in steps:
-                own = trigger if step is bearer else None
-                yield step if step.trigger is own else step._replace(trigger=own)
+                passing = trigger if step is carrier else None
+                yield step if step.trigger is passing else step._replace(trigger=passing)
 
     def _decide(self, steps: list[Step]) -> Trigger | None:
-        """The trigger that passes at the time of these steps, one for each word that has a step then."""
+        """The trigger that passes at the time of these steps. Each step is that of another word."""
         for step in steps:
             if step.pending:
                 self._pending.add(step.keyword)

@@ -8,7 +8,7 @@ from kwsd.runtime.model import LOWEST_THRESHOLD, Settings
 class Debouncer:
     """Fires once for each utterance of the keyword.
 
-    It fires when the posterior has been at or above `threshold` for `patience` consecutive steps, each with a
+    It fires when the posterior has been at or above `threshold` for `patience` steps in a row, each with a
     full window (warm). It fires again only after `refractory` seconds, and only if the posterior has been
     below `release` since then (hysteresis).
     """
@@ -34,19 +34,19 @@ class Debouncer:
         if posterior < settings.release:
             self._released = True
         self._consecutive = self._consecutive + 1 if warm and posterior >= settings.threshold else 0
-        rested = time - self._fired >= settings.refractory
-        if self._consecutive < settings.patience or not self._released or not rested:
+        refractory_over = time - self._fired >= settings.refractory
+        if self._consecutive < settings.patience or not self._released or not refractory_over:
             return False
         self.fire(time)
         return True
 
     def fire(self, time: float) -> None:
-        """Record a trigger at this stream time, in seconds, even one that something else decided on."""
+        """Record a trigger at this stream time, in seconds, even one that the second stage decided on."""
         self._released, self._fired = False, time
 
 
 class CandidateDebouncer:
-    """Fires once for each candidate of the first stage, with two debouncers.
+    """Fires once for each candidate of the first stage, where the candidate begins. It has two debouncers.
 
     Loud steady noise can hold the posterior around the candidate threshold. The first debouncer fires at that
     threshold and is released only below half of it, so such noise makes one candidate instead of a hundred a
@@ -72,6 +72,6 @@ class CandidateDebouncer:
         return any(fires)
 
     def fire(self, time: float) -> None:
-        """Record a trigger at this stream time, in seconds."""
+        """Record a trigger at this stream time, in seconds. `push` says when a candidate begins."""
         for debouncer in self._debouncers:
             debouncer.fire(time)

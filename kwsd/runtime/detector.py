@@ -16,7 +16,7 @@ from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.spotter import Spotter, Step, Trigger
 from kwsd.runtime.verifier import SPAN_SAMPLES
 
-FINAL_SILENCE_SAMPLES = SAMPLE_RATE // 2  # 0.5 s, to feed after a recording, so that its last word is decided
+FINAL_SILENCE_SAMPLES = SAMPLE_RATE // 2  # 0.5 s to feed after a recording, so that its last word can trigger
 OVERLAP_SAMPLES = N_FFT - HOP  # shared by two consecutive frames
 
 
@@ -24,7 +24,7 @@ class Detector:
     """Detects one or several keywords in a stream of samples.
 
     model: one, or several with different keywords. settings: how each of them is run, in the same order;
-    without, as the model files say. `Settings.override` changes some of them.
+    None runs each with its model's own settings. `Settings.override` changes some of them.
 
     The keywords share the front end and the audio history. Each has a spotter of its own, which does exactly
     what it would do alone. Where several keywords fire on one utterance, the `Arbiter` lets one trigger pass.
@@ -35,13 +35,13 @@ class Detector:
     def __init__(
         self, model: Model | Sequence[Model], settings: Settings | Sequence[Settings] | None = None
     ) -> None:
-        """Raises UsageError if two models have the same keyword, because a trigger could not tell which."""
+        """Raises UsageError if two models have the same keyword: a trigger could not tell which was heard."""
         models = [model] if isinstance(model, Model) else list(model)
-        every = [settings] if isinstance(settings, Settings) else settings or [one.settings for one in models]
+        given = [settings] if isinstance(settings, Settings) else settings or [one.settings for one in models]
         check_different(models)
         self._front_end = FrontEnd()
         self._history = AudioHistory(SPAN_SAMPLES) if any(one.verifier for one in models) else None
-        self.spotters = [Spotter(*pair, self._history) for pair in zip(models, every, strict=True)]
+        self.spotters = [Spotter(*pair, self._history) for pair in zip(models, given, strict=True)]
         self._arbiter = Arbiter()
         self.reset()
 
@@ -79,12 +79,13 @@ class Detector:
 
     @property
     def _only(self) -> Spotter:
+        """The spotter of the only model. Raises ValueError if there are several."""
         (spotter,) = self.spotters
         return spotter
 
     @property
     def posterior(self) -> float:
-        """The highest of the first stages, each at its last step; 0 before the first."""
+        """The highest posterior of the first stages, each at its last step; 0 before the first step."""
         return max(spotter.posterior for spotter in self.spotters)
 
     def reset(self) -> None:
@@ -103,7 +104,7 @@ class Detector:
         return self._arbiter.forget()
 
     def sync_to(self, other: "Detector") -> None:
-        """Reset, and continue at the stream time of another detector of the same stream."""
+        """Reset, and continue at the stream time of another detector. What it has heard is not copied."""
         self._begin(other._position)
 
     def warm_up(self) -> None:
@@ -153,10 +154,11 @@ class Detector:
             self._position += len(cleaned)
             if self._history:
                 self._history.push(cleaned)
-            last_frame = self._position - self._front_end.held + OVERLAP_SAMPLES  # where it ends
+            # the held samples begin where the next frame will, and the last frame overlaps that one
+            last_frame = self._position - self._front_end.held + OVERLAP_SAMPLES  # the end of the last frame
             before = last_frame - len(frames) * HOP
-            every = [spotter.steps(frames, before) for spotter in self.spotters]
-            yield from every[0] if len(every) == 1 else self._arbiter.steps(every)
+            streams = [spotter.steps(frames, before) for spotter in self.spotters]
+            yield from streams[0] if len(streams) == 1 else self._arbiter.steps(streams)
 
 
 def check_different(models: Sequence[Model]) -> None:

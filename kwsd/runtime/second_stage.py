@@ -27,8 +27,9 @@ class SecondStage:
 
     def reset(self) -> None:
         """Return to the exact initial state, without a candidate."""
-        self._due = 0  # position of the next verification
-        self._end = -1  # position at which the candidate ends
+        # position of the next verification, which also holds for a new candidate, to limit the CPU time
+        self._due = 0
+        self._end = -1  # position at which the candidate ends; -1 if there is none
         self._highest = 0.0  # posterior of the first stage since the candidate began
 
     def begin(self, position: int) -> None:
@@ -57,8 +58,8 @@ class SecondStage:
             return None
         self._due = position + INTERVAL_SAMPLES
         second = self._verifier.log_odds(self._history.before(position))
-        odds = FIRST_STAGE_WEIGHT * logit(self._highest) + (1 - FIRST_STAGE_WEIGHT) * second
-        return 1 / (1 + math.exp(-min(max(odds, -MAX_LOG_ODDS), MAX_LOG_ODDS)))
+        log_odds = FIRST_STAGE_WEIGHT * logit(self._highest) + (1 - FIRST_STAGE_WEIGHT) * second
+        return 1 / (1 + math.exp(-min(max(log_odds, -MAX_LOG_ODDS), MAX_LOG_ODDS)))
 
 
 def logit(posterior: float) -> float:

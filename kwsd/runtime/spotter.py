@@ -44,7 +44,7 @@ class Step(NamedTuple):
     trigger: Trigger | None
 
     verified: float | None = None
-    """Posterior of both stages, if the second stage was run at this step."""
+    """Posterior of both stages, low or high, if the second stage was run at this step."""
 
     keyword: str = ""
 
@@ -56,8 +56,8 @@ class Step(NamedTuple):
 class TriggerRule:
     """Decides which steps of a stream make a trigger.
 
-    If the model has a second stage, the posterior of both stages must reach the threshold. Otherwise the
-    debouncer decides.
+    If the model has a second stage, the posterior of both stages must reach the threshold; the `Spotter`
+    debounces the candidates before that. Otherwise the debouncer of this class decides.
     """
 
     def __init__(self, model: Model, settings: Settings) -> None:
@@ -85,7 +85,10 @@ class Spotter:
     """Spots one keyword in frames. The caller owns the front end and audio history, which keywords share."""
 
     def __init__(self, model: Model, settings: Settings, history: AudioHistory | None) -> None:
-        """history: the audio that the frames are computed from, needed only for a second stage."""
+        """history: the audio that the frames are computed from, needed only for a second stage.
+
+        Without it a model that has a second stage never triggers.
+        """
         self.model = model
         self.settings = settings
         self._engine = Engine(model, settings.window, settings.step)
@@ -118,11 +121,11 @@ class Spotter:
         self.forget()
 
     def forget(self) -> None:
-        """Forget the frames and the candidate, but remember the time of the last trigger."""
+        """Forget the frames and the candidate, but not when the last trigger and candidate were."""
         self._engine.reset()
         if self._second_stage:
             self._second_stage.reset()
-        self.posterior = 0.0  # of the last step
+        self.posterior = 0.0  # of the first stage, at the last step
 
     def warm_up(self) -> None:
         """Fill the window with digital silence."""

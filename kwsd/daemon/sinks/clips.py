@@ -25,7 +25,8 @@ from kwsd.errors import UsageError, is_transient
 from kwsd.pcm import SAMPLE_RATE, Int16, Samples, to_int16
 
 WAV_HEADER_BYTES = 44
-# samples kept beyond the pre-roll, as a trigger may precede its chunk's end, or come with the next chunk
+# samples kept beyond the pre-roll, because more audio may have come since the trigger: the rest of its chunk
+# and, if it waited for another word, 0.4 s more (see runtime/arbitration.py)
 MARGIN = 2 * SAMPLE_RATE
 QUEUE_SIZE = 8  # clips that may wait to be written
 WRITE_TIMEOUT = 2.5  # seconds to wait for the disk, at the end or when a recording fills the queue
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class Clips(Sink):
-    """Keeps the last seconds of audio in memory, and queues them to be written on each trigger.
+    """Keeps the last seconds of audio in memory. Each trigger queues them as a clip to be written.
 
     A separate thread starts a program that writes the clip and removes the oldest clips.
     """
@@ -55,9 +56,9 @@ class Clips(Sink):
         self._buffered = 0  # samples in `_chunks`
         self._position = 0  # samples since the start of the stream
         self._queue: queue.Queue[tuple[str, Int16] | None] = queue.Queue(QUEUE_SIZE)
-        self._lost = 0  # clips that could not be saved since the last one that was
+        self._lost = 0  # clips that could not be saved since a clip was last saved
         self._reason = ""  # why the last of them was lost
-        self._kept: set[str] = set()  # old clips that could not be removed, already reported
+        self._kept: set[str] = set()  # old clips that could not be removed, as already logged
         self._writer = threading.Thread(target=self._write_all, daemon=True)
         if self._pre_roll * 2 + WAV_HEADER_BYTES > limit:
             raise UsageError(
@@ -118,6 +119,7 @@ class Clips(Sink):
             self._report_loss(name, f"{QUEUE_SIZE} other clips are still waiting to be written")
 
     def _write_all(self) -> None:
+        """Write the clips of the queue until it gives None. Runs in the thread of the writer."""
         while item := self._queue.get():
             name, clip = item
             try:
@@ -129,7 +131,7 @@ class Clips(Sink):
             log.error("%d clips were lost", self._lost)
 
     def _write(self, name: str, clip: Int16) -> None:
-        """Run the program that writes a clip, and report its result."""
+        """Run the program that writes a clip (see `clip_writer` for the reason), and report its result."""
         done = subprocess.run(
             [sys.executable, "-I", "-S", clip_writer.__file__, self._folder, name, str(self._limit)],
             input=_wav(clip),

@@ -16,7 +16,7 @@ from kwsd.daemon.sinks.sink import Sink
 
 MAX_RUNNING = 8  # hooks that may run at the same time
 TERMINATION_GRACE = 2.0  # seconds between SIGTERM and SIGKILL for a hook that timed out
-SHUTDOWN_GRACE = 1.0  # seconds that hooks get to finish when kwsd stops, and again after each signal
+SHUTDOWN_GRACE = 1.0  # seconds that hooks get to end when kwsd stops, then after SIGTERM, then after SIGKILL
 POLL_INTERVAL = 0.05  # seconds between two checks of a running hook
 
 log = logging.getLogger(__name__)
@@ -31,20 +31,21 @@ class Hooks(Sink):
     def __init__(self, commands: Mapping[str, Sequence[str]], timeout: float) -> None:
         """commands: those of each keyword. timeout: seconds that each command may run."""
         self._timeout = timeout
-        self._shutting_down = threading.Event()  # all hooks have to end now
+        self._shutting_down = threading.Event()  # set when kwsd stops and the first grace is over
         self._threads: set[threading.Thread] = set()
         self._count_lock = threading.Lock()
-        self._families: dict[int, Family] = {}  # running commands by the pid of their first process
+        # the processes of each running command, by the pid of its first process
+        self._families: dict[int, Family] = {}
         self._numbers = itertools.count()
         self._start_lock = threading.Lock()  # held while a process exists that is not in `_families` yet
-        self.run = self.failed = self.dropped = 0  # hooks so far
+        self.run = self.failed = self.dropped = 0  # numbers of hooks that were started, failed or dropped
         self.set_commands(commands)
 
     def set_commands(self, commands: Mapping[str, Sequence[str]]) -> None:
         """Run these commands from now on, those of each keyword. Running ones go on."""
         self._commands = commands
         if any(commands.values()):
-            adopt_orphans()
+            adopt_orphans()  # so that a hook that times out can be killed with all that it started
 
     def on_trigger(self, event: Event) -> None:
         """Start every command of the keyword and return immediately."""
@@ -78,7 +79,7 @@ class Hooks(Sink):
 
     def kill(self) -> None:
         """Kill all running hooks immediately, because kwsd is about to exit."""
-        for _ in range(5):  # a process may start another one just before it is killed
+        for _ in range(5):  # more than once, as a process may start another one just before it is killed
             alive = [family for family in list(self._families.values()) if family.alive()]
             for family in alive:
                 family.kill()
@@ -124,6 +125,7 @@ class Hooks(Sink):
     def _start(self, command: str, event: Event) -> "subprocess.Popen[bytes]":
         """Start a command. Raises OSError, or ValueError if the command contains a NUL character."""
         with self._start_lock:
+            # an environment variable by which `Family` recognizes what the command started
             mark = {"KWSD_HOOK": f"{os.getpid()}.{next(self._numbers)}"}
             process = subprocess.Popen(
                 command,
