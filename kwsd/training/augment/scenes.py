@@ -23,7 +23,8 @@ Floats = npt.NDArray[np.float32]
 class SceneBatch:
     """Training examples. audio: (batch, samples) float32. keyword: (batch,) bool.
 
-    onset, end: (batch,) seconds into the example at which the clip of the word starts and the word ends.
+    onset, end: (batch,) seconds into the example. onset is the start of the clip, which may be before the
+    word; end is the end of the word, which may be before that of the clip.
     """
 
     audio: Floats
@@ -33,7 +34,10 @@ class SceneBatch:
 
 
 def word_end(clip: Audio) -> float:
-    """Seconds to the end of the word in a clip: the last frame in the upper 60 % of the level range (dB)."""
+    """Seconds to the end of the word in a clip: to the end of its last loud frame.
+
+    A frame is loud in the upper 60 % of the range of levels, in dB, from the 10 % quantile to the peak.
+    """
     frames = clip[: len(clip) // HOP * HOP].reshape(-1, HOP).astype(np.float64)
     level = 10 * np.log10((frames**2).mean(axis=1) + 1)
     level = np.convolve(level, np.ones(5) / 5, mode="same")
@@ -45,7 +49,7 @@ class SceneMaker:
     """Draws any number of training examples from clips of words, noise and running speech.
 
     All audio is int16, mono, 16 kHz. keyword, others: clips of one word each. speech: recordings without the
-    keyword; pieces of them are negatives, and background for words. hard: hard negatives, clips of the false
+    keyword; pieces of them are negatives, and surround words. hard: hard negatives, clips of the false
     alarms of a model (kwsd.training.evaluate.mining).
     """
 
@@ -107,7 +111,7 @@ class SceneMaker:
         return start
 
     def _timed(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
-        """A clip at its own or a random tempo, which also changes the pitch, and its speed-up."""
+        """A clip at its own or a random tempo, and how many times as fast it is. Tempo changes pitch, too."""
         samples, pace = self._voiced(to_float32(clip), random)
         if random.random() < 1 - self.augmentation.retimed:
             return samples, 1 / pace
@@ -133,7 +137,7 @@ class SceneMaker:
             word = to_float32(_choice(self.others, random))
             lo, hi = max(0, at), max(0, min(self.length, at + len(word)))
             scene[lo:hi] = word[lo - at : hi - at]
-            # a clip is longer than its word, so clips overlap and words are close together
+            # less than a clip's length, so the next clip replaces the end of this one, mostly silence
             at += int(random.uniform(*a.word_spacing) * SAMPLE_RATE)
 
     def _add_noise(self, scene: Floats, random: np.random.Generator) -> None:

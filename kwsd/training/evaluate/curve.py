@@ -37,7 +37,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Point:
-    """The curve at one threshold."""
+    """A point of the curve: what a model does at one threshold."""
 
     threshold: float
 
@@ -129,8 +129,9 @@ def lowest_frr(points: Sequence[Point], fa_per_hour: float) -> Point | None:
 def detect(model: Model, settings: Settings, stream: Stream) -> list[Outcome]:
     """The outcome of a stream at each of THRESHOLDS.
 
-    Until its first trigger a detector has the same posteriors at any threshold, so one pass finds the first
-    trigger at each threshold. A second pass is only needed for thresholds at which later triggers count, too.
+    A trigger resets the engine, so a detector has the same posteriors at any threshold only until its first
+    one. One pass therefore finds the first trigger at each threshold. A second pass is needed only for the
+    thresholds at which later triggers count, too.
     """
     every = [settings.override(threshold=threshold) for threshold in THRESHOLDS]
     firsts = first_triggers(model, settings, every, stream)
@@ -145,11 +146,12 @@ def detect(model: Model, settings: Settings, stream: Stream) -> list[Outcome]:
 def first_triggers(
     model: Model, settings: Settings, every: Sequence[Settings], stream: Stream
 ) -> list[float | None]:
-    """The stream time of the first trigger, in seconds, with each of `every`, settings that differ in
-    threshold.
+    """The stream time of the first trigger, in seconds, with each of the settings `every`, which differ in
+    threshold only.
 
-    They are found from the steps of a detector that never fires: the score of both stages never reaches 1,
-    and a posterior does not stay at 1, by rounding, for 10,000 steps.
+    They are found from the steps of a detector that never fires. With a second stage its threshold is 1,
+    which the score of both stages never reaches. Without one, rounding may bring a posterior to 1, but it
+    does not stay there for 10,000 steps.
     """
     silent = Detector(model, settings.override(threshold=1.0, patience=None if model.verifier else 10_000))
     silent.warm_up()
@@ -176,7 +178,7 @@ def all_triggers(model: Model, every: Sequence[Settings], stream: Stream) -> lis
 
 
 def _later_ones_count(first: float, stream: Stream) -> bool:
-    """Whether triggers after the first one, at this stream time, affect the outcome."""
+    """Whether triggers after the first one affect the outcome. first: its stream time, in seconds."""
     return isinstance(stream, Negative) or first < stream.start
 
 

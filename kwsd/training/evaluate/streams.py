@@ -23,10 +23,10 @@ from kwsd.training.evaluate.conditions import (
     noise_gain,
 )
 
-LEAD_SAMPLES = 3 * SAMPLE_RATE  # of context before the keyword, more than the attention window
+LEAD_SAMPLES = 3 * SAMPLE_RATE  # of context before the keyword, more than the usual attention window
 FADE_SAMPLES = SAMPLE_RATE // 10  # over which the context fades out
 PAUSE_SAMPLES = 3 * SAMPLE_RATE // 2  # of silence after the keyword
-SEGMENT_SAMPLES = 60 * SAMPLE_RATE  # approximate length of a negative stream, which starts after silence
+SEGMENT_SAMPLES = 60 * SAMPLE_RATE  # approximate length of a negative stream
 BLOCK_SAMPLES = 120 * SAMPLE_RATE  # of a negative stream that are in memory at once
 
 
@@ -89,7 +89,10 @@ class Negative:
             yield to_int16(reverberant / FULL_SCALE)
 
     def _recorded(self, start: int) -> Audio:
-        """The block that starts at this sample, without noise and reverb."""
+        """The block that starts at this sample, without noise and reverb.
+
+        In the loop, start and stop count from the beginning of the recording at hand.
+        """
         parts, stop = [], start + BLOCK_SAMPLES
         for recording in self._recordings:
             parts.append(recording[max(0, start) : max(0, stop)])
@@ -122,8 +125,8 @@ def read_streams(
 ) -> tuple[list[Positive], list[Negative]]:
     """The streams of folders with and without the keyword.
 
-    split: only use words of its speakers, and files whose names belong to it. Recordings of the keyword
-    without a speaker in their names (as in Speech Commands) are in no split and are all used.
+    split: if given, only words by its speakers are used, and of other files those whose names put them in it.
+    Recordings of the keyword whose names contain no speaker (as in Speech Commands) are all used.
     """
     random = np.random.default_rng(seed)
     others = reader.recordings(path for folder in negatives for path in files_of(folder, split))
@@ -134,7 +137,7 @@ def read_streams(
 
 
 def run_conditions(recordings: Recordings, split: str, snr: float) -> list[AcousticConditions]:
-    """The conditions "as recorded" and, if the run has noise in this split, "in noise"."""
+    """The conditions "as recorded" and, if the recordings have noise in this split, "in noise"."""
     noise = recordings.noise_of(split)
     return [AS_RECORDED, *([AcousticConditions(noise, snr)] if noise else [])]
 
@@ -145,7 +148,7 @@ def run_streams(
     """The streams of a training run's recordings, once in each of `run_conditions`.
 
     They consist of the clips of the keyword and the running speech of the split, and of all files in the
-    folders `unseen`.
+    folders `unseen`, on which nothing is trained.
     """
     random = np.random.default_rng(0)
     others = recordings.reader.recordings(
@@ -164,7 +167,7 @@ def run_streams(
 def place(
     clip: Audio, context: Sequence[Sound], conditions: AcousticConditions, random: np.random.Generator
 ) -> Positive:
-    """A clip of the keyword between a random segment of `context` (or silence) and a pause."""
+    """A clip of the keyword after a random segment of `context` (silence if it is empty), before a pause."""
     before = RandomSegment(context, LEAD_SAMPLES, random).read(0, LEAD_SAMPLES)
     before[-FADE_SAMPLES:] *= np.linspace(1, 0, FADE_SAMPLES)
     audio = np.concatenate((before, clip.astype(np.float32), np.zeros(PAUSE_SAMPLES, np.float32)))

@@ -1,7 +1,7 @@
 """Losses: against labels, against teacher CRNNs, and against heads on a speech embedding.
 
-All are computed per step. `ends` are the times, in seconds into the example, at which the last frame of each
-step ends.
+Each loss is computed at every step of the network. Where a function takes `ends`, these are the times, in
+seconds into the example, at which the last frame of each step ends. `odds` are log-odds throughout.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class DistillationLoss:
         known = scenes.annotations["ends"][0]
         teachers = interpolate_at(ends, scenes.annotations["odds"], known)
         soft = odds_divergence(teachers, logits[..., 1] - logits[..., 0], self.temperature)
-        # After the keyword labels constrain nothing, so the teachers' posteriors there are arbitrary.
+        # After the keyword, the labels constrain nothing, so there the teachers' posteriors are arbitrary.
         counted = ~scenes.keyword[:, None] | (ends <= scenes.end[:, None] + recipe.late)
         seconds = step * HOP / SAMPLE_RATE
         loss = self.alpha * (soft * counted).sum(dim=1).mean() * seconds + (1 - self.alpha) * hard
@@ -99,12 +99,14 @@ class HeadDistillationLoss(nn.Module):
         odds = logits[..., 1] - logits[..., 0]
         ends = step_ends(recipe.architecture, logits.shape[1], step)
         embeddings = scenes.annotations["embedding"].float()
-        known = embedding_ends(embeddings.shape[1])
+        known = embedding_ends(embeddings.shape[1])  # when each embedding ends
         head_logits = torch.stack([head(embeddings) for head in self.heads]).mean(dim=0)
         teacher = interpolate_at(ends, head_logits[..., 1] - head_logits[..., 0], known)
         wanted = interpolate_at(ends, self.heads[0].normalized(embeddings), known)  # type: ignore[operator]
-        covered = (ends >= known[0]) & (ends <= known[-1])  # the first embedding is of the first 0.78 s
-        # After the keyword labels constrain nothing, so the heads' posteriors there are arbitrary.
+        # the first embedding ends after 0.78 s, so the steps before that learn from the labels only
+        covered = (ends >= known[0]) & (ends <= known[-1])
+        # After the keyword, the labels constrain nothing, so there the heads' posteriors are arbitrary
+        # and these steps are free.
         free = scenes.keyword[:, None] & (ends > scenes.end[:, None] + t.head_late)
         soft = (odds_divergence(teacher, odds, t.temperature) * (covered & ~free)).sum(dim=1).mean()
         distance = (self.projection(states) - wanted)[:, covered].square().mean()
@@ -139,13 +141,15 @@ def label_loss(logits: Tensor, ends: Tensor, scenes: Scenes, recipe: Recipe) -> 
 
     In examples with the keyword, the two highest steps near the end of the word are positive (max-pooling,
     Sun et al. 2017, arXiv 1705.02411), steps before the word are negative, and steps after it do not count.
-    In examples without the keyword all steps are negative, and the highest counts as much as their mean.
+    In examples without the keyword all steps are negative: half of the loss is that of the highest step, half
+    the mean over all steps.
     """
     odds = logits[..., 1] - logits[..., 0]
     keyword = scenes.keyword
     before = ends <= scenes.onset[:, None] + recipe.onset
     near_end = near_word_end(ends, scenes, recipe)
     hit = odds.masked_fill(~near_end, float("-inf"))[keyword].topk(2, dim=1).values
+    # the mean of the two; where fewer steps end near the word's end, the others are -inf and left out
     yes = functional.softplus(-hit[hit.isfinite()]).sum() / 2
     refuse = functional.softplus(odds)
     early = (refuse * before)[keyword].sum() / max(1, before.shape[1] // 2)
@@ -166,6 +170,7 @@ def attention_divergence(teacher: Tensor, student: Tensor, window: int) -> Tenso
     """KL(teacher, student) of the attention over each step's window. Energies and result: (batch, steps)."""
     window = min(window, student.shape[1])
     windows = (sliding_energies(energy, window) for energy in (teacher, student))
+    # `wanted` of the teacher, `given` by the student
     wanted, given = (energies.clamp(min=-1e4).log_softmax(dim=2) for energies in windows)
     return (wanted.exp() * (wanted - given)).sum(dim=2)
 

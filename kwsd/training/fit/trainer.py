@@ -1,4 +1,4 @@
-"""The training loop: trains a network on a pool of examples and keeps the weights that validate best."""
+"""The training loop: trains a network on examples, keeps the weights that did best in validation."""
 
 import copy
 import io
@@ -28,7 +28,7 @@ class Epoch:
     number: int  # from 1
     loss: float
     validation: float  # 1 - AUROC
-    best: bool
+    best: bool  # as good in validation as any epoch before, or better
     not_saved: str = ""  # why its checkpoint could not be written
 
 
@@ -51,7 +51,7 @@ class Trainer:
     ) -> None:
         self.recipe, self.pool, self.checkpoint = recipe, pool, checkpoint
         self.objective = objective or LabelLoss()
-        # an objective may have weights of its own, which are trained with the network and then dropped
+        # an objective may have weights of its own ("auxiliary"): trained with the network and then dropped
         self._auxiliary = self.objective if isinstance(self.objective, nn.Module) else nn.Module()
         torch.manual_seed(recipe.seed)
         self.crnn = crnn or CRNN(recipe.architecture)
@@ -68,7 +68,7 @@ class Trainer:
         )
         kernel = recipe.architecture.kernel[1]
         self._validation = [clip_frames(audio, kernel, recipe.window, self.step) for audio in validation]
-        self.epoch, self.best = 0, float("inf")
+        self.epoch, self.best = 0, float("inf")  # epochs done; the lowest validation of them
         self.best_weights = copy.deepcopy(self.crnn.state_dict())
         self.history: list[dict[str, Any]] = []
         self.saved = 0  # epochs that the checkpoint contains
@@ -117,7 +117,7 @@ class Trainer:
         return total / self.recipe.batches
 
     def _draw_step(self, random: np.random.Generator) -> int:
-        """Frames between two steps: usually the stride, sometimes another number, as users may choose one."""
+        """Frames between two steps: usually the stride. Sometimes another number, to work at any --step."""
         if random.random() < self.recipe.own_step:
             return self.step
         lowest, highest = self.recipe.other_steps
@@ -126,7 +126,7 @@ class Trainer:
     def _average(self) -> None:
         """Move the averaged weights towards the current ones (Polyak 1992), faster at the start."""
         done = self.schedule.last_epoch  # counts batches
-        decay = min(self.recipe.averaging, done / (done + 9))
+        decay = min(self.recipe.averaging, done / (done + 9))  # after batch n: n / (n + 9), 0.1 at first
         with torch.no_grad():
             for kept, new in zip(self.averaged.parameters(), self.crnn.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
@@ -180,6 +180,7 @@ class Trainer:
         self.saved = self.epoch
 
     def _made_for(self) -> str:
+        """The recipe and the objective as text, to be compared with those of a checkpoint."""
         return f"{_made_for(self.recipe)}{self.objective!r}"
 
 
@@ -203,7 +204,7 @@ def read_checkpoint(checkpoint: Path, recipe: Recipe) -> dict[str, Any]:
         raise UsageError(_damaged(checkpoint)) from error
     if not isinstance(made_for, str) or not isinstance(epoch, int):
         raise UsageError(_damaged(checkpoint))
-    if not made_for.startswith(_made_for(recipe)):  # also if another version of kwsd made it
+    if not made_for.startswith(_made_for(recipe)):  # or another version of kwsd made it
         raise UsageError(_of_other_options(checkpoint))
     if not state.keys() >= _KEYS:
         raise UsageError(_damaged(checkpoint))
@@ -214,6 +215,7 @@ _KEYS = {"crnn", "auxiliary", "averaged", "optimizer", "schedule", "best", "best
 
 
 def _made_for(recipe: Recipe) -> str:
+    """The recipe as text. The blank separates it from the objective that follows in a checkpoint."""
     return f"{recipe!r} "
 
 

@@ -37,10 +37,13 @@ from kwsd.training.workflows.synthesize import speak
 
 @dataclass(frozen=True)
 class Speech:
-    """The synthetic speech. folder: where it is written and kept. kokoro: folder of Kokoro's voices."""
+    """The synthetic speech. folder: where it is written and kept. kokoro: folder of Kokoro's voices.
+
+    keyword, near_misses, sentences: the number of clips of each.
+    """
 
     folder: Path
-    keyword: int = 900  # clips
+    keyword: int = 900
     near_misses: int = 500
     sentences: int = 60
     kokoro: Path | None = None
@@ -70,19 +73,21 @@ def train_from_text(
     """Speak the keyword, train a model in two rounds and choose its threshold. Returns the model's path.
 
     recipe: should use Augmentation.for_synthetic_voices() and Teaching.for_synthetic_voices(). data: a Speech
-    Commands tree, for other words. fa_per_hour: false alarms per hour that are acceptable. jobs: as in
-    kwsd.training.parallel.
+    Commands tree, whose words are further negatives; None: without. fa_per_hour: false alarms per hour that
+    are acceptable. jobs: as in kwsd.training.parallel. The folder `mined` in that of the speech is made here,
+    and removed when a new first model is trained.
     """
     teaching = recipe.teaching
     if teaching is None:
         raise UsageError("a model from text needs a teacher; give a recipe with `teaching`")
     if not voice.available():
         progress.note("praat-parselmouth is not installed, so the model is trained on fewer voices")
+    # the first round's model is not added to the record of runs
     first = replace(output, model=speech.folder / "first.pt", record=None)
     _check(keyword, recipe, output, first)
     speak(keyword, speech.folder, speech.counts, speech.kokoro, jobs, recipe.seed, progress)
 
-    def read(hard: tuple[Path, ...]) -> Recordings:
+    def read(hard: tuple[Path, ...]) -> Recordings:  # hard: folders of hard negatives
         found = Recordings.spoken(
             speech.folder,
             keyword,
@@ -99,7 +104,7 @@ def train_from_text(
     if not (output.resume and first.model.exists()):
         trainer = trainer_with_teacher(recordings, recipe, first.checkpoint, progress)
         train_and_release(trainer, recordings, _resumable(first), progress, kind="new")
-        shutil.rmtree(mined, ignore_errors=True)  # the false alarms of an earlier model
+        shutil.rmtree(mined, ignore_errors=True)  # made here: the false alarms of an earlier first model
     _mine(first.model, recordings, mined, teaching, progress)
     recordings = read((*sources.hard, mined))
     trainer = trainer_with_teacher(recordings, recipe, output.checkpoint, progress)
