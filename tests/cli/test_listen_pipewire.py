@@ -12,7 +12,14 @@ from harness import LOUD, Daemon, FakeMicrophone, Spoken, wait_for
 
 pytestmark = pytest.mark.microphone
 
-PROGRAMS = ("dbus-run-session", "pipewire", "wireplumber", "pipewire-pulse", "pactl", "paplay")
+PROGRAMS = ("dbus-run-session", "pipewire", "pw-cli", "wireplumber", "pipewire-pulse", "pactl", "paplay")
+# WirePlumber ends if PipeWire does not answer yet, and without it there is no default microphone
+SERVERS = """
+pipewire &
+until pw-cli info 0 >/dev/null 2>&1; do sleep 0.05; done
+wireplumber &
+exec pipewire-pulse
+"""
 
 
 class FakePipeWire(FakeMicrophone):
@@ -21,7 +28,7 @@ class FakePipeWire(FakeMicrophone):
     def start(self) -> None:
         self.environment["XDG_STATE_HOME"] = self.environment["XDG_CONFIG_HOME"]
         self._server = subprocess.Popen(
-            ["dbus-run-session", "--", "sh", "-c", "pipewire & wireplumber & exec pipewire-pulse"],
+            ["dbus-run-session", "--", "sh", "-c", SERVERS],
             env=self.environment,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
