@@ -94,6 +94,38 @@ def test_a_manager_that_is_gone_is_told_of_and_not_fatal(
     assert "cannot notify systemd" in caplog.text
 
 
+def fill(manager: socket.socket) -> None:
+    """Send datagrams until the manager's socket takes no more."""
+    while True:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:  # each has a send buffer of its own
+            other.setblocking(False)
+            try:
+                other.sendto(b"other", manager.getsockname())
+            except BlockingIOError:
+                return
+
+
+def test_a_manager_that_does_not_read_is_not_waited_for_and_misses_nothing(
+    manager: socket.socket, notifier: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "10000000")
+    now = 100.0
+    monkeypatch.setattr(notify.time, "monotonic", lambda: now)
+    made = notifier()
+    fill(manager)
+    made.send("READY=1")
+    made.send("STATUS=first")
+    made.send("STATUS=second")
+    made.feed_watchdog()
+    assert set(heard(manager)) == {"other"}
+    now = 100.2
+    made.feed_watchdog()
+    assert heard(manager) == ["READY=1", "STATUS=second", "WATCHDOG=1"]
+    now = 100.4
+    made.feed_watchdog()
+    assert heard(manager) == []
+
+
 def test_without_a_manager_nothing_is_said(notifier: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.setenv("WATCHDOG_USEC", "1")
