@@ -1,7 +1,6 @@
 """Lists and selects microphones with PortAudio, on systems other than Linux. Does not import numpy."""
 
 import atexit
-import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,20 +102,6 @@ def choose(wanted: str | None, candidates: list[Device]) -> Device:
     listed = ", ".join(map(str, matching or candidates))
     count = "several microphones match" if matching else "no microphone matches"
     raise UsageError(f"{count} --device {wanted!r}; available: {listed}")
-
-
-def find_again(known: Device, candidates: list[Device]) -> Device | None:
-    """The device with the same name or, if there is none, the same name apart from ALSA's card number."""
-    candidates = [device for device in candidates if device.api == known.api]
-    for same in (str, _without_card):
-        matching = [device for device in candidates if same(device.name) == same(known.name)]
-        if len(matching) == 1:
-            return matching[0]
-    return None
-
-
-def _without_card(name: str) -> str:
-    return re.sub(r" \(hw:\d+,\d+\)$", "", name)
 
 
 def accepts(device: Device, rate: int, channels: int) -> bool:

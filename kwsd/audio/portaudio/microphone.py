@@ -10,7 +10,6 @@ from kwsd.audio.portaudio.devices import (
     accepts,
     choose,
     devices,
-    find_again,
     portaudio,
     refresh,
 )
@@ -82,15 +81,19 @@ class PortAudioOpener:
         if not self._list_is_fresh:
             refresh()
         self._list_is_fresh = False
-        if self._known:
-            found = find_again(self._known, devices())
-            if found is None:
-                raise AbsentError(f"the microphone {self._known.name!r} is not connected")
-        else:
-            found = choose(self._wanted, devices())
+        found = self._same_as(self._known) if self._known else choose(self._wanted, devices())
         microphone = PortAudioMicrophone(found, self._channel, self._latency)
         self._known = found
         return microphone
+
+    def _same_as(self, known: Device) -> Device:
+        """The connected device of the same name. Raises AbsentError if there is none, or several."""
+        same = [device for device in devices() if (device.name, device.api) == (known.name, known.api)]
+        if not same:
+            raise AbsentError(f"the microphone {known.name!r} is not connected")
+        if len(same) > 1:
+            raise AbsentError(f"{len(same)} microphones are called {known.name!r}: unplug all but one")
+        return same[0]
 
     def abandon(self) -> None:
         """Let the process exit even if `open` never returns."""

@@ -3,21 +3,21 @@ from pathlib import Path
 
 import pytest
 
-from kwsd.audio.portaudio.devices import Device, choose, find_again, portaudio
+from kwsd.audio.portaudio.devices import Device, choose, portaudio
 from kwsd.errors import AudioError, UsageError
 
 DEVICES = [
-    Device(0, "HDA Intel PCH: ALC257 (hw:0,0)", "ALSA", 2, 44_100, default=False),
-    Device(3, "USB PnP Sound Device (hw:1,0)", "ALSA", 1, 48_000, default=False),
-    Device(4, "USB Audio (hw:2,0)", "ALSA", 2, 48_000, default=False),
-    Device(6, "pulse", "ALSA", 32, 44_100, default=False),
-    Device(7, "pulse monitor", "ALSA", 32, 44_100, default=True),
+    Device(0, "MacBook Pro Microphone", "Core Audio", 1, 48_000, default=False),
+    Device(3, "USB PnP Sound Device", "Core Audio", 1, 48_000, default=False),
+    Device(4, "USB Audio", "Core Audio", 2, 48_000, default=False),
+    Device(6, "BlackHole", "Core Audio", 16, 44_100, default=False),
+    Device(7, "BlackHole 2", "Core Audio", 2, 44_100, default=True),
 ]
 
 
 @pytest.mark.parametrize(
     ("wanted", "index"),
-    [(None, 7), ("3", 3), ("pnp", 3), ("PCH", 0), ("pulse", 6), ("MONITOR", 7), ("hw:2", 4)],
+    [(None, 7), ("3", 3), ("pnp", 3), ("Pro", 0), ("blackhole", 6), ("HOLE 2", 7), ("o M", 0)],
 )
 def test_a_device_is_chosen_by_index_or_by_a_part_of_its_name(wanted: str | None, index: int) -> None:
     assert choose(wanted, DEVICES).index == index
@@ -37,27 +37,6 @@ def test_without_a_default_the_first_is_taken_and_without_any_it_is_an_error() -
     assert choose(None, DEVICES[:2]).index == 0
     with pytest.raises(AudioError, match="no microphone"):
         choose(None, [])
-
-
-@pytest.mark.parametrize(
-    ("name", "index"),
-    [
-        ("USB PnP Sound Device (hw:1,0)", 3),
-        ("USB PnP Sound Device (hw:5,0)", 3),  # it was another card before it was plugged in again
-        ("USB PnP", None),
-        ("pulse", 6),
-    ],
-)
-def test_a_device_is_found_again_by_its_name(name: str, index: int | None) -> None:
-    found = find_again(Device(9, name, "ALSA", 1, 48_000, default=False), DEVICES)
-    assert (found.index if found else None) == index
-    assert find_again(Device(9, name, "JACK", 1, 48_000, default=False), DEVICES) is None
-
-
-def test_one_of_two_twins_is_not_guessed() -> None:
-    twins = [Device(i, f"USB Audio (hw:{i},0)", "ALSA", 1, 48_000, default=False) for i in (1, 2)]
-    assert find_again(twins[0], twins) == twins[0]
-    assert find_again(Device(0, "USB Audio (hw:3,0)", "ALSA", 1, 48_000, default=False), twins) is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -92,8 +93,13 @@ def test_the_device_is_found_again_by_its_name(opened: Open, monkeypatch: pytest
     monkeypatch.setattr(microphone, "devices", lambda: [other])
     with pytest.raises(AbsentError, match="the microphone 'desk' is not connected"):
         opener.open()
-    monkeypatch.setattr(microphone, "devices", lambda: [other, DESK])
-    assert opener.open().name == "desk"
+    twin = replace(DESK, index=6)
+    monkeypatch.setattr(microphone, "devices", lambda: [DESK, twin])
+    with pytest.raises(AbsentError, match="2 microphones are called 'desk'"):
+        opener.open()
+    monkeypatch.setattr(microphone, "devices", lambda: [other, twin])
+    opener.open()
+    assert Stream.opened.arguments["device"] == 6
 
 
 def test_a_microphone_that_cannot_be_opened_is_named(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
