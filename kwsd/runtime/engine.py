@@ -2,7 +2,7 @@
 
 Each step computes one column of the convolution, one step of each GRU layer, and one energy for the
 attention. Its cost does not depend on the window. Most of it is numpy's overhead per call. To need few calls
-per step, the weights are rearranged once, when the engine is made:
+per step, the weights are rearranged, once for all engines of a model:
 
 - All inputs are in one vector, ``[column, 1, h0, 1, h1]``. Each layer reads a slice of it, and the biases are
   the weights of the ones.
@@ -12,7 +12,9 @@ per step, the weights are rearranged once, when the engine is made:
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +31,7 @@ class GRULayer:
 
     def __init__(self, block: Array, inputs: Array, hidden: Array) -> None:
         """block: the weights that `_gru_block` makes, shape (4 hidden, inputs). hidden: h in `inputs`."""
-        self._block = np.asfortranarray(block)
+        self._block = block
         self._inputs = inputs
         self._hidden = hidden
         self._gates = np.empty(len(block), np.float32)
@@ -50,6 +52,60 @@ class GRULayer:
         np.add(hidden, new, out=hidden)
         np.add(hidden, gated, out=hidden)
         np.multiply(hidden, np.float32(0.5), out=hidden)
+
+
+@dataclass(frozen=True)
+class ArrangedWeights:
+    """The weights of a model as its engines read them."""
+
+    kernels: Array
+    """Of the convolution, shape (channels, kt * kf)."""
+
+    blocks: tuple[Array, Array]
+    """Of each GRU layer, as `_gru_block` makes them."""
+
+    read_out: Array
+    """From the second layer to the attention's keys and, in the last row, the margin of the two logits."""
+
+    energy: Array
+    """From the keys to the energy, without its bias c, which cancels in the softmax."""
+
+    bound: float
+    """The largest energy: tanh bounds it by ||v||_1. Subtracting it keeps exponents at or below 0."""
+
+    @classmethod
+    def of(cls, model: Model) -> "ArrangedWeights":
+        """Those of this model. They are computed once, however many engines the model has."""
+        arranged = _ARRANGED.get(model)
+        if arranged is None:
+            arranged = _ARRANGED[model] = cls._arrange(model)
+        return arranged
+
+    @classmethod
+    def _arrange(cls, model: Model) -> "ArrangedWeights":
+        arch = model.architecture
+        kf, kt = arch.kernel
+        weights = {name: array.astype(np.float64) for name, array in model.weights.items()}
+        kernels = weights["conv.weight"][:, 0].transpose(0, 2, 1).reshape(arch.channels, kt * kf)
+        # no activation follows the convolution, so its bias can be added to that of the first layer
+        conv_bias = weights["gru.weight_ih_l0"] @ np.repeat(weights["conv.bias"], arch.bands)
+        margin = np.diff(weights["output.weight"], axis=0) / 2
+        margin_bias = np.diff(weights["output.bias"]) / 2
+        keys = np.vstack((weights["attention.weight"], margin))
+        biases = np.concatenate((weights["attention.bias"], margin_bias))
+        return cls(
+            kernels=_float32(kernels),
+            blocks=(
+                _gru_block(weights, "l0", conv_bias),
+                _gru_block(weights, "l1", np.zeros(3 * arch.hidden)),
+            ),
+            read_out=np.asfortranarray(_float32(np.column_stack((biases, keys)))),
+            energy=_float32(weights["energy.weight"][0]),
+            bound=float(np.abs(weights["energy.weight"]).sum()),
+        )
+
+
+_ARRANGED: WeakKeyDictionary[Model, ArrangedWeights] = WeakKeyDictionary()
 
 
 class Engine:
@@ -73,34 +129,24 @@ class Engine:
         )
         self._patch_copy = np.empty((arch.bands, kt, kf), np.float32)
         self._patch_columns = self._patch_copy.reshape(arch.bands, kt * kf).T
-        weights = {name: array.astype(np.float64) for name, array in model.weights.items()}
-        self._kernels = _float32(
-            weights["conv.weight"][:, 0].transpose(0, 2, 1).reshape(arch.channels, kt * kf)
-        )
+        weights = ArrangedWeights.of(model)
+        self._kernels = weights.kernels
 
         f, h = arch.features, arch.hidden
         self._state = np.empty(f + 1 + h + 1 + h, np.float32)  # [column, 1, h0, 1, h1]
         self._column = self._state[:f].reshape(arch.channels, arch.bands)
         self._ones = self._state[f :: h + 1]
         first, second = self._state[f + 1 :][:h], self._state[-h:]
-        # no activation follows the convolution, so its bias can be added to that of the first layer
-        conv_bias = weights["gru.weight_ih_l0"] @ np.repeat(weights["conv.bias"], arch.bands)
         self._layers = (
-            GRULayer(_gru_block(weights, "l0", conv_bias), self._state[: f + 1 + h], first),
-            GRULayer(_gru_block(weights, "l1", np.zeros(3 * h)), self._state[f + 1 :], second),
+            GRULayer(weights.blocks[0], self._state[: f + 1 + h], first),
+            GRULayer(weights.blocks[1], self._state[f + 1 :], second),
         )
 
-        margin = np.diff(weights["output.weight"], axis=0) / 2
-        margin_bias = np.diff(weights["output.bias"]) / 2
-        keys = np.vstack((weights["attention.weight"], margin))
-        biases = np.concatenate((weights["attention.bias"], margin_bias))
-        self._read_out = np.asfortranarray(_float32(np.column_stack((biases, keys))))
+        self._read_out = weights.read_out
         self._read_in = self._state[-h - 1 :]
         self._read = np.empty(h + 1, np.float32)
         self._keys = self._read[:h]
-        self._energy = _float32(weights["energy.weight"][0])
-        # tanh bounds the energy by ||v||_1 + c; subtracting that keeps exponents at or below 0 (c cancels)
-        self._bound = float(np.abs(weights["energy.weight"]).sum())
+        self._energy, self._bound = weights.energy, weights.bound
         self._attention = SlidingAttention(window)
         self.reset()
 
@@ -172,11 +218,15 @@ def _float32(array: npt.NDArray[np.float64]) -> Array:
 def _gru_block(
     weights: dict[str, npt.NDArray[np.float64]], layer: str, bias: npt.NDArray[np.float64]
 ) -> Array:
-    """The weights of a GRULayer over [x, 1, h]. bias: added to the bias of the inputs, shape (3 hidden,)."""
+    """The weights of a GRULayer over [x, 1, h], shape (4 hidden, inputs).
+
+    bias: added to the bias of the inputs, shape (3 hidden,).
+    """
     inputs, hidden = weights[f"gru.weight_ih_{layer}"], weights[f"gru.weight_hh_{layer}"]
     of_input = np.column_stack((inputs, weights[f"gru.bias_ih_{layer}"] + bias, np.zeros_like(hidden)))
     of_hidden = np.column_stack((np.zeros_like(inputs), weights[f"gru.bias_hh_{layer}"], hidden))
     reset, update, _ = np.split(of_input + of_hidden, 3)
     new_of_input, new_of_hidden = np.split(of_input, 3)[2], np.split(of_hidden, 3)[2]
     # n = tanh(in + r hn) with r = (1 + t) / 2 is tanh((in + hn / 2) + t hn / 2)
-    return _float32(np.vstack((reset / 2, update / 2, new_of_hidden / 2, new_of_input + new_of_hidden / 2)))
+    block = np.vstack((reset / 2, update / 2, new_of_hidden / 2, new_of_input + new_of_hidden / 2))
+    return np.asfortranarray(_float32(block))

@@ -5,6 +5,8 @@
 ``torchaudio.transforms.MelSpectrogram(16000, n_fft=400, hop_length=160, n_mels=40, center=False)``.
 """
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -28,13 +30,18 @@ def mel_filterbank() -> npt.NDArray[np.float64]:
     return np.maximum(0, np.minimum(rising, falling))
 
 
+@cache
+def _constants() -> tuple[Samples, Frames]:
+    """The Hann window and the mel filters, which all front ends share."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
+    return hann.astype(np.float32), mel_filterbank().astype(np.float32)
+
+
 class FrontEnd:
     """Turns a stream of samples into frames. It keeps the samples that the next frame needs."""
 
     def __init__(self) -> None:
-        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
-        self._hann = hann.astype(np.float32)
-        self._filters = mel_filterbank().astype(np.float32)
+        self._hann, self._filters = _constants()
         self.reset()
 
     def reset(self) -> None:

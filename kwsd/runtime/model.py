@@ -152,9 +152,12 @@ class Settings:
         return replace(self, **given)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    """A trained model. Its weights are float32, even if they are quantized in the file."""
+    """A trained model. Its weights are float32, even if they are quantized in the file.
+
+    Two models are equal only if they are the same object, so a model can be the key of a dictionary.
+    """
 
     keyword: str
     architecture: Architecture

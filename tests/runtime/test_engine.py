@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -97,6 +98,25 @@ def test_any_chunking_gives_the_same_posteriors(
     whole = Engine(model, window, step).advance(frames)
     np.testing.assert_array_equal(in_chunks(Engine(model, window, step), frames, sizes), whole)
     assert len(whole) == (120 - architecture.kernel[1]) // step + 1
+
+
+def test_engines_of_one_model_share_its_weights_but_no_state(random_model: Maker) -> None:
+    model = random_model(BASELINE)
+    one, other = frames_like_speech(200, seed=7), frames_like_speech(200, seed=8)
+    alone = [Engine(model, 5, 8).advance(frames) for frames in (one, other)]
+    together = Engine(model, 5, 8), Engine(model, 5, 8)
+    turns = [
+        [engine.advance(frames[i : i + 10]) for engine, frames in zip(together, (one, other), strict=True)]
+        for i in range(0, 200, 10)
+    ]
+    for posteriors, expected in zip(zip(*turns, strict=True), alone, strict=True):
+        np.testing.assert_array_equal(np.concatenate(posteriors), expected)
+
+    tracemalloc.start()
+    engines = [Engine(model, 5, 8) for _ in range(10)]
+    each = tracemalloc.get_traced_memory()[0] / len(engines)
+    tracemalloc.stop()
+    assert each < 50_000  # bytes; the weights of the model are 280,000
 
 
 @given(before=st.integers(0, 100), step=st.integers(1, 30))
