@@ -9,6 +9,7 @@ from kwsd.audio.formats.joined import parts_of
 from kwsd.audio.formats.part import Part, PartFile
 from kwsd.audio.quiet import libraries_silenced
 from kwsd.errors import AudioError
+from kwsd.interrupts import interrupts_postponed
 from kwsd.pcm import Samples
 
 BLOCK_SECONDS = 0.25  # of audio read at a time
@@ -95,7 +96,7 @@ class SndfileReader:
     def _open(self, part: Part) -> None:
         self._part_file = PartFile(self._file, part)
         try:
-            with libraries_silenced():
+            with libraries_silenced(), interrupts_postponed():
                 self._sound = Forward(self._part_file)
         except soundfile.LibsndfileError as error:
             if self._part_file.error:
@@ -110,7 +111,7 @@ class SndfileReader:
         rate: int = self._sound.samplerate
         count = min(round(BLOCK_SECONDS * rate), MAX_BLOCK_SAMPLES // self._sound.channels)
         while True:
-            with libraries_silenced():
+            with libraries_silenced(), interrupts_postponed():
                 frames: Samples = self._sound.read(count, dtype="float32", always_2d=True)
             if self._part_file.error:
                 raise self._part_file.error

@@ -100,5 +100,4 @@ def false_alarms(detector: Detector, stream: Negative) -> Iterator[tuple[float, 
 def _write(clip: Audio, path: Path) -> None:
     import soundfile
 
-    with path.open("wb") as file:
-        soundfile.write(file, clip, SAMPLE_RATE, format="FLAC")
+    soundfile.write(path, clip, SAMPLE_RATE, format="FLAC")

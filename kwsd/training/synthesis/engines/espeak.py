@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from kwsd.errors import UsageError
+from kwsd.interrupts import interrupts_postponed
 from kwsd.training.synthesis.alphabets import to_espeak
 from kwsd.training.synthesis.speech import Floats, Line, from_int16, to_16k
 
@@ -84,7 +85,8 @@ class Espeak:
         self._library.espeak_SetParameter(_PITCH, pitch, 0)
         self._pieces.clear()
         spoken = text.encode() + b"\0"
-        self._library.espeak_Synth(spoken, len(spoken), 0, 1, 0, _UTF8 | _PHONEMES, None, None)
+        with interrupts_postponed():
+            self._library.espeak_Synth(spoken, len(spoken), 0, 1, 0, _UTF8 | _PHONEMES, None, None)
         return from_int16(b"".join(self._pieces))
 
 
