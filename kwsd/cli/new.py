@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text
-from kwsd.cli.extras import needs_teacher, needs_torch
+from kwsd.cli.extras import needs_torch
 from kwsd.cli.options import (
     CLIPS,
     EPOCHS,
@@ -86,7 +86,6 @@ def command(
     It trains twice: what the first model mistakes for the keyword becomes hard negatives for the second.
     """
     needs_torch()
-    needs_teacher()
     from kwsd.runtime.model import BASELINE
     from kwsd.training.augment.augmentation import Augmentation
     from kwsd.training.fit.recipe import Recipe, Teaching

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from kwsd.cli.checked import CheckedCommand, CheckedPath, Folder, Text
-from kwsd.cli.extras import needs_teacher, needs_torch
+from kwsd.cli.extras import needs_torch
 from kwsd.cli.options import (
     EPOCHS,
     HARD,
@@ -78,8 +78,6 @@ def command(
 ) -> None:
     """Writes the model to OUT and its model card next to it, with the suffix .md."""
     needs_torch()
-    if embedding:
-        needs_teacher()
     from kwsd.runtime.model import BASELINE, STUDENT
     from kwsd.training.data.download import download as download_archive
     from kwsd.training.fit.recipe import Recipe, Teaching

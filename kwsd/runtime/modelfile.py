@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,14 @@ from kwsd.pcm import SAMPLE_RATE
 from kwsd.resources import shared
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS, POWER_FLOOR
 from kwsd.runtime.model import Architecture, Array, Model, Settings, check_keyword
+from kwsd.runtime.shipped_embedding import SHA256, shipped_embedding
 from kwsd.runtime.torchfile import MAX_BYTES, read_torch
 from kwsd.runtime.torchpickle import Tensor
 from kwsd.runtime.verifier import MAX_HEADS, shapes
 
-FORMAT_VERSION = 2  # version 1 calls candidate_threshold `gate`, and its oldest files lack it
+FORMAT_VERSION = 3
+# Version 2 holds the whole speech embedding. Version 1 also calls candidate_threshold `gate`, and its oldest
+# files lack it.
 LARGEST_WEIGHT = 1e6  # far above those of trained models, and every product in the engine stays finite
 FRONT_END = {"n_fft": N_FFT, "hop": HOP, "n_mels": N_MELS, "floor": POWER_FLOOR}
 
@@ -58,32 +60,8 @@ def read_model(path: str | Path) -> Model:
 
 
 def read_models(names: Iterable[str]) -> list[Model]:
-    """The models of these files, or shipped models of these names. Raises ModelError.
-
-    Arrays that are equal in their verifiers, as the speech embedding mostly is, are kept in memory once.
-    """
-    models: list[Model] = []
-    known: dict[str, list[Array]] = {}  # different arrays by their name
-    for name in names:
-        model = read_model(find_model(name))
-        if model.verifier is not None:
-            model = replace(
-                model,
-                verifier={
-                    key: _once(array, known.setdefault(key, [])) for key, array in model.verifier.items()
-                },
-            )
-        models.append(model)
-    return models
-
-
-def _once(array: Array, known: list[Array]) -> Array:
-    """The equal array among the known ones, or else this array, which is then known."""
-    for other in known:
-        if np.array_equal(other, array):
-            return other
-    known.append(array)
-    return array
+    """The models of these files, or shipped models of these names. Raises ModelError."""
+    return [read_model(find_model(name)) for name in names]
 
 
 def _read(path: Path) -> bytes:
@@ -136,7 +114,7 @@ def _model(record: object, path: Path) -> Model:
         settings=_settings(_part(record, "settings", dict), version),
         facts=_plain(_part(record, "facts", dict)),
         path=path,
-        verifier=_verifier(_part(record, "verifier", dict)) if "verifier" in record else None,
+        verifier=_verifier(record) if "verifier" in record else None,
     )
 
 
@@ -149,16 +127,40 @@ def _settings(stored: dict[Any, Any], version: int) -> Settings:
     return Settings(**stored)
 
 
-def _verifier(entries: dict[Any, Any]) -> dict[str, Array]:
+def _verifier(record: dict[Any, Any]) -> dict[str, Array]:
+    """The arrays of the verifier: those in the file, and for others those of the embedding it refers to."""
+    entries = _part(record, "verifier", dict)
     heads = entries.get("output.bias")
     if not isinstance(heads, Tensor) or not heads.shape:
         raise ModelError("its verifier has no heads")
     if heads.shape[0] > MAX_HEADS:
         raise ModelError(f"its verifier has {heads.shape[0]:,} heads; the limit is {MAX_HEADS}")
     needed = shapes(heads.shape[0])
-    if entries.keys() != needed.keys():
+    shipped = shipped_embedding()
+    if "embedding" in record:
+        _check_embedding(_part(record, "embedding", dict))
+        known = shipped
+    else:
+        known = {}
+    if (known | entries).keys() != needed.keys():
         raise ModelError("the weights of its verifier are not those of a kwsd model")
-    return {name: _floats(f"verifier {name}", entries[name], shape) for name, shape in needed.items()}
+    arrays = known | {name: _floats(f"verifier {name}", e, needed[name]) for name, e in entries.items()}
+    return {name: _shared(array, shipped.get(name)) for name, array in arrays.items()}
+
+
+def _shared(array: Array, shipped: Array | None) -> Array:
+    """The shipped array if it is equal, so that models share it in memory, else this one."""
+    return shipped if shipped is not None and np.array_equal(array, shipped) else array
+
+
+def _check_embedding(reference: dict[Any, Any]) -> None:
+    """Raise ModelError unless the embedding that a file refers to is the shipped one."""
+    digest = _part(reference, "sha256", str)
+    if digest != SHA256:
+        raise ModelError(
+            f"it needs the speech embedding {shown(digest[:12])}, which this kwsd does not have; the file is "
+            f"from kwsd {shown(reference.get('kwsd'))}: upgrade kwsd to that version or a later one"
+        )
 
 
 def _part(record: dict[Any, Any], name: str, kind: type) -> Any:

@@ -23,6 +23,7 @@ from kwsd.errors import MAX_SHOWN, ModelError, UsageError, one_line, shown
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import Architecture, Model, Settings
 from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END, find_model, read_model
+from kwsd.runtime.shipped_embedding import SHA256, shipped_embedding
 from kwsd.runtime.torchfile import MAX_BYTES, MAX_DEPTH, read_torch
 from kwsd.runtime.torchpickle import MAX_VALUES, Tensor
 from kwsd.runtime.verifier import MAX_HEADS, shapes
@@ -242,6 +243,19 @@ def test_any_value_in_any_place(path: Path, data: st.DataObject, count: int) -> 
         place = data.draw(st.sampled_from(places(record)))
         record = replaced(record, place, data.draw(VALUES)) if place else record
     check(path, file_of(record, entries))
+
+
+@settings(max_examples=30)
+@given(data=st.data())
+def test_any_value_in_a_second_stage_that_refers_to_the_embedding(path: Path, data: st.DataObject) -> None:
+    record, entries = parts(verifier=True)
+    unused = {f"data/{record['verifier'].pop(name).key}" for name in shipped_embedding()}
+    entries = {name: entry for name, entry in entries.items() if name not in unused}
+    record["embedding"] = {"sha256": SHA256, "kwsd": "0.1.0"}
+    assert isinstance(read(path, file_of(record, entries)), Model)
+    part = data.draw(st.sampled_from(["verifier", "embedding"]))
+    place = data.draw(st.sampled_from(places(record[part], (part,))))
+    check(path, file_of(replaced(record, place, data.draw(VALUES)), entries))
 
 
 @settings(max_examples=100)

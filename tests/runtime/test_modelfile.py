@@ -21,10 +21,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kwsd
 from kwsd.errors import ModelError
 from kwsd.runtime import modelfile
 from kwsd.runtime.model import BASELINE, STUDENT, Architecture, Model
 from kwsd.runtime.modelfile import find_model, read_model
+from kwsd.runtime.shipped_embedding import SHA256, shipped_embedding
+from kwsd.runtime.shipped_embedding import path as embedding_path
 from kwsd.runtime.verifier import shapes as verifier_shapes
 
 torch = pytest.importorskip("torch")
@@ -71,7 +74,7 @@ def record(model: Model) -> dict[str, Any]:
     """What a model file holds, for torch.save."""
     arch = model.architecture
     return {
-        "kwsd": 2,
+        "kwsd": 3,
         "keyword": model.keyword,
         "sample_rate": 16000,
         "front_end": {"n_fft": 400, "hop": 160, "n_mels": 40, "floor": 1e-6},
@@ -178,6 +181,100 @@ def test_reads_a_verifier(random_model: Callable[..., Model], file: Path) -> Non
     torch.load(file, weights_only=True)
 
 
+@pytest.fixture
+def frozen() -> dict[str, np.ndarray]:
+    """A verifier with the embedding that ships with kwsd."""
+    heads = {name: np.full(shape, 0.5, np.float32) for name, shape in verifier_shapes(3).items()}
+    return heads | {name: array.copy() for name, array in shipped_embedding().items()}
+
+
+def saved_with(
+    random_model: Callable[..., Model], verifier: dict[str, np.ndarray], file: Path
+) -> dict[str, Any]:
+    """What torch loads from the file of a model with this verifier."""
+    training = pytest.importorskip("kwsd.training.release.modelfile")
+    training.save_model(dataclasses.replace(random_model(STUDENT), verifier=verifier), file)
+    content: dict[str, Any] = torch.load(file, weights_only=True)
+    return content
+
+
+def test_a_file_refers_to_the_shipped_embedding(
+    random_model: Callable[..., Model], frozen: dict[str, np.ndarray], file: Path
+) -> None:
+    content = saved_with(random_model, frozen, file)
+    assert content["verifier"].keys() == frozen.keys() - shipped_embedding().keys()
+    assert content["embedding"] == {"sha256": SHA256, "kwsd": kwsd.__version__}
+    first, second = read_model(file).verifier, read_model(file).verifier
+    assert first is not None
+    assert second is not None
+    for name, array in frozen.items():
+        np.testing.assert_array_equal(first[name], array)
+        assert (first[name] is second[name]) == (name in shipped_embedding())  # one object in all models
+    complete = torch.load(embedding_path(), weights_only=True) | content["verifier"]  # without kwsd
+    assert complete.keys() == frozen.keys()
+    assert all(np.array_equal(tensor.numpy(), frozen[name]) for name, tensor in complete.items())
+
+
+def test_a_file_holds_what_was_fine_tuned(
+    random_model: Callable[..., Model], frozen: dict[str, np.ndarray], file: Path
+) -> None:
+    frozen["conv19.weight"][0, 0, 0] += 1
+    content = saved_with(random_model, frozen, file)
+    assert content["verifier"].keys() == frozen.keys() - shipped_embedding().keys() | {"conv19.weight"}
+    read = read_model(file).verifier
+    assert read is not None
+    np.testing.assert_array_equal(read["conv19.weight"], frozen["conv19.weight"].astype(np.float16))
+    assert read["conv18.weight"] is shipped_embedding()["conv18.weight"]
+
+
+def test_version_2_holds_the_whole_embedding(
+    small: dict[str, Any], frozen: dict[str, np.ndarray], file: Path
+) -> None:
+    small["verifier"] = {name: torch.from_numpy(array).half() for name, array in frozen.items()}
+    torch.save(small | {"kwsd": 2}, file)
+    read = read_model(file).verifier
+    assert read is not None
+    assert all(read[name] is array for name, array in shipped_embedding().items())
+
+
+@pytest.mark.parametrize(
+    ("embedding", "said"),
+    [
+        (
+            {"sha256": "5" * 64, "kwsd": "7.1.0"},
+            "it needs the speech embedding '555555555555', which this kwsd does not have; the file is from "
+            "kwsd '7.1.0': upgrade kwsd to that version or a later one",
+        ),
+        ({"kwsd": "7.1.0"}, "its entry 'sha256' is missing or is not a str"),
+        ("google", "its entry 'embedding' is missing or is not a dict"),
+        (None, "the weights of its verifier are not those of a kwsd model"),
+    ],
+    ids=["unknown", "unnamed", "text", "none"],
+)
+def test_a_reference_to_another_embedding_is_refused(
+    small: dict[str, Any], frozen: dict[str, np.ndarray], file: Path, embedding: Any, said: str
+) -> None:
+    small["verifier"] = {n: torch.from_numpy(a) for n, a in frozen.items() if n not in shipped_embedding()}
+    if embedding is not None:
+        small["embedding"] = embedding
+    assert refused(file, saved(small)) == said
+
+
+def test_an_installation_without_its_embedding_says_so(
+    random_model: Callable[..., Model],
+    frozen: dict[str, np.ndarray],
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saved_with(random_model, frozen, file)
+    missing = file.with_name("google.pt")
+    monkeypatch.setattr("kwsd.runtime.shipped_embedding.path", lambda: missing)
+    shipped_embedding.cache_clear()
+    assert refused(file, file.read_bytes()) == (
+        f"cannot read the speech embedding {missing}: No such file or directory; reinstall kwsd"
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -248,7 +345,7 @@ def test_a_file_is_written_in_the_present_version(random_model: Callable[..., Mo
     training = pytest.importorskip("kwsd.training.release.modelfile")
     training.save_model(random_model(SMALL), file)
     content = torch.load(file, weights_only=True)
-    assert content["kwsd"] == modelfile.FORMAT_VERSION == 2
+    assert content["kwsd"] == modelfile.FORMAT_VERSION == 3
     assert content["settings"]["candidate_threshold"] == 0.2
 
 
@@ -553,7 +650,7 @@ def test_a_big_endian_file_is_refused(small: dict[str, Any], file: Path) -> None
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"kwsd": 3}, "its format version is 3, and this kwsd reads versions up to 2: upgrade kwsd"),
+        ({"kwsd": 4}, "its format version is 4, and this kwsd reads versions up to 3: upgrade kwsd"),
         ({"kwsd": 0}, "its format version is 0, which no kwsd model has"),
         ({"kwsd": "2"}, "its format version is '2', which no kwsd model has"),
         ({"sample_rate": 8000}, "made for audio at 8000 Hz, but kwsd uses 16000 Hz; use another model"),

@@ -107,7 +107,6 @@ def test_train_learns_and_writes_a_model_with_a_card(
 def test_train_learns_from_the_embedding_and_others_inherit_it(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("livekit.wakeword")
     teaching = {"tuning_batches": 60, "tuning_chunks": 1, "first_chunks": 1, "heads": 1, "head_batches": 1}
     no_labels = {"posterior_weight": 1.0, "embedding_weight": 0.1, "label_weight": 0.0}  # the heads know
     make_recipes_small(monkeypatch, FEW, teaching | no_labels)

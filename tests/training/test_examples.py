@@ -10,9 +10,6 @@ from kwsd.runtime.modelfile import read_model
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.fit.recipe import Teaching
 
-for needed in ("livekit.wakeword", "onnx"):
-    pytest.importorskip(needed)
-
 EXAMPLE = Path(__file__).parents[2] / "examples" / "train_verified.py"
 
 

