@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts_postponed() -> Iterator[None]:
-    """Raise KeyboardInterrupt after the block instead of in it. A second Ctrl-C in the block ends the process.
+    """Raise KeyboardInterrupt after the block, not in it. A second Ctrl-C in the block ends the process.
 
     It does nothing where Ctrl-C does not raise KeyboardInterrupt: in other threads than the main thread, and
     if another handler is installed.
