@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import queue
+import select
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from kwsd.pcm import to_int16
 
 LOUD = Path(__file__).with_name("loud.pt")  # see make_loud.py
 KWSD = Path(os.environ.get("KWSD", Path(sys.executable).with_name("kwsd")))  # the installed command
+SILENCE = bytes(2 * 16_000)  # a second, as a pipe takes it
+WORD = np.random.default_rng(0).normal(0, 6_000, 8_000).astype(np.int16).tobytes()  # of the model LOUD
 PATIENCE = 30.0  # seconds after which what was waited for is not coming
 
 ALSA = """
@@ -233,3 +236,42 @@ class Daemon:
         for stream in (self.process.stdout, self._errors, self._notifications):
             assert stream is not None
             stream.close()
+
+
+class Piped:
+    """``kwsd listen`` on a pipe: it handles a signal or a command with the next audio."""
+
+    def __init__(self, stderr: Path, *options: str | Path) -> None:
+        self._log = stderr
+        with stderr.open("wb") as file:
+            self.process = subprocess.Popen(
+                [KWSD, "listen", "--input", "-", *options],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+            )
+
+    def say(self, *audio: bytes) -> None:
+        stdin: IO[bytes] | None = self.process.stdin
+        assert stdin is not None
+        stdin.write(b"".join(audio))  # buffered: an unbuffered write may take only a part
+        stdin.flush()
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait_for(self, text: str) -> str:
+        """Give it audio until it logs a line that contains this text; give the line."""
+        for _ in range(200):
+            for line in self._log.read_text().splitlines():
+                if text in line:
+                    return line
+            select.select([], [], [], 0.05)
+            self.say(SILENCE)
+        raise AssertionError(f"no {text!r} in {self._log.read_text()}")
+
+    def finish(self) -> bytes:
+        """What it printed."""
+        printed, _ = self.process.communicate(timeout=PATIENCE)
+        assert self.process.returncode == 0
+        return printed

@@ -10,6 +10,7 @@ import click
 # the description of each command, for its own help and for that of kwsd
 LISTENING = {
     "listen": "Listen for a keyword, and run commands when it is said.",
+    "ctl": "Control a running kwsd listen: pause it, show its state.",
     "devices": "List the microphones.",
     "doctor": "Check everything that listening needs, and print fixes.",
     "config": "Show the options of kwsd listen and where each comes from.",

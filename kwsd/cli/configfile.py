@@ -15,6 +15,7 @@ from kwsd.files import read_file
 
 MAX_BYTES = 1_000_000  # of the file
 MAX_DOTS = 2_000  # in the file, outside of comment lines
+PATHS = ("save-clips", "control")  # options that are paths; a model may also be the name of a shipped one
 
 
 def default_path() -> Path:
@@ -116,9 +117,9 @@ def _values(
             raise UsageError(f"{where}: there is no option {shown(key)}; the options are: {names}")
         option = options[key]
         _check(value, option, f"{where}: {key}")
-        if key in ("model", "save-clips"):
+        if key in ("model", *PATHS):
             beside = _beside(path, value, f"{where}: {key}")
-            value = beside if key == "save-clips" or os.path.exists(beside) else value  # noqa: PTH110
+            value = beside if key in PATHS or os.path.exists(beside) else value  # noqa: PTH110
         try:
             if key != "model":  # which may be repeated on the command line, but not here
                 value = option.type_cast_value(click.Context(click.Command(None)), value)

@@ -118,6 +118,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, 
     show_default=True,
     help="Maximum megabytes of all clips together; the oldest are removed.",
 )
+@click.option(
+    "--control",
+    type=CheckedPath(),
+    metavar="PATH",
+    help="Socket for kwsd ctl.  [default: for a microphone, kwsd.sock in $XDG_RUNTIME_DIR]",
+)
 @click.option("--stats-every", type=Number(min=1), metavar="SECONDS", help="Log the counters every SECONDS.")
 def command(signals: "Signals", **_: Any) -> None:
     """Prints each trigger, and runs the commands of --on-trigger (hooks).

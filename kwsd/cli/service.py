@@ -161,9 +161,9 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
             reads.append(value)
         if name in ("words", "--model"):
             value = [_absolute_model(one) for one in value]
-        if name == "--save-clips":
+        if name in ("--save-clips", "--control") and value:
             value = _absolute(value)
-            if hardened and not value.is_relative_to(STATE):
+            if name == "--save-clips" and hardened and not value.is_relative_to(STATE):
                 raise UsageError(
                     f"--save-clips must be in {STATE}, the only folder that the service can write to"
                 )

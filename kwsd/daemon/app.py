@@ -12,10 +12,14 @@ from typing import Any
 from kwsd.audio.open import open_source
 from kwsd.audio.source import Source
 from kwsd.daemon import logs
-from kwsd.daemon.control import ControlRequests
+from kwsd.daemon.control.address import VARIABLE, own_path
+from kwsd.daemon.control.commands import Commands
+from kwsd.daemon.control.requests import ControlRequests
 from kwsd.daemon.listener import Listener
+from kwsd.daemon.pause import Pause
 from kwsd.daemon.signals import Signals
 from kwsd.daemon.sinks.hooks import Hooks
+from kwsd.daemon.sinks.recent import Recent
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.sinks.stdout import DropWhenFull, JsonLines
 from kwsd.daemon.systemd.notify import Notifier
@@ -93,6 +97,9 @@ class ListenOptions:
     clips_limit: float
     """Megabytes that all saved clips together may take."""
 
+    control: Path | None
+    """Control socket of ``kwsd ctl``; None is the usual place for a microphone, and no socket otherwise."""
+
     stats_every: float | None
     """Seconds between two log lines with the counters; None logs them on SIGUSR1 only."""
 
@@ -114,6 +121,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
     detector = load_detector(options.words)
     notifier = Notifier()
     hooks = Hooks(hook_commands(options, detector), options.hook_timeout)
+    pause, recent = Pause(), Recent()
     with ExitStack() as running:
         source = running.enter_context(
             open_source(
@@ -125,14 +133,20 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
                 latency=options.latency,
             )
         )
-        sinks = [hooks, *_start_sinks(options, source, detector, running)]
-        listener = Listener(source, detector, notifier, sinks)
+        sinks = [hooks, recent, *_start_sinks(options, source, detector, pause, running)]
+        listener = Listener(source, detector, notifier, sinks, pause)
+
+        def statistics() -> dict[str, float]:
+            return _statistics(listener, source, hooks)
+
         requests = ControlRequests(
-            log_statistics=lambda: _log_statistics(listener, source, hooks),
+            log_statistics=lambda: _log_statistics(statistics()),
             load=lambda: _reload(options, reread()),
             swap_detector=lambda reloaded: _put_to_work(reloaded, listener, hooks),
             statistics_interval=options.stats_every or math.inf,
         )
+        commands = Commands(requests, listener, source, pause, recent, statistics)
+        _start_control(options, source, commands, running)
         _connect_signals(signals, listener, requests, hooks)
         if options.config is not None:
             log.info("read options from %s", options.config)
@@ -163,7 +177,7 @@ def hook_commands(options: ListenOptions, detector: Detector) -> dict[str, tuple
 
 
 def _start_sinks(
-    options: ListenOptions, source: Source, detector: Detector, running: ExitStack
+    options: ListenOptions, source: Source, detector: Detector, pause: Pause, running: ExitStack
 ) -> list[Sink]:
     """Start all sinks except the hooks, which get each trigger before these do.
 
@@ -185,12 +199,34 @@ def _start_sinks(
         terminal = Terminal()
         if options.meter:
             threshold = min(spotter.first_stage_threshold for spotter in detector.spotters)
-            sinks.append(running.enter_context(terminal.meter(threshold, lambda: source.waiting)))
+            meter = terminal.meter(threshold, lambda: source.waiting or ("paused" if pause.active else ""))
+            sinks.append(running.enter_context(meter))
         if text:
             printer = terminal
     # live audio cannot wait for a slow reader of standard output
     sinks.append(DropWhenFull(printer) if source.live else printer)
     return sinks
+
+
+def _start_control(options: ListenOptions, source: Source, commands: Commands, running: ExitStack) -> None:
+    """Open the control socket, if there is to be one. Hooks get its path in an environment variable.
+
+    Raises UsageError if it cannot be made where the options say. In the usual place it is done without.
+    """
+    os.environ.pop(VARIABLE, None)  # that of another kwsd, which this one is a hook of
+    path = options.control or (own_path() if source.live else None)
+    if path is None:
+        return
+    from kwsd.daemon.control.server import ControlSocket
+
+    try:
+        running.enter_context(ControlSocket(path, commands.begin))
+    except UsageError as error:
+        if options.control:
+            raise
+        log.warning("%s; kwsd ctl does not work", error)
+    else:
+        os.environ[VARIABLE] = str(path.absolute())
 
 
 def _connect_signals(
@@ -247,18 +283,26 @@ def _reload(started: ListenOptions, now: ListenOptions) -> Reloaded:
     return Reloaded(detector, hook_commands(now, detector))
 
 
-def _log_statistics(listener: Listener, source: Source, hooks: Hooks) -> None:
-    """Log the counters. `lost` is the length of lost audio, `worst_step` the slowest step of the detector."""
+def _statistics(listener: Listener, source: Source, hooks: Hooks) -> dict[str, float]:
+    """The counters. `lost` is the length of lost audio in seconds.
+
+    `worst_step` is how many milliseconds the slowest step of the detector took.
+    """
     counters = listener.counters
-    statistics = {
+    return {
         "frames": counters.samples // HOP,
         "overruns": source.overruns,
-        "lost": f"{source.dropped:.1f}s",
+        "lost": round(source.dropped, 1),
         "gaps": counters.gaps,
         "triggers": counters.triggers,
         "hooks_run": hooks.run,
         "hooks_failed": hooks.failed,
         "hooks_dropped": hooks.dropped,
-        "worst_step": f"{1e3 * counters.worst_step:.1f}ms",
+        "worst_step": round(1e3 * counters.worst_step, 1),
     }
-    log.info("stats: %s", " ".join(f"{name}={value}" for name, value in statistics.items()))
+
+
+def _log_statistics(statistics: Mapping[str, float]) -> None:
+    units = {"lost": "s", "worst_step": "ms"}
+    pairs = (f"{name}={value}{units.get(name, '')}" for name, value in statistics.items())
+    log.info("stats: %s", " ".join(pairs))

@@ -15,18 +15,20 @@ class Event:
     time: datetime  # when the keyword was said, with its time zone
     model: str  # file name
 
+    def fields(self) -> dict[str, object]:
+        """The event as it is written in JSON: ``{"event": "trigger", ...}``."""
+        return {
+            "event": "trigger",
+            "keyword": self.keyword,
+            "posterior": round(self.posterior, 6),
+            "stream_time": round(self.stream_time, 3),
+            "time": self.time.isoformat(timespec="milliseconds"),
+            "model": self.model,
+        }
+
     def json(self) -> str:
-        """The event as a line of JSON, without a line break: ``{"event": "trigger", ...}``."""
-        return json.dumps(
-            {
-                "event": "trigger",
-                "keyword": self.keyword,
-                "posterior": round(self.posterior, 6),
-                "stream_time": round(self.stream_time, 3),
-                "time": self.time.isoformat(timespec="milliseconds"),
-                "model": self.model,
-            }
-        )
+        """The event as a line of JSON, without a line break."""
+        return json.dumps(self.fields())
 
     def environment(self) -> dict[str, str]:
         """The event as environment variables for a hook."""

@@ -11,12 +11,13 @@ import numpy as np
 
 from kwsd.audio.source import Source
 from kwsd.daemon.events import Event
+from kwsd.daemon.pause import Pause
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.systemd.notify import Notifier
 from kwsd.errors import one_line
-from kwsd.pcm import Samples
+from kwsd.pcm import SAMPLE_RATE, Samples
 from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector
-from kwsd.runtime.spotter import Step, Trigger
+from kwsd.runtime.spotter import Spotter, Step, Trigger
 
 MAX_BACKLOG = 1.0  # seconds of unprocessed audio above which systemd's watchdog is no longer fed
 LOSS_DELAY = 1.0  # seconds from a loss of audio to its warning, which covers the losses until then
@@ -43,8 +44,14 @@ class Listener:
     """
 
     def __init__(
-        self, source: Source, detector: Detector, notifier: Notifier, sinks: Sequence[Sink] = ()
+        self,
+        source: Source,
+        detector: Detector,
+        notifier: Notifier,
+        sinks: Sequence[Sink] = (),
+        pause: Pause | None = None,
     ) -> None:
+        """pause: while it is active, audio is read but treated as missing."""
         self.stopping = False
         self.counters = Counters()
         self._source = source
@@ -52,6 +59,7 @@ class Listener:
         self._next_detector: Detector | None = None  # warms up until it replaces the detector
         self._notifier = notifier
         self._sinks = sinks
+        self._pause = pause or Pause()
         self._finished = False  # whether `run` has left the loop
         self._announced = False  # whether the log says that kwsd listens
         self._ready = False  # whether systemd knows that the service is ready
@@ -76,6 +84,16 @@ class Listener:
         detector.sync_to(self._detector)
         self._next_detector = detector
 
+    @property
+    def spotters(self) -> list[Spotter]:
+        """The spotter of each word that is detected now."""
+        return self._detector.spotters
+
+    def trigger(self, keyword: str) -> None:
+        """Make a trigger of this word now, with posterior 1, as if it had been said."""
+        now = self._detector.stream_time
+        self._report_trigger(Trigger(keyword, 1.0, now), end=now)
+
     def run(self, between: Callable[[], None] = lambda: None) -> None:
         """Listen, and call `between` after each chunk. Errors of the source or a sink are not caught."""
         if not self._source.live:
@@ -85,8 +103,9 @@ class Listener:
             for samples, gap in self._source:
                 self._announce()
                 if gap:
+                    self.counters.gaps += 1
                     self._process_gap(gap)
-                self._process(samples)
+                self._process(self._unless_paused(samples))
                 self._report_start(samples)
                 self._report()
                 between()
@@ -157,9 +176,15 @@ class Listener:
             steps.append(step)
         return steps
 
+    def _unless_paused(self, samples: Samples) -> Samples:
+        """The samples, or none of them while listening is paused, which is a gap of their length."""
+        if not self._pause.active:
+            return samples
+        self._process_gap(len(samples) / SAMPLE_RATE)
+        return samples[:0]
+
     def _process_gap(self, seconds: float) -> None:
-        """Tell the detectors and the sinks that audio is missing."""
-        self.counters.gaps += 1
+        """Tell the detectors and the sinks that audio is missing. A trigger that waited passes."""
         for trigger in self._detector.gap(seconds):
             self._report_trigger(trigger, end=trigger.stream_time + seconds)
         if self._next_detector is not None:
@@ -192,7 +217,7 @@ class Listener:
         if source.backlog < MAX_BACKLOG:
             self._notifier.feed_watchdog()
         totals = f"{source.name}: {self.counters.triggers} triggers, {source.overruns} overruns"
-        status = source.waiting or totals
+        status = source.waiting or ("paused" if self._pause.active else totals)
         if status != self._status:
             self._notifier.send(f"STATUS={one_line(status)}")
             self._status = status

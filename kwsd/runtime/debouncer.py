@@ -14,7 +14,7 @@ class Debouncer:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings  # may be replaced at any time
         self.reset()
 
     def reset(self) -> None:
@@ -26,11 +26,11 @@ class Debouncer:
     @property
     def pending(self) -> bool:
         """Whether the last step was at or above the threshold, but more of them are needed."""
-        return self._released and 0 < self._consecutive < self._settings.patience
+        return self._released and 0 < self._consecutive < self.settings.patience
 
     def push(self, posterior: float, time: float, warm: bool) -> bool:
         """Whether the debouncer fires at this step. time: the stream time of the step, in seconds."""
-        settings = self._settings
+        settings = self.settings
         if posterior < settings.release:
             self._released = True
         self._consecutive = self._consecutive + 1 if warm and posterior >= settings.threshold else 0

@@ -88,6 +88,11 @@ class Detector:
         """The highest posterior of the first stages, each at its last step; 0 before the first step."""
         return max(spotter.posterior for spotter in self.spotters)
 
+    @property
+    def stream_time(self) -> float:
+        """Seconds from the beginning of the stream to the end of the samples so far, with those in gaps."""
+        return self._position / SAMPLE_RATE
+
     def reset(self) -> None:
         """Return to the exact initial state: nothing heard, stream time 0."""
         self._begin(0)

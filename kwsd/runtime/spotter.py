@@ -61,8 +61,14 @@ class TriggerRule:
     """
 
     def __init__(self, model: Model, settings: Settings) -> None:
-        self._threshold = settings.threshold
         self._debouncer = None if model.verifier else Debouncer(settings)
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """Decide with these settings from the next step on."""
+        self._threshold = settings.threshold
+        if self._debouncer:
+            self._debouncer.settings = settings
 
     def reset(self) -> None:
         """Return to the exact initial state."""
@@ -113,6 +119,11 @@ class Spotter:
     def warm(self) -> bool:
         """Whether the attention has seen a whole window."""
         return self._engine.warm
+
+    def change_threshold(self, threshold: float) -> None:
+        """Use this threshold from the next step on. Raises UsageError if it is out of range."""
+        self.settings = self.settings.override(threshold=threshold)
+        self._rule.use(self.settings)
 
     def reset(self) -> None:
         """Return to the exact initial state."""

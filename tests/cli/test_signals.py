@@ -2,59 +2,14 @@
 
 import os
 import pty
-import select
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
-import numpy as np
 import pytest
-from harness import KWSD, LOUD, PATIENCE
-
-SILENCE = bytes(2 * 16_000)  # a second
-WORD = np.random.default_rng(0).normal(0, 6_000, 8_000).astype(np.int16).tobytes()
-
-
-class Piped:
-    """``kwsd listen`` on a pipe: it answers a signal with the next audio."""
-
-    def __init__(self, stderr: Path, *options: str | Path) -> None:
-        self._log = stderr
-        with stderr.open("wb") as file:
-            self.process = subprocess.Popen(
-                [KWSD, "listen", "--input", "-", *options],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=file,
-            )
-
-    def say(self, *audio: bytes) -> None:
-        stdin: IO[bytes] | None = self.process.stdin
-        assert stdin is not None
-        stdin.write(b"".join(audio))  # buffered: an unbuffered write may take only a part
-        stdin.flush()
-
-    def send(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def wait_for(self, text: str) -> str:
-        """Give it audio until it logs a line that contains this text; give the line."""
-        for _ in range(200):
-            for line in self._log.read_text().splitlines():
-                if text in line:
-                    return line
-            select.select([], [], [], 0.05)
-            self.say(SILENCE)
-        raise AssertionError(f"no {text!r} in {self._log.read_text()}")
-
-    def finish(self) -> bytes:
-        """What it printed."""
-        printed, _ = self.process.communicate(timeout=PATIENCE)
-        assert self.process.returncode == 0
-        return printed
+from harness import KWSD, LOUD, PATIENCE, SILENCE, WORD, Piped
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 
 from kwsd import Detector
 from kwsd.audio.source import Chunk, Recorded
-from kwsd.daemon import control
-from kwsd.daemon.control import ControlRequests
+from kwsd.daemon.control import requests as control
+from kwsd.daemon.control.requests import ControlRequests
 from kwsd.daemon.events import Event
 from kwsd.daemon.listener import Listener
+from kwsd.daemon.pause import Pause
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.systemd.notify import Notifier
 from kwsd.errors import ModelError
@@ -285,3 +287,66 @@ def test_the_watchdog_is_fed_while_the_engine_keeps_up(backlog: float, fed: int)
     chunks = Chunks([words(1)] * 3, live=True, backlog=backlog)
     Listener(chunks, Detector.load(LOUD), word).run()
     assert word.sent.count("WATCHDOG=1") == fed
+
+
+class Gaps(Recorder):
+    """Keeps the lengths of what is heard and of the gaps, too."""
+
+    def __init__(self, events: list[Event]) -> None:
+        super().__init__(events)
+        self.heard = self.missing = 0.0  # seconds
+
+    def on_audio(self, samples: Samples, _posterior: float) -> None:
+        self.heard += len(samples) / SAMPLE_RATE
+
+    def on_gap(self, seconds: float) -> None:
+        self.missing += seconds
+
+
+@settings(max_examples=20)
+@given(sizes=st.lists(st.integers(200, 8_000), min_size=1, max_size=5))
+def test_what_is_said_in_a_pause_is_not_heard(sizes: list[int]) -> None:
+    """Nor does what follows suffer: the words are said at 2, 4, 6 and 8 s, and the pause is from 3 to 5 s."""
+    events: list[Event] = []
+    pause, sink = Pause(), Gaps(events)
+    detector = Detector.load(LOUD)
+    listener = Listener(Chunks(cut(words(4), sizes)), detector, Notifier(), [sink], pause)
+
+    def between() -> None:
+        if 3 <= detector.stream_time < 5 and not pause.active:
+            pause.begin()
+        if detector.stream_time >= 5 and pause.active:
+            pause.end()
+
+    listener.run(between)
+    assert [event.stream_time for event in events] == pytest.approx([2.1, 6.1, 8.1], abs=0.15)
+    assert detector.stream_time == 10.5  # with the silence at the end
+    assert sink.heard + sink.missing == pytest.approx(10.5)
+    assert sink.missing == pytest.approx(2, abs=0.5)
+    assert listener.counters.gaps == 0
+
+
+def test_a_pause_ends_by_itself_and_systemd_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    pause, word = Pause(), Word()
+    pause.begin(2.0)
+    assert (pause.active, pause.remaining) == (True, 2.0)
+    Listener(Chunks([words(1)]), Detector.load(LOUD), word, (), pause).run()
+    assert word.sent[-1] == "STATUS=paused"
+    now = 101.0
+    pause.begin(1.5)  # counts from now
+    now = 102.4
+    assert pause.active
+    now = 102.6
+    assert not pause.active
+    assert pause.remaining is None
+
+
+def test_a_trigger_on_command_is_a_trigger() -> None:
+    events: list[Event] = []
+    listener = Listener(Chunks([NOTHING]), Detector.load(LOUD), Notifier(), [Recorder(events)])
+    listener.trigger("loud")
+    (event,) = events
+    assert (event.keyword, event.posterior, event.stream_time, event.model) == ("loud", 1.0, 0.0, "loud.pt")
+    assert listener.counters.triggers == 1

@@ -108,7 +108,8 @@ class Clips(Sink):
     def on_trigger(self, event: Event) -> None:
         """Queue the pre-roll, which ends at the trigger."""
         after = self._position - round(event.stream_time * SAMPLE_RATE)  # samples after the trigger
-        audio = np.concatenate(self._chunks)
+        # without audio, which a trigger by `kwsd ctl` does not need, the clip is empty
+        audio = np.concatenate([np.zeros(0, np.int16), *self._chunks])
         end = max(0, len(audio) - after)
         clip = audio[max(0, end - self._pre_roll) : end]
         time = event.time.astimezone(UTC)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kwsd.daemon.events import Event
+from kwsd.daemon.sinks.recent import level
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.sinks.stdout import accepts_output
 from kwsd.errors import UsageError
@@ -88,8 +88,7 @@ class Meter(Sink):
 
     def on_audio(self, samples: Samples, posterior: float) -> None:
         """Update the meter with the highest level and posterior since the last update."""
-        power = float(samples @ samples) / max(1, len(samples))
-        self._level = max(self._level, 10 * np.log10(power + 1e-12))
+        self._level = max(self._level, level(samples))
         self._posterior = max(self._posterior, posterior)
         now = time.monotonic()
         if now - self._last_update >= REFRESH_INTERVAL:

@@ -1,17 +1,24 @@
-"""Handles control requests, which come from signals or the clock: reloads and statistics."""
+"""Handles control requests between two chunks of audio: reloads, statistics, and commands of `kwsd ctl`.
+
+They come from signals, from the clock and from the control socket.
+"""
 
 import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
 
 from kwsd.errors import KwsdError
 
 LOAD_TIMEOUT = 10.0  # seconds after which a reload has failed; what it still loads is dropped
 
 Loaded = TypeVar("Loaded")  # what a reload loads: a detector, with what belongs to it
+Answer = dict[str, Any]  # what a command returns, as it is written in JSON
+Command = Callable[[], Answer]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +46,9 @@ class ControlRequests(Generic[Loaded]):
         self._statistics_interval = statistics_interval
         self._statistics_due = time.monotonic() + statistics_interval
         self._reload_requested = False
+        self._reload_answers: list[Future[Answer]] = []  # for those who asked for the next reload
         self._loader: Loader[Loaded] | None = None
+        self._commands: deque[tuple[Command, Future[Answer]]] = deque()
 
     def request_statistics(self) -> None:
         """May be called from any thread or signal handler."""
@@ -53,6 +62,26 @@ class ControlRequests(Generic[Loaded]):
         """
         self._reload_requested = True
 
+    def request_command(self, command: Command) -> Future[Answer]:
+        """Run a command in the thread that calls `handle`. May be called from any thread.
+
+        The future gets what it returns, or the KwsdError that it raises. It can be cancelled until then.
+        """
+        answer: Future[Answer] = Future()
+        self._commands.append((command, answer))
+        return answer
+
+    def request_answered_reload(self) -> Future[Answer]:
+        """As `request_reload`, from any thread but not from a signal handler.
+
+        The future gets an empty answer once everything is loaded, or a KwsdError if that fails.
+        """
+        answer: Future[Answer] = Future()
+        answer.set_running_or_notify_cancel()  # it cannot be cancelled: the reload is going to happen
+        self._reload_answers.append(answer)
+        self._reload_requested = True
+        return answer
+
     def handle(self) -> None:
         """Handle the requests, and swap in a detector that has been loaded. A reload that fails is logged."""
         if self._loader is not None:
@@ -63,15 +92,26 @@ class ControlRequests(Generic[Loaded]):
         if time.monotonic() >= self._statistics_due:
             self._statistics_due = time.monotonic() + self._statistics_interval
             self._log_statistics()
+        for _ in range(len(self._commands)):
+            self._run(*self._commands.popleft())
+
+    def _run(self, command: Command, answer: Future[Answer]) -> None:
+        """Run a command, unless whoever asked for it has given up."""
+        if answer.set_running_or_notify_cancel():
+            try:
+                answer.set_result(command())
+            except KwsdError as error:
+                answer.set_exception(error)
 
     def _start_loading(self) -> None:
+        answers, self._reload_answers = self._reload_answers, []
         if self._loader is not None:
-            self._log_failure("the previous reload is still waiting for a file")
+            self._fail("the previous reload is still waiting for a file", answers)
             return
         try:
-            self._loader = Loader(self._load)
+            self._loader = Loader(self._load, answers)
         except RuntimeError as error:  # no thread can be started
-            self._log_failure(str(error))
+            self._fail(str(error), answers)
 
     def _check(self, loader: "Loader[Loaded]") -> None:
         """Swap in the detector, or log why there is none, once the loader has finished or timed out."""
@@ -79,16 +119,22 @@ class ControlRequests(Generic[Loaded]):
             self._loader = None
             if loader.timed_out:
                 return
-            if loader.loaded is not None:
-                self._swap_detector(loader.loaded)
-            else:
-                self._log_failure(loader.failure)
+            if loader.loaded is None:
+                self._fail(loader.failure, loader.answers)
+                return
+            self._swap_detector(loader.loaded)
+            for answer in loader.answers:
+                answer.set_result({})
         elif not loader.timed_out and time.monotonic() - loader.started > LOAD_TIMEOUT:
             loader.timed_out = True
-            self._log_failure(f"the files could not be read within {LOAD_TIMEOUT:g} s")
+            self._fail(f"the files could not be read within {LOAD_TIMEOUT:g} s", loader.answers)
 
-    def _log_failure(self, reason: str) -> None:
-        log.error("reload failed, the previous model stays in use: %s", reason)
+    def _fail(self, reason: str, answers: list[Future[Answer]]) -> None:
+        """Report a failed reload to the log and to those who asked for it."""
+        text = f"reload failed, the previous model stays in use: {reason}"
+        log.error("%s", text)
+        for answer in answers:
+            answer.set_exception(KwsdError(text))
 
 
 class Loader(threading.Thread, Generic[Loaded]):
@@ -97,13 +143,17 @@ class Loader(threading.Thread, Generic[Loaded]):
     Once it has finished, either `loaded` is set or `failure` is one line that says why it is not.
     """
 
-    def __init__(self, load: Callable[[], Loaded]) -> None:
-        """Start loading. Raises RuntimeError if no thread can be started."""
+    def __init__(self, load: Callable[[], Loaded], answers: list[Future[Answer]]) -> None:
+        """Start loading. Raises RuntimeError if no thread can be started.
+
+        answers: kept for those who asked for this reload.
+        """
         super().__init__(name="reload", daemon=True)
         self.loaded: Loaded | None = None
         self.failure = ""
         self.timed_out = False
         self.started = time.monotonic()
+        self.answers = answers
         self._load = load
         self.start()
 
