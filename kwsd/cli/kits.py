@@ -1,0 +1,55 @@
+"""What `kwsd kit` and `kwsd new` share: the option --kit, and the question before anything is fetched."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kwsd.cli.checked import NewFolder
+from kwsd.cli.progress import drawn, tell
+from kwsd.errors import UsageError
+
+if TYPE_CHECKING:
+    from kwsd.training.data.kit.kit import Kit
+    from kwsd.training.data.kit.manifest import Part
+
+KIT = click.option(
+    "--kit",
+    type=NewFolder(),
+    help="Folder of the kit.  [default: $XDG_DATA_HOME/kwsd/kit or ~/.local/share/kwsd/kit]",
+)
+YES = click.option("--yes", is_flag=True, help="Fetch without asking.")
+
+
+def open_kit(folder: Path | None) -> "Kit":
+    """The kit in a folder; None: the user's."""
+    from kwsd.training.data.kit.kit import Kit
+
+    return Kit(folder)
+
+
+def megabytes(size: int) -> str:
+    """A size in MB."""
+    return f"{size / 1e6:,.0f} MB"
+
+
+def fetch_if_agreed(kit: "Kit", parts: "Sequence[Part]", yes: bool) -> bool:
+    """Ask whether to fetch parts that are not there, and do it. Returns whether the answer was yes.
+
+    Raises UsageError if there is nobody to ask.
+    """
+    from kwsd.training.workflows.kit import fetch_parts
+
+    size, unpacked = sum(part.size for part in parts), sum(part.unpacked for part in parts)
+    names = ", ".join(part.name for part in parts)
+    tell(f"To fetch: {names}; {megabytes(size)}, {megabytes(unpacked)} on the disk, into {kit.folder}")
+    tell("What each is, and its licence: kwsd kit list")
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask on: give --yes to fetch")
+    if not yes and not click.confirm("Fetch now?", default=True):
+        return False
+    with drawn() as progress:
+        fetch_parts(kit, parts, progress)
+    return True

@@ -1,0 +1,24 @@
+"""``kwsd kit fetch``: fetch parts of the kit, and say what the absence of those costs that cannot be had."""
+
+from collections.abc import Sequence
+
+from kwsd.errors import KwsdError
+from kwsd.training.data.kit.kit import Kit
+from kwsd.training.data.kit.manifest import Part
+from kwsd.training.workflows.progress import SILENT, Progress, filling
+
+
+def fetch_parts(kit: Kit, parts: Sequence[Part], progress: Progress = SILENT) -> list[Part]:
+    """Fetch parts into the kit. Returns those that could not be had, of which each is a warning.
+
+    Raises KwsdError if none could be had, or if the disk has no room.
+    """
+    wanted = [part for part in parts if not kit.has(part)]
+    with filling(kit.folder, progress), progress.stage("fetching the kit"):
+        failures = kit.fetch(wanted, progress.count)
+    if wanted and len(failures) == len(wanted):
+        raise KwsdError(f"no part of the kit could be fetched: {failures[wanted[0].name]}")
+    left_out = [part for part in wanted if part.name in failures]
+    for part in left_out:
+        progress.warning(f"{part.name} is left out: {failures[part.name]}. Without it: {part.without}")
+    return left_out
