@@ -58,6 +58,22 @@ def test_fires_once_for_each_time_the_posterior_rises_and_falls() -> None:
     assert firings(Debouncer(settings(0.8, 1, 0.3, 0.0)), steps) == [2, 10, 18]
 
 
+@pytest.mark.parametrize(("refractory", "fired"), [(1.0, [2, 10, 18]), (1.25, [2, 13]), (3.0, [2])])
+def test_fires_again_only_after_the_refractory_time(refractory: float, fired: list[int]) -> None:
+    hump = [0.1, 0.5, 0.85, 0.95, 0.7, 0.9, 0.4, 0.2]  # of a second
+    steps = [(posterior, True) for posterior in hump * 3]
+    assert firings(Debouncer(settings(0.8, 1, 0.3, refractory)), steps) == fired
+
+
+def test_is_pending_only_while_it_may_still_fire() -> None:
+    debouncer = Debouncer(settings(0.8, 2, 0.3, 0.0))
+    pending = []
+    for i, posterior in enumerate([0.5, 0.9, 0.9, 0.5, 0.9, 0.2, 0.9]):  # fires at the third
+        debouncer.push(posterior, i / 8, True)
+        pending.append(debouncer.pending)
+    assert pending == [False, True, False, False, False, False, True]
+
+
 def test_scattered_steps_are_no_word() -> None:
     steps = [(0.9, True), (0.1, True)] * 20
     assert firings(Debouncer(settings(0.8, 2, 0.3, 0.0)), steps) == []

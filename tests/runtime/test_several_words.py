@@ -159,16 +159,26 @@ def test_it_waits_only_while_the_other_may_still_fire() -> None:
     assert decided(a, b) == [(1.1, "a", 1.0)]
 
 
+def test_it_does_not_wait_for_itself() -> None:
+    a = moments((1.0, "a", 0.6, True), (1.1, "a", 0, True))
+    assert decided(a, moments((1.0, "b", 0, False))) == [(1.0, "a", 1.0)]
+
+
 def test_it_waits_no_longer_than_an_utterance() -> None:
     a = moments((1.0, "a", 0.6, False), *((1 + t / 8, "a", 0, False) for t in range(1, 8)))
     b = moments(*((1 + t / 8, "b", 0, True) for t in range(8)))
     assert decided(a, b) == [(1.5, "a", 1.0)]
+    a = moments((0.0, "a", 0.6, False), *((t / 10, "a", 0, False) for t in range(1, 8)))
+    b = moments(*((t / 10, "b", 0, True) for t in range(8)))
+    assert decided(a, b) == [(0.4, "a", 0.0)]
 
 
 def test_what_fires_late_in_the_same_utterance_is_dropped_and_the_next_word_is_not() -> None:
     a = moments((1.0, "a", 0.6, False))
     assert decided(a, moments((1.3, "b", 0.9, False))) == [(1.0, "a", 1.0)]
     assert decided(a, moments((1.5, "b", 0.9, False))) == [(1.0, "a", 1.0), (1.5, "b", 1.5)]
+    start = moments((0.0, "a", 0.6, False))
+    assert decided(start, moments((0.4, "b", 0.9, False))) == [(0.0, "a", 0.0), (0.4, "b", 0.4)]
     again = moments((1.0, "a", 0.6, False), (1.2, "a", 0.6, False))  # the word's own refractory time decides
     assert len(decided(again, [])) == 2
 
