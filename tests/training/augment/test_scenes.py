@@ -100,18 +100,30 @@ def test_a_word_has_some_of_the_scene_around_it(plain: SceneMaker) -> None:
     assert plain.length == int(2.5 * SAMPLE_RATE)
 
 
-def test_noise_is_5_db_above_to_35_db_below_the_scene_four_times_of_five(plain: SceneMaker) -> None:
-    plain.noise = [np.tile(np.array([1_000, -1_000], np.int16), 2 * SAMPLE_RATE)]
-    random, ratios = np.random.default_rng(0), []
+def noise_levels(maker: SceneMaker, scene: np.ndarray) -> np.ndarray:
+    """RMS of the noise added to each of DRAWN copies of the scene that got some."""
+    maker.noise = [np.tile(np.array([1_000, -1_000, 0, 0], np.int16), SAMPLE_RATE)]
+    random, levels = np.random.default_rng(0), []
     for _ in range(DRAWN):
-        scene = np.full(plain.length, 0.1, np.float32)
-        plain._add_noise(scene, random)
-        added = np.abs(scene - np.float32(0.1)).max()
-        if added > 0:
-            ratios.append(0.1 / added)
+        noisy = scene.copy()
+        maker._add_noise(noisy, random)
+        levels.append(np.sqrt(np.square(noisy - scene).mean()))
+    return np.array([level for level in levels if level])
+
+
+def test_noise_is_5_db_above_to_35_db_below_the_scene_four_times_of_five(plain: SceneMaker) -> None:
+    scene = np.tile(np.array([0.2, 0, 0, 0], np.float32), plain.length // 4)  # RMS 0.1
+    levels = noise_levels(plain, scene)
+    ratios = decibels(0.1 / levels)
     assert len(ratios) / DRAWN == pytest.approx(0.8, abs=0.06)
-    assert -5.01 < decibels(np.array(ratios)).min() < -3
-    assert 33 < decibels(np.array(ratios)).max() < 35.1
+    assert -5.01 < ratios.min() < -3
+    assert 33 < ratios.max() < 35.1
+
+
+def test_noise_in_silence_is_as_loud_as_behind_a_scene_at_the_silence_level(plain: SceneMaker) -> None:
+    plain.augmentation = replace(plain.augmentation, noise_snr=(20.0, 20.0), silence_level=0.05)
+    levels = noise_levels(plain, np.zeros(plain.length, np.float32))
+    assert levels == pytest.approx(0.005, rel=1e-3)
 
 
 def test_validation_noise_is_0_to_15_db_below_the_loudest_tenth_of_a_second() -> None:
