@@ -116,6 +116,8 @@ def test_train_learns_from_the_embedding_and_others_inherit_it(
     assert one_minus_auroc(out, tree) < 0.2
     verified = read_model(out)
     assert verified.verifier is not None
+    for stage in (verified.weights, verified.verifier):
+        assert all(np.array_equal(array, array.astype(np.float16)) for array in stage.values())
     detector = Detector(verified)
     heard = {"rise": 0, "fall": 0}
     for clip in read_tree(tree, "rise"):

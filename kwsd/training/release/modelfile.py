@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import kwsd
 from kwsd.pcm import SAMPLE_RATE
@@ -19,8 +20,8 @@ from kwsd.training.release.torchfile import write_torch
 def save_model(model: Model, path: Path, entries: dict[str, Any] | None = None) -> None:
     """Write `model` so that ``torch.load(path, weights_only=True)`` and the runtime's reader open it.
 
-    entries: the weights as kwsd.training.nn.quantize packs them; by default they are stored as float32.
-    Raises KwsdError if the file cannot be written.
+    entries: the weights as kwsd.training.nn.quantize packs them; by default they are stored as float32 or,
+    where that changes nothing, as float16. Raises KwsdError if the file cannot be written.
     """
     architecture = dataclasses.asdict(model.architecture)
     record = {
@@ -30,12 +31,19 @@ def save_model(model: Model, path: Path, entries: dict[str, Any] | None = None) 
         "front_end": FRONT_END,
         "architecture": {k: list(v) if isinstance(v, tuple) else v for k, v in architecture.items()},
         "settings": dataclasses.asdict(model.settings),
-        "weights": entries or model.weights,
+        "weights": entries or {name: _narrow(weight) for name, weight in model.weights.items()},
         "facts": model.facts,
     }
     if model.verifier:
         record |= _second_stage(model.verifier)
     write_torch(record, path)
+
+
+def _narrow(weight: Array) -> NDArray[Any]:
+    """The weight in float16 if it has been rounded to that, else as it is."""
+    with np.errstate(over="ignore"):
+        half = weight.astype(np.float16)
+    return half if np.array_equal(half, weight) else weight
 
 
 def _second_stage(verifier: dict[str, Array]) -> dict[str, Any]:

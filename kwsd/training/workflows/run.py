@@ -18,6 +18,7 @@ from kwsd.training.fit.teacher import verifier_of
 from kwsd.training.fit.trainer import Epoch, Trainer, read_checkpoint
 from kwsd.training.nn.convert import to_torch
 from kwsd.training.nn.crnn import CRNN
+from kwsd.training.nn.quantize import quantized
 from kwsd.training.release.card import interval
 from kwsd.training.release.modelfile import save_model
 from kwsd.training.release.release import INHERITED, FinishedRun, Output, release
@@ -169,10 +170,11 @@ def fit(trainer: Trainer, progress: Progress) -> None:
 
 
 def with_own_verifier(run: FinishedRun, trainer: Trainer) -> FinishedRun:
-    """The run with the heads that taught the network as its second stage."""
+    """The run with the heads that taught the network as its second stage. Both are rounded to float16."""
     objective = trainer.objective
     assert isinstance(objective, HeadDistillationLoss)
-    return replace(run, verifier=verifier_of(objective.heads, objective.embedding))
+    verifier = verifier_of(objective.heads, objective.embedding)
+    return replace(run, crnn=quantized(run.crnn, 16), verifier=verifier)
 
 
 def with_inherited_verifier(run: FinishedRun, parent: Model) -> FinishedRun:

@@ -37,7 +37,8 @@ def test_what_is_written_is_read(architecture: Architecture, bits: int | None, t
     path = tmp_path / "model.pt"
     save_model(model, path, network.packed() if isinstance(network, Quantized) else None)
     read = read_model(path)
-    assert replace(read, weights={}, path=None) == replace(model, weights={})
+    for part in ("keyword", "architecture", "settings", "facts", "verifier"):
+        assert getattr(read, part) == getattr(model, part)
     for name, weight in model.weights.items():
         np.testing.assert_array_equal(read.weights[name], weight)
     assert to_torch(read)(torch.zeros(1, 100, 40), 5).shape[2] == 2
@@ -47,6 +48,21 @@ def test_what_is_written_is_read(architecture: Architecture, bits: int | None, t
     if bits is None:
         for name, weight in model.weights.items():
             np.testing.assert_array_equal(opened["weights"][name].numpy(), weight)
+
+
+def test_what_float16_holds_exactly_is_stored_so(tmp_path: Path) -> None:
+    """A first stage that was rounded at its release stays small, whoever writes it again."""
+    _, model = made(STUDENT, 16)
+    path = tmp_path / "model.pt"
+    for name, kind in [("none", torch.float16), ("conv.weight", torch.float32)]:
+        weights = {n: w + np.float32(1e-5) * (n == name) for n, w in model.weights.items()}
+        weights["output.bias"] = np.float32([1e5, 0])  # beyond float16
+        save_model(replace(model, weights=weights), path)
+        stored = torch.load(path, weights_only=True)["weights"]
+        assert (stored["conv.weight"].dtype, stored["gru.weight_ih_l0"].dtype) == (kind, torch.float16)
+        assert stored["output.bias"].dtype == torch.float32
+        for name_read, weight in read_model(path).weights.items():
+            np.testing.assert_array_equal(weight, weights[name_read])
 
 
 def test_facts_that_share_a_list_are_read(tmp_path: Path) -> None:
