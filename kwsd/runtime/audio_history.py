@@ -1,7 +1,5 @@
 """The last seconds of a stream, kept for the second stage."""
 
-from collections import deque
-
 import numpy as np
 
 from kwsd.pcm import SAMPLE_RATE, Samples
@@ -10,32 +8,35 @@ BLOCK_SAMPLES = SAMPLE_RATE  # 1 s, the most that can be added at a time
 
 
 class AudioHistory:
-    """Gives the `length` samples before a recent position of the stream.
+    """Keeps at least the `length` samples before each position of the last BLOCK_SAMPLES.
 
-    A position is the number of samples since the beginning of the stream. The samples are kept in chunks, as
-    they arrived, and are joined only when they are read.
+    A position is the number of samples since the beginning of the stream. The samples lie in one array, whose
+    end is moved to its beginning when it is full.
     """
 
     def __init__(self, length: int) -> None:
         self.length = length
+        self._samples = np.empty(length + 2 * BLOCK_SAMPLES, np.float32)
         self.clear(0)
 
     def clear(self, position: int) -> None:
         """Forget all samples; the next one is at this position, with silence before it."""
-        self._chunks: deque[Samples] = deque()
-        self._held = 0  # samples in the chunks
-        self._end = position
+        self.start = position  # of the first sample
+        self.end = position  # of the next sample
+        self._samples[: self.length] = 0
+        self._filled = self.length
 
     def push(self, samples: Samples) -> None:
-        """Add samples, at most BLOCK_SAMPLES, and forget those that `before` can no longer reach."""
-        self._chunks.append(samples.copy())
-        self._held += len(samples)
-        self._end += len(samples)
-        while self._held - len(self._chunks[0]) >= self.length + BLOCK_SAMPLES:
-            self._held -= len(self._chunks.popleft())
+        """Add samples, at most BLOCK_SAMPLES."""
+        if self._filled + len(samples) > len(self._samples):
+            kept = self.length + BLOCK_SAMPLES
+            self._samples[:kept] = self._samples[self._filled - kept : self._filled]
+            self._filled = kept
+        self._samples[self._filled : self._filled + len(samples)] = samples
+        self._filled += len(samples)
+        self.end += len(samples)
 
-    def before(self, position: int) -> Samples:
-        """The `length` samples before this position, which is at most BLOCK_SAMPLES before the end."""
-        joined = np.concatenate((np.zeros(self.length, np.float32), *self._chunks))
-        end = len(joined) - (self._end - position)
-        return joined[end - self.length : end]
+    def read(self, start: int, stop: int) -> Samples:
+        """The samples from one position to another, as a view that holds until the next `push`."""
+        offset = self._filled - self.end
+        return self._samples[start + offset : stop + offset]

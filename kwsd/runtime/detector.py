@@ -11,10 +11,11 @@ from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE, finite, to_float32
 from kwsd.runtime.arbitration import Arbiter
 from kwsd.runtime.audio_history import BLOCK_SAMPLES, AudioHistory
+from kwsd.runtime.embedding import EmbeddingStream
 from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
 from kwsd.runtime.model import Model, Settings
+from kwsd.runtime.second_stage import SPAN_SAMPLES
 from kwsd.runtime.spotter import Spotter, Step, Trigger
-from kwsd.runtime.verifier import SPAN_SAMPLES
 
 FINAL_SILENCE_SAMPLES = SAMPLE_RATE // 2  # 0.5 s to feed after a recording, so that its last word can trigger
 OVERLAP_SAMPLES = N_FFT - HOP  # shared by two consecutive frames
@@ -26,8 +27,9 @@ class Detector:
     model: one, or several with different keywords. settings: how each of them is run, in the same order;
     None runs each with its model's own settings. `Settings.override` changes some of them.
 
-    The keywords share the front end and the audio history. Each has a spotter of its own, which does exactly
-    what it would do alone. Where several keywords fire on one utterance, the `Arbiter` lets one trigger pass.
+    The keywords share the front end, the audio history and, where their arrays are equal, the embeddings.
+    Each has a spotter of its own, which does what it would do alone. Where several keywords fire on one
+    utterance, the `Arbiter` lets one trigger pass.
 
     A copied or unpickled detector has the same models and settings, and starts a new stream.
     """
@@ -41,7 +43,11 @@ class Detector:
         check_different(models)
         self._front_end = FrontEnd()
         self._history = AudioHistory(SPAN_SAMPLES) if any(one.verifier for one in models) else None
-        self.spotters = [Spotter(*pair, self._history) for pair in zip(models, given, strict=True)]
+        self._embeddings: list[EmbeddingStream] = []
+        self.spotters = [
+            Spotter(one, its_settings, self._embeddings_of(one))
+            for one, its_settings in zip(models, given, strict=True)
+        ]
         self._arbiter = Arbiter()
         self.reset()
 
@@ -132,6 +138,18 @@ class Detector:
         self._front_end.reset()
         if self._history:
             self._history.clear(position)
+        for embeddings in self._embeddings:
+            embeddings.reset()
+
+    def _embeddings_of(self, model: Model) -> EmbeddingStream | None:
+        """The embeddings for this model, which models with equal arrays share; None without a verifier."""
+        if not model.verifier or not self._history:
+            return None
+        for known in self._embeddings:
+            if known.equals(model.verifier):
+                return known
+        self._embeddings.append(EmbeddingStream(model.verifier, self._history))
+        return self._embeddings[-1]
 
     def feed(self, samples: npt.NDArray[Any]) -> list[Trigger]:
         """The triggers in the next samples of the stream.

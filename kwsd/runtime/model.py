@@ -116,7 +116,7 @@ class Settings:
     threshold: float = 0.5
     """Posterior that makes a trigger: of both stages if the model has a second stage, else of the first."""
 
-    candidate_threshold: float = 0.2
+    candidate_threshold: float = 0.02
     """Posterior of the first stage that makes a candidate. Used only if the model has a second stage."""
 
     patience: int = 1
@@ -165,7 +165,7 @@ class Model:
     settings: Settings = field(default_factory=Settings)
     facts: dict[str, Any] = field(default_factory=dict)  # data, split, seed, metrics, date, command
     path: Path | None = None
-    verifier: dict[str, Array] | None = None  # weights of `Verifier`, if the model has a second stage
+    verifier: dict[str, Array] | None = None  # weights of the second stage, if the model has one
 
     @property
     def name(self) -> str:

@@ -1,68 +1,86 @@
-"""Runs the second stage on the candidates of the first, and combines both scores.
+"""Runs the second stage while the first may be hearing the keyword, and combines both scores.
 
-A candidate is verified when it begins and again every 0.16 s for 0.4 s, because the verifier needs to hear
-the end of the word. The two stages make different mistakes, so the score is the weighted mean of their
-log-odds.
+It is awake from each candidate of the first stage until HOLD_SAMPLES after it, because it needs to hear the
+end of the word. While awake it scores every embedding, one each 80 ms. The two stages make different
+mistakes, so the score is the weighted mean of their log-odds.
 """
 
 import math
+from collections import deque
 
-from kwsd.runtime.audio_history import AudioHistory
+import numpy as np
+
+from kwsd.runtime.debouncer import Candidates, logit
+from kwsd.runtime.embedding import BLOCK_SAMPLES, LOOKBACK_SAMPLES, WARM_UP, EmbeddingStream
 from kwsd.runtime.frontend import HOP
-from kwsd.runtime.verifier import Verifier
+from kwsd.runtime.model import Settings
+from kwsd.runtime.verifier import CONTEXT, Heads
 
-INTERVAL_SAMPLES = 16 * HOP  # 0.16 s between two verifications of a candidate
-CANDIDATE_SAMPLES = 40 * HOP  # 0.4 s, for which a candidate is verified
+HOLD_SAMPLES = 60 * HOP  # 0.6 s: awake for so long after a candidate
 FIRST_STAGE_WEIGHT = 1 / 3  # in the mean of the log-odds
 MAX_LOG_ODDS = 30.0  # limit of the combined log-odds, whose posterior already rounds to 1
+CAUGHT_UP = 2  # embeddings before waking up that are scored, too: the first stage may be later than the heads
+MOST_AT_ONCE = 8  # embeddings that are scored at a step; only a step above 0.64 s has more
+# the samples before a step that may be needed
+SPAN_SAMPLES = (MOST_AT_ONCE + CONTEXT - 1 + WARM_UP + 1) * BLOCK_SAMPLES + LOOKBACK_SAMPLES
 
 
 class SecondStage:
-    """Scores the current candidate. Positions are in samples since the beginning of the stream."""
+    """Decides on the steps of one keyword. Positions are in samples since the beginning of the stream."""
 
-    def __init__(self, verifier: Verifier, history: AudioHistory) -> None:
-        self._verifier = verifier
-        self._history = history
+    def __init__(self, heads: Heads, embeddings: EmbeddingStream, settings: Settings) -> None:
+        """embeddings: of the stream, which keywords with the same embedding share."""
+        self._heads = heads
+        self._embeddings = embeddings
+        self._candidates = Candidates(settings)
+        self._threshold = settings.candidate_threshold
+        self._posteriors: deque[float] = deque(maxlen=1 + HOLD_SAMPLES // (settings.step * HOP))
         self.reset()
 
     def reset(self) -> None:
-        """Return to the exact initial state, without a candidate."""
-        # position of the next verification, which also holds for a new candidate, to limit the CPU time
-        self._due = 0
-        self._end = -1  # position at which the candidate ends; -1 if there is none
-        self._highest = 0.0  # posterior of the first stage since the candidate began
+        """Return to the exact initial state."""
+        self._candidates.reset()
+        self.sleep()
 
-    def begin(self, position: int) -> None:
-        """Begin a candidate here, or extend the current one to CANDIDATE_SAMPLES after this position."""
-        if position > self._end:
-            self._highest = 0.0
-        self._due, self._end = max(position, self._due), position + CANDIDATE_SAMPLES
+    def sleep(self) -> None:
+        """Sleep until the next candidate."""
+        self._awake_until = -1  # position
+        self._scored = -CAUGHT_UP  # embeddings before this number need no score
+        self._posteriors.clear()  # of the first stage, at the last steps
+        self._pending = False
 
-    def end(self) -> None:
-        """End the current candidate."""
-        self._end = -1
+    def fire(self, time: float) -> None:
+        """Record a trigger at this stream time, in seconds, and sleep."""
+        self._candidates.fire(time)
+        self.sleep()
 
-    def pending(self, position: int) -> bool:
-        """Whether the current candidate will be verified again after this position."""
-        return position < self._end and self._due <= self._end
+    @property
+    def pending(self) -> bool:
+        """Whether it is awake, and its last score is still that of a candidate."""
+        return self._pending
 
-    def score(self, position: int, posterior: float) -> float | None:
-        """The posterior of both stages if a verification is due at this position, else None.
+    def score(self, position: int, posterior: float, time: float, warm: bool) -> float | None:
+        """The posterior of both stages at the step that ends here; None if it sleeps or nothing is new.
 
-        posterior: of the first stage at this step. Its highest value since the candidate began counts.
+        posterior, time, warm: those of the step of the first stage. Of the embeddings that ended since the
+        last step the highest score counts, and of the first stage the highest posterior in HOLD_SAMPLES.
         """
-        if position > self._end:
+        self._posteriors.append(posterior)
+        if self._candidates.push(posterior, time, warm):
+            self._awake_until = position + HOLD_SAMPLES
+        ended = self._embeddings.ended(position)
+        if position > self._awake_until:
+            self._scored, self._pending = max(self._scored, ended - CAUGHT_UP), False
             return None
-        self._highest = max(self._highest, posterior)
-        if position < self._due:
+        first = max(self._scored, ended - MOST_AT_ONCE)
+        self._scored = ended
+        if first >= ended:
             return None
-        self._due = position + INTERVAL_SAMPLES
-        second = self._verifier.log_odds(self._history.before(position))
-        log_odds = FIRST_STAGE_WEIGHT * logit(self._highest) + (1 - FIRST_STAGE_WEIGHT) * second
-        return 1 / (1 + math.exp(-min(max(log_odds, -MAX_LOG_ODDS), MAX_LOG_ODDS)))
-
-
-def logit(posterior: float) -> float:
-    """The log-odds of a posterior, which may have rounded to 0 or 1."""
-    inside = min(max(posterior, 1e-6), 1 - 1e-6)
-    return math.log(inside / (1 - inside))
+        with np.errstate(all="ignore"):  # weights of a hostile file may overflow
+            second = float(self._heads.log_odds(self._embeddings.read(first - CONTEXT + 1, ended)).max())
+        if not math.isfinite(second):
+            second = -math.inf
+        log_odds = FIRST_STAGE_WEIGHT * logit(max(self._posteriors)) + (1 - FIRST_STAGE_WEIGHT) * second
+        both = 1 / (1 + math.exp(-min(max(log_odds, -MAX_LOG_ODDS), MAX_LOG_ODDS)))
+        self._pending = both >= self._threshold
+        return both

@@ -23,7 +23,7 @@ def path() -> Path:
 
 @cache
 def shipped_embedding() -> dict[str, Array]:
-    """The arrays, float32 and read-only, by their names in `kwsd.runtime.verifier.shapes`.
+    """The arrays, float32 and read-only, by their names in `kwsd.runtime.embedding.embedding_shapes`.
 
     The file is read once, so all models share the arrays. Raises ModelError if it cannot be read.
     """

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime.audio_history import AudioHistory
-from kwsd.runtime.debouncer import CandidateDebouncer, Debouncer
+from kwsd.runtime.debouncer import Debouncer
+from kwsd.runtime.embedding import EmbeddingStream
 from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, N_MELS, POWER_FLOOR, Frames
 from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.second_stage import SecondStage
-from kwsd.runtime.verifier import Verifier
+from kwsd.runtime.verifier import Heads
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,20 @@ class Step(NamedTuple):
     trigger: Trigger | None
 
     verified: float | None = None
-    """Posterior of both stages, low or high, if the second stage was run at this step."""
+    """Posterior of both stages, low or high, if the second stage scored something at this step."""
 
     keyword: str = ""
 
     pending: bool = False
-    """Whether the keyword may still be detected in what was heard: its candidate is verified again soon, or
-    more consecutive steps are needed."""
+    """Whether the keyword may still be detected in what was heard: the second stage is awake and does not
+    reject it yet, or more consecutive steps are needed."""
 
 
 class TriggerRule:
     """Decides which steps of a stream make a trigger.
 
-    If the model has a second stage, the posterior of both stages must reach the threshold; the `Spotter`
-    debounces the candidates before that. Otherwise the debouncer of this class decides.
+    If the model has a second stage, the posterior of both stages must reach the threshold; the `SecondStage`
+    decides where there is one. Otherwise the debouncer of this class decides.
     """
 
     def __init__(self, model: Model, settings: Settings) -> None:
@@ -88,21 +88,20 @@ class TriggerRule:
 
 
 class Spotter:
-    """Spots one keyword in frames. The caller owns the front end and audio history, which keywords share."""
+    """Spots one keyword in frames. The caller owns the front end and the embeddings, which keywords share."""
 
-    def __init__(self, model: Model, settings: Settings, history: AudioHistory | None) -> None:
-        """history: the audio that the frames are computed from, needed only for a second stage.
+    def __init__(self, model: Model, settings: Settings, embeddings: EmbeddingStream | None) -> None:
+        """embeddings: of the audio that the frames are computed from, needed only for a second stage.
 
-        Without it a model that has a second stage never triggers.
+        Without them a model that has a second stage never triggers.
         """
         self.model = model
         self.settings = settings
         self._engine = Engine(model, settings.window, settings.step)
         self._rule = TriggerRule(model, settings)
-        self._candidates = CandidateDebouncer(settings)
         self._second_stage: SecondStage | None = None
-        if model.verifier and history:
-            self._second_stage = SecondStage(Verifier(model.verifier), history)
+        if model.verifier and embeddings:
+            self._second_stage = SecondStage(Heads(model.verifier), embeddings, settings)
         self.reset()
 
     @property
@@ -128,14 +127,15 @@ class Spotter:
     def reset(self) -> None:
         """Return to the exact initial state."""
         self._rule.reset()
-        self._candidates.reset()
+        if self._second_stage:
+            self._second_stage.reset()
         self.forget()
 
     def forget(self) -> None:
-        """Forget the frames and the candidate, but not when the last trigger and candidate were."""
+        """Forget the frames and the candidate, but not when the last trigger was."""
         self._engine.reset()
         if self._second_stage:
-            self._second_stage.reset()
+            self._second_stage.sleep()
         self.posterior = 0.0  # of the first stage, at the last step
 
     def warm_up(self) -> None:
@@ -163,16 +163,13 @@ class Spotter:
         self.posterior = posterior
         time, warm, verified = position / SAMPLE_RATE, self._engine.warm, None
         if self._second_stage:
-            if self._candidates.push(posterior, time, warm):
-                self._second_stage.begin(position)
-            verified = self._second_stage.score(position, posterior)
+            verified = self._second_stage.score(position, posterior, time, warm)
         step = Step(time, posterior, warm, None, verified, self.keyword)
         if not self._rule.push(step):
-            pending = self._second_stage.pending(position) if self._second_stage else self._rule.pending
+            pending = self._second_stage.pending if self._second_stage else self._rule.pending
             return step._replace(pending=True) if pending else step
         self._engine.reset()
         if self._second_stage:
-            self._candidates.fire(time)
-            self._second_stage.end()
+            self._second_stage.fire(time)
         final = posterior if verified is None else verified
         return step._replace(trigger=Trigger(self.keyword, final, time))

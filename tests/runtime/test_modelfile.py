@@ -88,7 +88,7 @@ def record(model: Model) -> dict[str, Any]:
             "window": 20,
             "step": 8,
             "threshold": 0.5,
-            "candidate_threshold": 0.2,
+            "candidate_threshold": 0.02,
             "patience": 1,
             "release": 0.3,
             "refractory": 1.0,
@@ -319,7 +319,7 @@ def test_reads_deflated_entries(random_model: Callable[..., Model], file: Path) 
     assert_same(read_model(file), model)
 
 
-@pytest.mark.parametrize(("gate", "expected"), [({}, 0.2), ({"gate": 0.35}, 0.35)], ids=["none", "gate"])
+@pytest.mark.parametrize(("gate", "expected"), [({}, 0.02), ({"gate": 0.35}, 0.35)], ids=["none", "gate"])
 def test_reads_version_1(
     random_model: Callable[..., Model], file: Path, gate: dict[str, float], expected: float
 ) -> None:
@@ -346,7 +346,7 @@ def test_a_file_is_written_in_the_present_version(random_model: Callable[..., Mo
     training.save_model(random_model(SMALL), file)
     content = torch.load(file, weights_only=True)
     assert content["kwsd"] == modelfile.FORMAT_VERSION == 3
-    assert content["settings"]["candidate_threshold"] == 0.2
+    assert content["settings"]["candidate_threshold"] == 0.02
 
 
 # Damaged

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kwsd.runtime.embedding import EMBEDDING
 from kwsd.runtime.model import BASELINE, STUDENT
-from kwsd.runtime.verifier import EMBEDDING
 from kwsd.training.augment.pool import Scenes
 from kwsd.training.fit.losses import (
     DistillationLoss,

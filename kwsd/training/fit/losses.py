@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.embedding import EMBEDDING
 from kwsd.runtime.frontend import HOP, N_FFT
 from kwsd.runtime.model import Architecture, check_number
-from kwsd.runtime.verifier import EMBEDDING
 from kwsd.training.augment.pool import Scenes
 from kwsd.training.fit.recipe import Recipe, Teaching
 from kwsd.training.nn.crnn import CRNN, sliding_energies

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kwsd.runtime.verifier import CONTEXT, EMBEDDING, HIDDEN, levelled
+from kwsd.runtime.embedding import EMBEDDING
+from kwsd.runtime.verifier import CONTEXT, HIDDEN
 from kwsd.training.augment.pool import Annotator, ScenePool, Scenes
 from kwsd.training.fit.losses import label_loss
 from kwsd.training.fit.recipe import Recipe, Teaching
@@ -78,17 +79,13 @@ def verifier_of(heads: Iterable[Any], embedding: SpeechEmbedding) -> dict[str, N
 
 
 def embedding_annotator(embedding: SpeechEmbedding) -> Annotator:
-    """Annotates examples with their embeddings, in float16, at the level at which candidates are verified."""
-    return lambda audio, _: {"embedding": embedding(_levelled(audio)).half()}
+    """Annotates examples with their embeddings, in float16."""
+    return lambda audio, _: {"embedding": embedding(audio).half()}
 
 
 def frozen_features_annotator(embedding: SpeechEmbedding) -> Annotator:
     """Annotates examples with the output of the embedding's frozen groups, for `fine_tuned_heads`."""
-    return lambda audio, _: {"frozen": embedding.frozen_features(_levelled(audio)).half()}
-
-
-def _levelled(audio: Tensor) -> Tensor:
-    return torch.from_numpy(levelled(audio.numpy()))
+    return lambda audio, _: {"frozen": embedding.frozen_features(audio).half()}
 
 
 def train_heads(pool: ScenePool, recipe: Recipe, teaching: Teaching) -> list[Head]:

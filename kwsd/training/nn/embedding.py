@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kwsd.pcm import FULL_SCALE, SAMPLE_RATE
+from kwsd.runtime.embedding import FRAMES, GROUPS, N_FFT, POWER_FLOOR, STRIDE, WINDOW
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Array
 from kwsd.runtime.shipped_embedding import shipped_embedding
-from kwsd.runtime.verifier import FRAMES, GROUPS, N_FFT, STRIDE, WINDOW
 
 FROZEN_GROUPS = 3  # groups of layers that are never fine-tuned: they describe sounds, later ones words
 _BATCH = 16  # audio clips that go through the frozen groups at once
@@ -62,14 +62,14 @@ class SpeechEmbedding(nn.Module):
         return torch.cat([self.lower(self._mels(batch)[:, None]) for batch in torch.split(audio, _BATCH)])
 
     def _mels(self, audio: Tensor) -> Tensor:
-        """Log-mel frames (n, frames, N_MELS), equal to those of kwsd.runtime.verifier.Verifier.mels."""
+        """Log-mel frames (n, frames, N_MELS), equal to those of kwsd.runtime.embedding.log_mels."""
         frames = (audio * float(FULL_SCALE)).unfold(1, N_FFT, HOP) * self.window
-        decibels = 10 * (torch.fft.rfft(frames).abs().square() @ self.mel).clamp(min=1e-10).log10()
-        floor = decibels.amax(dim=(1, 2), keepdim=True) - 80
-        return torch.maximum(decibels, floor) / 10 + 2
+        power = torch.fft.rfft(frames).abs().square() @ self.mel
+        mels: Tensor = power.clamp(min=POWER_FLOOR).log10() + 2
+        return mels
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The weights with the names and shapes of kwsd.runtime.verifier."""
+        """The weights with the names and shapes of kwsd.runtime.embedding."""
         arrays = {"mel": self.mel.numpy()}
         layers = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
         for number, layer in enumerate(layers):

@@ -7,12 +7,11 @@ additions per step) do not.
 import math
 
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime import verifier
+from kwsd.runtime import embedding
+from kwsd.runtime.embedding import EMBEDDING, GROUPS, STRIDE, TAPS
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS
 from kwsd.runtime.model import Architecture
-from kwsd.runtime.verifier import CONTEXT, EMBEDDING, FRAMES, GROUPS, HIDDEN, SCORES, STRIDE
-
-_TAPS = 3  # of each convolution of the embedding along its axis; also bands of its first convolution
+from kwsd.runtime.verifier import CONTEXT, HIDDEN
 
 
 def macs_per_step(architecture: Architecture) -> int:
@@ -40,17 +39,20 @@ def _log_mel_macs(n_fft: int, n_mels: int) -> int:
     return n_fft + round(n_fft * math.log2(n_fft)) + 2 * bins + bins * n_mels
 
 
-def verification_macs(heads: int) -> int:
-    """MACs of verifying one candidate once: front end, speech embedding, heads."""
-    frames, bands = FRAMES + STRIDE * (CONTEXT + SCORES - 2), verifier.N_MELS
-    macs = frames * _log_mel_macs(verifier.N_FFT, bands)
-    inputs = _TAPS
-    for outputs, directions, (pool_time, pool_bands) in GROUPS:
-        for direction in directions:
-            frames -= (_TAPS - 1) * (direction == "t")  # no padding along time
-            macs += _TAPS * inputs * outputs * frames * bands
+def macs_per_second_awake(heads: int) -> float:
+    """MACs of the second stage per second of audio while it is awake: front end, embedding, heads."""
+    return macs_per_embedding(heads) * SAMPLE_RATE / HOP / STRIDE
+
+
+def macs_per_embedding(heads: int) -> int:
+    """MACs of one more embedding, of its frames, and of scoring it."""
+    frames, bands = STRIDE, embedding.N_MELS
+    macs = frames * _log_mel_macs(embedding.N_FFT, bands)
+    inputs = TAPS  # three neighbouring bands
+    for outputs, axes, (pool_time, pool_bands) in GROUPS:
+        for _ in axes:
+            macs += TAPS * inputs * outputs * frames * bands
             inputs = outputs
         frames, bands = frames // pool_time, bands // pool_bands
-    frames -= _TAPS - 1
-    macs += _TAPS * inputs * EMBEDDING * frames * bands
-    return macs + heads * (frames * EMBEDDING * HIDDEN + SCORES * (CONTEXT * HIDDEN + 1) * HIDDEN)
+    macs += TAPS * inputs * EMBEDDING * frames * bands
+    return macs + heads * (CONTEXT * (EMBEDDING + HIDDEN) + 1) * HIDDEN

@@ -60,8 +60,9 @@ def details(path: Path, facts: dict[str, Any]) -> str:
         lines.append(
             "- Second stage: heads on Google's speech embedding (Apache-2.0)"
             f"{', which was fine-tuned with them' if tuned else ''}; {verifier['parameters']:,} parameters, "
-            f"{verifier['macs_per_verification']:,} multiply-adds a verification. It verifies candidates, "
-            f"posterior {s.candidate_threshold} or more. The threshold is for both stages together."
+            f"{verifier['macs_per_second_awake']:,} multiply-adds per second while awake. "
+            f"It verifies candidates, posterior {s.candidate_threshold} or more. "
+            "The threshold is for both stages together."
         )
     lines += [
         f"- Settings: window {s.window}, step {s.step}, threshold {s.threshold}, patience {s.patience}.",

@@ -11,7 +11,12 @@ from kwsd.runtime.model import Architecture, Model
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.torchfile import read_torch
 from kwsd.runtime.torchpickle import Tensor
-from kwsd.training.nn.macs import front_end_macs_per_frame, macs_per_second, macs_per_step, verification_macs
+from kwsd.training.nn.macs import (
+    front_end_macs_per_frame,
+    macs_per_second,
+    macs_per_second_awake,
+    macs_per_step,
+)
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,14 @@ def summary(path: Path, reference: Path | None = None) -> dict[str, Any]:
 
 
 def verifier_cost(model: Model) -> dict[str, int] | None:
-    """Parameters, bytes and MACs per verification of a model's second stage; None if it has none."""
+    """The size of a model's second stage, and its MACs per second while awake; None if it has none."""
     if not model.verifier:
         return None
     parameters = sum(weight.size for weight in model.verifier.values())
     return {
         "parameters": parameters,
         "bytes": 2 * parameters,  # float16
-        "macs_per_verification": verification_macs(len(model.verifier["output.bias"])),
+        "macs_per_second_awake": round(macs_per_second_awake(len(model.verifier["output.bias"]))),
     }
 
 

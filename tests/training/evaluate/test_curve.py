@@ -8,8 +8,9 @@ from evaluation import POINTS, at, burst, negative, placed, points_of
 
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector
+from kwsd.runtime.embedding import EmbeddingStream
 from kwsd.runtime.model import Model
-from kwsd.runtime.verifier import Verifier, shapes
+from kwsd.runtime.verifier import Heads, shapes
 from kwsd.training.evaluate.conditions import (
     AS_RECORDED,
 )
@@ -42,6 +43,17 @@ def test_latency_counts_from_the_words_end(model: Model) -> None:
     assert positive.start < positive.end < positive.start + 1
 
 
+def powers(embeddings: EmbeddingStream, first: int, stop: int) -> np.ndarray:
+    """In place of embeddings, the power of each of their 80 ms."""
+    history = embeddings._history
+    samples = history.read(history.start + first * 1_280, history.start + stop * 1_280)
+    return np.square(samples).reshape(stop - first, -1).mean(axis=1)
+
+
+def mean_of_ten(numbers: np.ndarray) -> np.ndarray:
+    return np.convolve(numbers, np.full(10, 0.1), "valid")
+
+
 @pytest.mark.parametrize("patience", [1, 3])
 @pytest.mark.parametrize("verified", [False, True])
 def test_every_threshold_is_as_the_detector_alone_has_it(
@@ -51,7 +63,8 @@ def test_every_threshold_is_as_the_detector_alone_has_it(
         model = replace(
             model, verifier={name: np.zeros(shape, np.float32) for name, shape in shapes(1).items()}
         )
-        monkeypatch.setattr(Verifier, "log_odds", lambda _, audio: float(np.log(audio.std()) + 4))
+        monkeypatch.setattr(EmbeddingStream, "read", powers)
+        monkeypatch.setattr(Heads, "log_odds", lambda _, powers: mean_of_ten(np.log(powers + 1e-9)) / 2 + 4)
     random = np.random.default_rng(0)
     context = [np.concatenate([burst(level) for level in (0.001, 0.2, 0.004)])]  # it may fire in the context
     positives = [place(burst(level), context, AS_RECORDED, random) for level in (0.001, 0.004, 0.02, 0.2) * 2]

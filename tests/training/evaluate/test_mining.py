@@ -10,7 +10,7 @@ import soundfile
 from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
 from kwsd.runtime.modelfile import read_model
-from kwsd.runtime.verifier import Verifier, shapes
+from kwsd.runtime.verifier import Heads, shapes
 from kwsd.training.evaluate.conditions import AcousticConditions
 from kwsd.training.evaluate.mining import mine
 
@@ -55,7 +55,7 @@ def test_false_alarms_are_kept_and_files_gone_through_once(tmp_path: Path) -> No
 
 def test_the_second_stage_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it refuses today is to be learned all the same."""
-    monkeypatch.setattr(Verifier, "log_odds", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(Heads, "log_odds", lambda *_: pytest.fail("asked"))
     loud = read_model(LOUD)
     verified = replace(
         loud, verifier={name: np.zeros(shape, np.float32) for name, shape in shapes(1).items()}

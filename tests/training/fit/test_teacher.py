@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kwsd.runtime.embedding import EMBEDDING
 from kwsd.runtime.model import STUDENT
-from kwsd.runtime.verifier import EMBEDDING
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.pool import Annotator, StillPool
 from kwsd.training.augment.scenes import SceneMaker

@@ -9,11 +9,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kwsd.runtime.frontend import HOP
+from kwsd.runtime.audio_history import AudioHistory
+from kwsd.runtime.embedding import EMBEDDING, N_FFT, EmbeddingStream
 from kwsd.runtime.model import BASELINE, STUDENT, Architecture
-from kwsd.runtime.verifier import N_FFT, SPAN_SAMPLES, Verifier, shapes
+from kwsd.runtime.verifier import Heads, shapes
 from kwsd.training.nn.crnn import CRNN
-from kwsd.training.nn.macs import front_end_macs_per_frame, macs_per_second, macs_per_step, verification_macs
+from kwsd.training.nn.macs import (
+    front_end_macs_per_frame,
+    macs_per_embedding,
+    macs_per_second,
+    macs_per_second_awake,
+    macs_per_step,
+)
 
 ODD = Architecture(channels=3, kernel=(7, 11), stride=(3, 6), hidden=9)
 STEPS = 10
@@ -56,7 +63,7 @@ def test_macs_equal_thops_count() -> None:
     assert counted == STEPS * (macs_per_step(BASELINE) + elementwise)
 
 
-def test_a_verifications_macs_are_those_of_its_products() -> None:
+def test_the_macs_of_an_embedding_are_those_of_its_products() -> None:
     """Counted where numpy multiplies, but for the front end's transform."""
     counted = 0
 
@@ -71,11 +78,17 @@ def test_a_verifications_macs_are_those_of_its_products() -> None:
             return result
 
     heads = 2
-    weights = {name: np.ones(shape, np.float32).view(Counting) for name, shape in shapes(heads).items()}
-    Verifier(weights).log_odds(np.zeros(SPAN_SAMPLES, np.float32))
-    frames, bins = (SPAN_SAMPLES - N_FFT) // HOP + 1, N_FFT // 2 + 1
-    transform = frames * (N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * bins)
-    assert verification_macs(heads) == counted + transform
+    weights = {name: np.zeros(shape, np.float32).view(Counting) for name, shape in shapes(heads).items()}
+    history = AudioHistory(32_000)
+    embeddings = EmbeddingStream(weights, history)
+    embeddings.read(-9, 0)
+    history.push(np.zeros(1_280, np.float32))
+    counted = 0
+    embeddings.read(-9, 1)
+    Heads(weights).log_odds(np.zeros((10, EMBEDDING), np.float32))
+    transform = 8 * (N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * (N_FFT // 2 + 1))
+    assert macs_per_embedding(heads) == counted + transform
+    assert macs_per_second_awake(heads) == 12.5 * macs_per_embedding(heads)
 
 
 def test_the_front_end_in_plain_numbers() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from kwsd.runtime.model import BASELINE, STUDENT
 from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.training.nn.convert import to_torch
-from kwsd.training.nn.macs import verification_macs
+from kwsd.training.nn.macs import macs_per_second_awake
 from kwsd.training.nn.quantize import quantized
 from kwsd.training.release.cost import Cost, cost, state_bytes, verifier_cost
 from kwsd.training.release.modelfile import save_model
@@ -38,5 +38,5 @@ def test_a_file_is_counted_as_it_is_stored(tmp_path: Path) -> None:
     assert verifier_cost(verified) == {
         "parameters": 10,
         "bytes": 20,
-        "macs_per_verification": verification_macs(3),
+        "macs_per_second_awake": round(macs_per_second_awake(3)),
     }
