@@ -15,6 +15,7 @@ LISTENING = {
     "doctor": "Check everything that listening needs, and print fixes.",
     "config": "Show the options of kwsd listen and where each comes from.",
     "service": "Install kwsd as a systemd service.",
+    "wyoming": "Serve wake words to Home Assistant.",
     "score": "Print or plot the posterior of every step of a recording.",
 }
 TRAINING = {

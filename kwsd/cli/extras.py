@@ -1,6 +1,7 @@
 """Checks that the optional packages that a command needs are installed."""
 
 import importlib
+import importlib.util
 
 from kwsd.errors import UsageError
 from kwsd.resources import page
@@ -21,3 +22,12 @@ def needs_torch() -> None:
                 f"cannot load {name}: {reason} -- install torch 2.11 to 2.14 and torchaudio 2.11 from the "
                 f"same index, see {page('install')}"
             ) from error
+
+
+def needs_wyoming(zeroconf: bool) -> None:
+    """Raise UsageError if the package of the Wyoming protocol or, with `zeroconf`, that one is not installed."""
+    for name in ("wyoming", "zeroconf")[: 1 + zeroconf]:
+        if importlib.util.find_spec(name) is None:
+            raise UsageError(
+                f"this needs the extra {name}: pip install 'kwsd[{name}]', see {page('home-assistant')}"
+            )

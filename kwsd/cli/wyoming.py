@@ -1,0 +1,76 @@
+"""``kwsd wyoming``: serves wake words to Home Assistant."""
+
+import os
+from pathlib import Path
+
+import click
+
+from kwsd.cli.checked import CheckedCommand, Folder, ModelName
+from kwsd.cli.extras import needs_wyoming
+from kwsd.cli.number import Number
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, to save memory
+
+
+@click.command(name="wyoming", cls=CheckedCommand)
+@click.argument("words", nargs=-1, type=ModelName(), metavar="[WORD]...")
+@click.option(
+    "--uri",
+    default="tcp://127.0.0.1:10400",
+    show_default=True,
+    help="Where to listen: tcp://ADDRESS:PORT, unix:///PATH, or stdio:// for a client that starts kwsd.",
+)
+@click.option(
+    "--models",
+    type=Folder(),
+    metavar="DIR",
+    help="Folder of your own models. New and changed files are offered without a restart.",
+)
+@click.option(
+    "--threshold", type=Number(0, 1), help="Posterior that makes a trigger.  [default: the model's]"
+)
+@click.option(
+    "--zeroconf",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAME]",
+    help="Announce the service on the local network, so that Home Assistant finds it. Give WORDs before it.",
+)
+@click.option(
+    "--max-clients",
+    type=click.IntRange(1, 10_000),
+    default=200,
+    show_default=True,
+    help="Clients that may be connected at a time.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that detect. One serves more than a hundred satellites on one core.",
+)
+def command(
+    words: tuple[str, ...],
+    uri: str,
+    models: Path | None,
+    threshold: float | None,
+    zeroconf: str | None,
+    max_clients: int,
+    workers: int,
+) -> None:
+    """Home Assistant and other clients of the Wyoming protocol send audio, and learn when a word is said.
+
+    WORD is the name of a shipped model or a model file. Without any, happy, alexa, jarvis and computer are
+    offered.
+    """
+    needs_wyoming(zeroconf is not None)
+    from kwsd.daemon import logs
+    from kwsd.daemon.systemd.notify import Notifier
+    from kwsd.wyoming.address import Address
+    from kwsd.wyoming.server import serve
+    from kwsd.wyoming.service import WyomingOptions
+
+    options = WyomingOptions(Address.parse(uri), words, models, threshold, max_clients, zeroconf, workers)
+    logs.begin()
+    serve(options, Notifier(), logs.begin)

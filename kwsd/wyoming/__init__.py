@@ -1,0 +1,1 @@
+"""A wake-word service for Home Assistant and other clients that speak the Wyoming protocol."""
