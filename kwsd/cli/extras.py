@@ -25,7 +25,7 @@ def needs_torch() -> None:
 
 
 def needs_wyoming(zeroconf: bool) -> None:
-    """Raise UsageError if the package of the Wyoming protocol or, with `zeroconf`, that one is not installed."""
+    """Raise UsageError if the `wyoming` package or, where it is needed, `zeroconf` is not installed."""
     for name in ("wyoming", "zeroconf")[: 1 + zeroconf]:
         if importlib.util.find_spec(name) is None:
             raise UsageError(

@@ -34,6 +34,7 @@ GIVEN = {
     ],
     "info": ["student"],
     "report": [],
+    "wyoming": [],
 }
 WORKSHOP = (
     "train",
