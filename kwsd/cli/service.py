@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -23,6 +23,9 @@ NOT_INSTALLED = 4  # exit code of systemctl status
 SYSTEM = click.option(
     "--system", is_flag=True, help="Use the service of the whole machine instead of the user's."
 )
+WYOMING = click.option(
+    "--wyoming", is_flag=True, help="Use the service for Home Assistant, which runs kwsd wyoming."
+)
 
 
 @click.group(name="service")
@@ -36,14 +39,24 @@ def command() -> None:
 @SYSTEM
 @click.option("--run-as", metavar="USER", help="With --system: run as this user instead of a new one.")
 @click.option("--no-network", is_flag=True, help="Deny network access to hooks.  [default: allowed]")
+@WYOMING
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[LISTEN OPTIONS]...")
-def install(system: bool, run_as: str | None, no_network: bool, options: tuple[str, ...]) -> None:
+def install(
+    system: bool, run_as: str | None, no_network: bool, wyoming: bool, options: tuple[str, ...]
+) -> None:
     """Install, enable and start the service. It runs kwsd listen with these options.
 
     With --system but without --run-as, hooks cannot use a home folder, sudo, a sound server or GPIO.
+
+    With --wyoming it runs kwsd wyoming with these options. It may be installed besides the other one.
     """
     from kwsd.daemon.systemd.service import Service
 
+    if wyoming:
+        if run_as or no_network:
+            raise UsageError("--run-as and --no-network are for hooks, which kwsd wyoming does not have")
+        _install_wyoming(Service(system, wyoming=True), options)
+        return
     service = Service(system, _account(system, run_as))
     words, hooks, reads = _listen_options(options, service)
     network = bool(hooks) and not no_network
@@ -59,24 +72,46 @@ def install(system: bool, run_as: str | None, no_network: bool, options: tuple[s
         print("Hooks have network access; --no-network denies it.")
     else:
         print("Hooks have no network access." if hooks else "No hooks, so network access is denied.")
-    print(f"  log             journalctl {service.scope} -u kwsd -f")
-    print(f"  state           kwsd service status{service.option}")
-    print(f"  stop, start     systemctl {service.scope} stop kwsd; systemctl {service.scope} start kwsd")
-    print(f"  after upgrades  systemctl {service.scope} restart kwsd")
-    print(f"  remove          kwsd service uninstall{service.option}")
+    _print_commands(service)
     if not service.lingers() and (run_as or not system):
         what = f"The sound server of {run_as} stops when {run_as} logs" if run_as else "It stops when you log"
         print(f"{what} out; to keep it running: loginctl enable-linger {run_as or ''}".rstrip())
 
 
+def _install_wyoming(service: "Service", options: tuple[str, ...]) -> None:
+    """Install, enable and start the service for Home Assistant."""
+    line, reads = _wyoming_options(options, service)
+    text = service.unit([*_kwsd(), "wyoming", *line], network=True, reads=reads)
+    service.check_ours("install")
+    for warning in service.warnings((), text):
+        say(f"warning: {warning}", logging.WARNING)
+    service.write(text)
+    service.start()
+    print(f"{service.path} is installed and running.")
+    _print_commands(service)
+    if not service.system and not service.lingers():
+        print("It stops when you log out; to keep it running: loginctl enable-linger")
+
+
+def _print_commands(service: "Service") -> None:
+    """Print the commands for daily use."""
+    scope, name = service.scope, service.name.removesuffix(".service")
+    print(f"  log             journalctl {scope} -u {name} -f")
+    print(f"  state           kwsd service status{service.option}")
+    print(f"  stop, start     systemctl {scope} stop {name}; systemctl {scope} start {name}")
+    print(f"  after upgrades  systemctl {scope} restart {name}")
+    print(f"  remove          kwsd service uninstall{service.option}")
+
+
 @command.command()
 @SYSTEM
+@WYOMING
 @click.option("--purge", is_flag=True, help="Also remove drop-in files and recordings.")
-def uninstall(system: bool, purge: bool) -> None:
+def uninstall(system: bool, wyoming: bool, purge: bool) -> None:
     """Stop, disable and remove the service."""
     from kwsd.daemon.systemd.service import Service, remove
 
-    service = Service(system)
+    service = Service(system, wyoming=wyoming)
     if service.uninstall():
         print(f"{service.path} was removed.")
     elif not (purge and service.leftovers()):
@@ -93,11 +128,12 @@ def uninstall(system: bool, purge: bool) -> None:
 
 @command.command()
 @SYSTEM
-def status(system: bool) -> None:
+@WYOMING
+def status(system: bool, wyoming: bool) -> None:
     """Show the state of the service. The exit code is that of systemctl."""
     from kwsd.daemon.systemd.service import Service
 
-    service, other = Service(system), Service(not system)
+    service, other = Service(system, wyoming=wyoming), Service(not system, wyoming=wyoming)
     if not service.is_installed() and other.is_installed():
         raise UsageError(
             f"there is no {service.path}, but there is {other.path}: try kwsd service status{other.option}"
@@ -106,7 +142,8 @@ def status(system: bool) -> None:
     if code == NOT_INSTALLED:
         print(f"To install it: kwsd service install{service.option}")
     else:
-        print(f"To follow the log: journalctl {service.scope} -u kwsd -f")
+        name = service.name.removesuffix(".service")
+        print(f"To follow the log: journalctl {service.scope} -u {name} -f")
     sys.exit(code)
 
 
@@ -167,15 +204,52 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
                 raise UsageError(
                     f"--save-clips must be in {STATE}, the only folder that the service can write to"
                 )
-        if typed and isinstance(parameter, click.Option) and parameter.is_flag:
-            line.append(name)
-        elif typed and isinstance(parameter, click.Argument):
-            line += map(str, value)
-        elif typed:
-            for one in value if parameter.multiple else (value,):
-                line += [name, str(one)]
+        if typed:
+            line += _as_typed(parameter, value)
     hooks = [*context.params["on_trigger"], *(hook for word in words for hook in word.on_trigger)]
     return line, hooks, reads
+
+
+def _wyoming_options(options: tuple[str, ...], service: "Service") -> tuple[list[str], list[Path]]:
+    """The options of kwsd wyoming for the service, with absolute paths, and the files that it will read.
+
+    Raises UsageError or click.UsageError for options that kwsd wyoming rejects or a service cannot use.
+    """
+    from kwsd.cli import wyoming
+    from kwsd.daemon.systemd.unit import WYOMING_SOCKETS
+    from kwsd.runtime.modelfile import find_model
+
+    context = wyoming.command.make_context("kwsd service install --wyoming", list(options))
+    given = wyoming.options(context)
+    address = given.address
+    if address.scheme == "stdio":
+        raise UsageError("a service cannot use stdio://: no client starts it")
+    if address.scheme == "unix" and service.system and not address.path.is_relative_to(WYOMING_SOCKETS):
+        raise UsageError(f"--uri: the socket must be in {WYOMING_SOCKETS}, the service's own folder")
+    reads = [_absolute(find_model(word)) for word in given.words]
+    if given.models:
+        reads.append(_absolute(given.models))
+    line: list[str] = []
+    for parameter in wyoming.command.params:
+        name = str(parameter.name)
+        value = context.params[name]
+        if name == "words":
+            value = [_absolute_model(one) for one in value]
+        if name == "models" and value:
+            value = _absolute(value)
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            line += _as_typed(parameter, value)
+    return line, reads
+
+
+def _as_typed(parameter: click.Parameter, value: Any) -> list[str]:
+    """The words of a command line that give a parameter this value."""
+    if isinstance(parameter, click.Argument):
+        return [str(one) for one in value]
+    name = parameter.opts[0]
+    if isinstance(parameter, click.Option) and parameter.is_flag:
+        return [name]
+    return [word for one in (value if parameter.multiple else (value,)) for word in (name, str(one))]
 
 
 def _absolute_model(name: str) -> str:

@@ -1,13 +1,16 @@
 """``kwsd wyoming``: serves wake words to Home Assistant."""
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kwsd.cli.checked import CheckedCommand, Folder, ModelName
 from kwsd.cli.extras import needs_wyoming
 from kwsd.cli.number import Number
+
+if TYPE_CHECKING:
+    from kwsd.wyoming.service import WyomingOptions
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, to save memory
 
@@ -50,27 +53,26 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, 
     show_default=True,
     help="Processes that detect. One serves more than a hundred satellites on one core.",
 )
-def command(
-    words: tuple[str, ...],
-    uri: str,
-    models: Path | None,
-    threshold: float | None,
-    zeroconf: str | None,
-    max_clients: int,
-    workers: int,
-) -> None:
+def command(**_: Any) -> None:
     """Home Assistant and other clients of the Wyoming protocol send audio, and learn when a word is said.
 
     WORD is the name of a shipped model or a model file. Without any, happy, alexa, jarvis and computer are
     offered.
     """
-    needs_wyoming(zeroconf is not None)
+    given = options(click.get_current_context())
     from kwsd.daemon import logs
     from kwsd.daemon.systemd.notify import Notifier
-    from kwsd.wyoming.address import Address
     from kwsd.wyoming.server import serve
+
+    logs.begin()
+    serve(given, Notifier(), logs.begin)
+
+
+def options(context: click.Context) -> "WyomingOptions":
+    """The options that a command line was parsed into. Raises UsageError if the extra is not installed."""
+    values = dict(context.params)
+    needs_wyoming(values["zeroconf"] is not None)
+    from kwsd.wyoming.address import Address
     from kwsd.wyoming.service import WyomingOptions
 
-    options = WyomingOptions(Address.parse(uri), words, models, threshold, max_clients, zeroconf, workers)
-    logs.begin()
-    serve(options, Notifier(), logs.begin)
+    return WyomingOptions(address=Address.parse(values.pop("uri")), **values)

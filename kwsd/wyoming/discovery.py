@@ -12,8 +12,11 @@ SERVICE = "_wyoming._tcp.local."
 
 
 @asynccontextmanager
-async def announced(name: str, listeners: list[socket.socket]) -> AsyncIterator[None]:
-    """Announce these TCP sockets under this name for the length of the block. Raises KwsdError."""
+async def announced(name: str, listeners: list[socket.socket]) -> AsyncIterator[str]:
+    """Announce these TCP sockets under this name for the length of the block. Raises KwsdError.
+
+    Gives the name that is announced, which has a number at its end if another service has the name already.
+    """
     from zeroconf import Error
     from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
@@ -27,11 +30,11 @@ async def announced(name: str, listeners: list[socket.socket]) -> AsyncIterator[
         raise KwsdError(f"--zeroconf: no network to announce on: {error.strerror}") from error
     try:
         try:
-            await zeroconf.async_register_service(info)
-        except (Error, OSError) as error:  # the name is taken, or is not one
+            await zeroconf.async_register_service(info, allow_name_change=True)
+        except (Error, OSError) as error:  # not a name, for example
             reason = str(error) or type(error).__name__
             raise KwsdError(f"--zeroconf: cannot announce {one_line(name)}: {one_line(reason)}") from error
-        yield
+        yield info.name.removesuffix(f".{SERVICE}")
     finally:
         await zeroconf.async_close()
 

@@ -111,8 +111,7 @@ async def _announced(options: WyomingOptions, listeners: list[socket.socket]) ->
         raise UsageError(
             "--zeroconf: other machines cannot reach this address; listen on all with --uri tcp://0.0.0.0:10400"
         )
-    name = options.zeroconf or default_name()
-    async with announced(name, listeners):
+    async with announced(options.zeroconf or default_name(), listeners) as name:
         log.info("announced as %r on the local network", name)
         yield
 

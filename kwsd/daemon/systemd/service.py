@@ -13,7 +13,7 @@ from pathlib import Path
 from kwsd.daemon.systemd import unit
 from kwsd.daemon.systemd.account import Account
 from kwsd.daemon.systemd.hookcheck import Sandbox, problems
-from kwsd.daemon.systemd.unit import NAME, NEEDS_LINUX
+from kwsd.daemon.systemd.unit import NAME, NEEDS_LINUX, WYOMING_NAME
 from kwsd.errors import KwsdError, UsageError
 from kwsd.files import replace_file
 from kwsd.resources import page
@@ -26,10 +26,19 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Service:
-    """The user service or, with `system`, the system service, which is hardened unless it has `run_as`."""
+    """The user service or, with `system`, the system service, which is hardened unless it has `run_as`.
+
+    With `wyoming` it is the one for Home Assistant (``kwsd wyoming``) instead of the one that listens.
+    """
 
     system: bool
     run_as: Account | None = None
+    wyoming: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its unit."""
+        return WYOMING_NAME if self.wyoming else NAME
 
     @property
     def scope(self) -> str:
@@ -38,8 +47,8 @@ class Service:
 
     @property
     def option(self) -> str:
-        """The option of kwsd service that selects it, after a space; empty for the user service."""
-        return " --system" if self.system else ""
+        """The options of kwsd service that select it, each after a space; empty for the user service."""
+        return " --system" * self.system + " --wyoming" * self.wyoming
 
     @property
     def account(self) -> Account:
@@ -50,9 +59,9 @@ class Service:
     def path(self) -> Path:
         """The path of its unit file."""
         if self.system:
-            return SYSTEM_UNITS / NAME
+            return SYSTEM_UNITS / self.name
         config = os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME", "/")) / ".config"
-        return Path(config) / "systemd/user" / NAME
+        return Path(config) / "systemd/user" / self.name
 
     def unit(self, command: Sequence[str], network: bool, reads: Iterable[Path]) -> str:
         """The text of its unit file. Raises UsageError if the service could not read one of `reads`."""
@@ -60,6 +69,8 @@ class Service:
         if self.system:
             for path in reads:
                 self._check_readable(path)
+        if self.wyoming:
+            return unit.wyoming_unit(command, self.system, reads)
         if self.run_as:
             return unit.run_as_unit(command, network, self.run_as)
         if self.system:
@@ -73,7 +84,7 @@ class Service:
         hidden = self._hidden(unit_text)
         sandbox = Sandbox(account, self._search_path(), folder, hidden, privileges=self.run_as is not None)
         found = [f"hook {hook!r}: {problem}" for hook in hooks for problem in problems(hook, sandbox)]
-        other = Service(not self.system)
+        other = Service(not self.system, wyoming=self.wyoming)
         if other.is_installed():
             found.append(
                 f"{other.path} is also installed; to remove it: kwsd service uninstall{other.option}"
@@ -88,11 +99,11 @@ class Service:
             raise KwsdError(f"cannot make the folder {self.path.parent}: {error.strerror}") from error
         replace_file(self.path, unit.sign(unit_text))
         self.systemctl("daemon-reload")
-        self.systemctl("enable", NAME)
+        self.systemctl("enable", self.name)
 
     def start(self) -> None:
-        """Start or restart it, and return once it receives audio from a microphone."""
-        self.systemctl("restart", NAME)
+        """Start or restart it, and return once it receives audio from a microphone or takes clients."""
+        self.systemctl("restart", self.name)
 
     def uninstall(self) -> bool:
         """Stop it, disable it and remove its unit file. Returns False if there is no unit file.
@@ -102,7 +113,7 @@ class Service:
         self.check_ours("uninstall", changed=True)
         if not self.is_installed():
             return False
-        self.systemctl("disable", "--now", NAME)
+        self.systemctl("disable", "--now", self.name)
         try:
             self.path.unlink()
         except OSError as error:
@@ -113,8 +124,8 @@ class Service:
     def leftovers(self) -> list[Path]:
         """The files that uninstalling keeps: drop-ins and, for the system service, its state folder."""
         folder = self.path.parent
-        paths = [folder / f"{NAME}.d", folder.with_name(folder.name + ".control") / f"{NAME}.d"]
-        if self.system:  # systemd creates the folder in private/, and a link to it
+        paths = [folder / f"{self.name}.d", folder.with_name(folder.name + ".control") / f"{self.name}.d"]
+        if self.system and not self.wyoming:  # systemd creates the folder in private/, and a link to it
             paths += [unit.STATE.parent / "private" / unit.STATE.name, unit.STATE]
         return [path for path in paths if os.path.lexists(path)]
 
@@ -124,7 +135,7 @@ class Service:
 
     def status(self) -> int:
         """Print its state. Returns the exit code of systemctl."""
-        return self._run("--no-pager", "--lines=5", "status", NAME).returncode
+        return self._run("--no-pager", "--lines=5", "status", self.name).returncode
 
     def systemctl(self, *arguments: str) -> str:
         """Run systemctl and return its output. Raises KwsdError with its error message if it fails."""
@@ -194,12 +205,12 @@ class Service:
         if sys.platform != "linux":
             raise UsageError(NEEDS_LINUX)
         if self.system and os.geteuid() != 0:
-            raise UsageError(f"the system service needs root: sudo kwsd service {command} --system ...")
+            raise UsageError(f"the system service needs root: sudo kwsd service {command}{self.option} ...")
         path = self.path
         try:
             target = path.readlink() if path.is_symlink() else None
             if str(target) == os.devnull:
-                raise UsageError(f"{path} is masked: systemctl {self.scope} unmask {NAME}")
+                raise UsageError(f"{path} is masked: systemctl {self.scope} unmask {self.name}")
             if target:
                 raise UsageError(f"{path} is a symbolic link to {target}: remove it, then try again")
             status = path.stat()
@@ -215,7 +226,7 @@ class Service:
         if not changed and not unit.is_signed(text):
             raise UsageError(
                 f"{path} was changed by hand or written by an older kwsd: keep your changes with systemctl "
-                f"{self.scope} edit {NAME}, run kwsd service uninstall{self.option}, then try again"
+                f"{self.scope} edit {self.name}, run kwsd service uninstall{self.option}, then try again"
             )
 
 

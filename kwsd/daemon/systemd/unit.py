@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from kwsd.daemon.systemd.account import Account
 
 NAME = "kwsd.service"
+WYOMING_NAME = "kwsd-wyoming.service"
 NEEDS_LINUX = "kwsd service needs Linux with systemd; on other systems, start kwsd listen at login"
 STATE = Path("/var/lib/kwsd")  # the hardened unit's StateDirectory
+WYOMING_SOCKETS = Path("/run/kwsd-wyoming")  # RuntimeDirectory of the hardened service for Home Assistant
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))  # folders that ProtectHome hides
 PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # folders that PrivateTmp replaces with empty ones
 
@@ -63,6 +65,17 @@ def run_as_unit(command: Sequence[str], network: bool, account: "Account") -> st
     return _filled("kwsd-run-as.service", command, settings, uid=account.uid)
 
 
+def wyoming_unit(command: Sequence[str], system: bool, needed: Iterable[Path]) -> str:
+    """The unit that runs ``kwsd wyoming``, in the user's session or as an unprivileged user of the system.
+
+    needed: what that user must be able to read.
+    """
+    if not system:
+        return _filled("kwsd-wyoming.service", command, {})
+    settings = {"ProtectHome": "read-only"} if any(is_in(path, HOMES) for path in needed) else {}
+    return _filled("kwsd-wyoming-system.service", command, settings)
+
+
 def sign(unit: str) -> str:
     """The unit with a first line that holds its checksum, so that `is_signed` can detect a change."""
     return f"{SIGNATURE}{_checksum(unit)}\n{unit}"
@@ -88,9 +101,9 @@ def _checksum(unit: str) -> str:
     return hashlib.sha256(unit.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _filled(name: str, command: Sequence[str], settings: dict[str, str | None], uid: int = 0) -> str:
+def _filled(name: str, command: Sequence[str], settings: Mapping[str, str | None], uid: int = 0) -> str:
     """The template with this command and these settings. A setting with the value None is removed."""
-    values = settings | {"ExecStart": " ".join(map(quote, command))}
+    values = {**settings, "ExecStart": " ".join(map(quote, command))}
     lines = []
     for line in re.sub(r"\bUID\b", str(uid), (shared("systemd") / name).read_text("utf-8")).splitlines():
         key = line.partition("=")[0]
