@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from kwsd.errors import KwsdError, UsageError
 from kwsd.wyoming import workers
 from kwsd.wyoming.address import is_public, shown_uri
+from kwsd.wyoming.pacing import paced_loop
 from kwsd.wyoming.service import Notifier, WakeService, WyomingOptions
 from kwsd.wyoming.stdio import StdioConnection
 
@@ -25,8 +26,8 @@ def serve(options: WyomingOptions, notifier: Notifier, begin_log: Callable[[], N
     begin_log: sets up the log of a worker process; it must be importable. Raises KwsdError.
     """
     _check(options)
-    with suppress(KeyboardInterrupt):  # Windows, where the event loop handles no signals
-        asyncio.run(_serve(options, notifier, begin_log))
+    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=paced_loop) as runner:
+        runner.run(_serve(options, notifier, begin_log))  # KeyboardInterrupt: Windows has no signal handlers
 
 
 def _check(options: WyomingOptions) -> None:

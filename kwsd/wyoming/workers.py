@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from kwsd.errors import KwsdError
+from kwsd.wyoming.pacing import paced_loop
 from kwsd.wyoming.service import WakeService, WyomingOptions
 
 READY, LEFT, CONNECTION = b"r", b"l", b"c"  # messages on the shared socket
@@ -124,7 +125,8 @@ def _work(
     begin_log()
     if number > 1:
         logging.getLogger("kwsd.wyoming.words").disabled = True  # the first worker tells about the folder
-    asyncio.run(_serve_channel(options, channel))
+    with asyncio.Runner(loop_factory=paced_loop) as runner:
+        runner.run(_serve_channel(options, channel))
 
 
 async def _serve_channel(options: WyomingOptions, channel: socket.socket) -> None:
