@@ -93,6 +93,46 @@ def test_it_is_installed_with_several_words(service: Run, tmp_path: Path) -> Non
     assert "the word 'happy' is given twice" in done.stderr
 
 
+def test_the_service_for_home_assistant_is_one_of_its_own(service: Run, tmp_path: Path) -> None:
+    options = ("loud.pt", "--uri", "tcp://0.0.0.0:10400", "--models", "training", "--zeroconf")
+    done = service("install", "--wyoming", *options)
+    assert done.returncode == 0, done.stderr
+    path = unit(tmp_path).with_name("kwsd-wyoming.service")
+    line = next(line for line in path.read_text().splitlines() if line.startswith("ExecStart="))
+    models = LOUD.parent / "training"
+    assert line == (
+        f'ExecStart={KWSD} wyoming {LOUD} --uri tcp://0.0.0.0:10400 --models {models} --zeroconf ""'
+    )
+    assert "journalctl --user -u kwsd-wyoming -f" in done.stdout
+    assert not unit(tmp_path).exists()
+    assert service("uninstall").returncode == 2  # the other one is not installed
+    assert service("uninstall", "--wyoming").returncode == 0
+    assert not path.exists()
+    assert (tmp_path / "asked").read_text().splitlines()[-2:] == [
+        "--user disable --now kwsd-wyoming.service",
+        "--user daemon-reload",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--uri", "stdio://"), "no client starts it"),
+        (("--uri", "nonsense"), "give tcp://ADDRESS:PORT"),
+        (("nobody",), "nobody"),
+        (("--no-network",), "hooks, which kwsd wyoming does not have"),
+        (("--system", "--uri", "unix:///tmp/x"), "the socket must be in /run/kwsd-wyoming"),
+    ],
+)
+def test_what_the_service_for_home_assistant_cannot_use_is_refused(
+    service: Run, tmp_path: Path, options: tuple[str, ...], complaint: str
+) -> None:
+    done = service("install", "--wyoming", *options)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert complaint in done.stderr
+    assert not (tmp_path / "config").exists()
+
+
 def settings(text: str, key: str) -> list[str]:
     return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
 

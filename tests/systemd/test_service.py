@@ -198,3 +198,49 @@ def test_the_system_unit_is_hardened() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+ASK = """
+import json, socket, sys
+address = sys.argv[1]
+family = socket.AF_UNIX if address.startswith("/") else socket.AF_INET
+with socket.socket(family) as client:
+    client.connect(address if family == socket.AF_UNIX else ("127.0.0.1", int(address)))
+    client.sendall(b'{"type": "describe"}\\n')
+    client.shutdown(socket.SHUT_WR)
+    print(client.makefile().read())
+"""
+
+
+@pytest.mark.systemd
+@pytest.mark.parametrize("address", ["/run/kwsd-wyoming/wake.sock", "10499"])
+def test_the_service_for_home_assistant_serves_and_survives(systemd: Systemd, address: str) -> None:
+    if any(ROOT.is_relative_to(hidden) for hidden in HIDDEN):
+        pytest.skip(f"the hardened unit cannot see a checkout in {ROOT}")
+    systemd.run("install", "-D", "-m", "644", LOUD, "/srv/words/shout.pt")
+    uri = f"unix://{address}" if address.startswith("/") else f"tcp://127.0.0.1:{address}"
+    options = ("--models", "/srv/words", "--uri", uri, "jarvis", "--workers", "2")
+    done = systemd.run(KWSD, "service", "install", "--system", "--wyoming", *options)
+    try:
+        assert done.returncode == 0, done.stderr
+
+        def show(name: str) -> str:
+            unit = ("--value", "-p", name, "kwsd-wyoming.service")
+            return systemd.run("systemctl", "show", *unit).stdout.strip()
+
+        def answers() -> bool:
+            told = systemd.run(KWSD.with_name("python"), "-c", ASK, address).stdout
+            return '"name": "jarvis"' in told and '"name": "shout"' in told
+
+        assert show("ActiveState") == "active"
+        assert show("StatusText") == f"listening on {uri}"
+        assert answers()
+        systemd.run("kill", "-KILL", show("MainPID"))
+        wait_for("a restart", lambda: int(show("NRestarts")) == 1 and show("ActiveState") == "active")
+        assert answers()
+        assert show("Result") == "success"
+    except AssertionError as error:
+        raise AssertionError(systemd.run("journalctl", "--no-pager", "-n", "40").stdout) from error
+    finally:
+        removed = systemd.run(KWSD, "service", "uninstall", "--system", "--wyoming")
+    assert removed.returncode == 0, removed.stderr

@@ -17,6 +17,7 @@ from kwsd.daemon.systemd.unit import (
     sign,
     system_unit,
     user_unit,
+    wyoming_unit,
 )
 from kwsd.errors import UsageError
 
@@ -33,6 +34,13 @@ def of_each_kind(network: bool) -> dict[str, str]:
         "user": user_unit(COMMAND, network),
         "system": system_unit(COMMAND, network, ()),
         "run-as": run_as_unit(COMMAND, network, ALICE),
+    }
+
+
+def every_unit() -> dict[str, str]:
+    kinds = {"wyoming-user": False, "wyoming-system": True}
+    return of_each_kind(network=True) | {
+        name: wyoming_unit(COMMAND, kind, ()) for name, kind in kinds.items()
     }
 
 
@@ -86,21 +94,34 @@ def test_what_lies_in_a_home_lifts_the_hardened_unit_s_curtain_to_read_only(tmp_
     assert settings(system_unit(COMMAND, False, [tmp_path / "link"]))["ProtectHome"] == "read-only"
 
 
-@pytest.mark.parametrize("kind", ["user", "system", "run-as"])
+KINDS = ["user", "system", "run-as", "wyoming-user", "wyoming-system"]
+
+
+def test_the_service_for_home_assistant_has_a_network_and_little_else() -> None:
+    user, system = (settings(wyoming_unit(COMMAND, system, ())) for system in (False, True))
+    for found in (user, system):
+        assert found["RestrictAddressFamilies"] == "AF_UNIX AF_INET AF_INET6 AF_NETLINK"
+        assert found["ExecStart"].startswith("/usr/bin/true listen")
+    assert "User" not in user
+    assert (system["DynamicUser"], system["PrivateDevices"], system["ProtectHome"]) == ("yes", "yes", "yes")
+    assert settings(wyoming_unit(COMMAND, True, [Path("/home/a/x")]))["ProtectHome"] == "read-only"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_number_of_restarts_is_the_last(kind: str) -> None:
-    text = of_each_kind(network=False)[kind]
+    text = every_unit()[kind]
     unit_section = text.partition("[Service]")[0]
     assert settings(unit_section)["StartLimitIntervalSec"] == "0"
     assert settings(text)["Restart"] == "on-failure"
     assert settings(text)["RestartPreventExitStatus"] == "2"
 
 
-@pytest.mark.parametrize("kind", ["user", "system", "run-as"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_filled_in_unit_is_valid(kind: str, tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
     path = tmp_path / "kwsd.service"
-    path.write_text(sign(of_each_kind(network=True)[kind]))
+    path.write_text(sign(every_unit()[kind]))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True, check=False
     )
