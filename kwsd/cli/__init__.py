@@ -38,9 +38,9 @@ def _run(args: list[str] | None, signals: object) -> int | str | None:
     from kwsd.errors import KwsdError
 
     if sys.stdout is not None and sys.stdout is sys.__stdout__:  # otherwise a test has replaced it
-        from kwsd.cli.output import checked
+        from kwsd.cli.strict_output import raising_output
 
-        sys.stdout = checked(sys.stdout)  # type: ignore[arg-type]
+        sys.stdout = raising_output(sys.stdout)  # type: ignore[arg-type]
     try:
         code: int | None = cli.main(args=args, prog_name="kwsd", standalone_mode=False, obj=signals)
     except SystemExit as error:

@@ -144,7 +144,7 @@ class Picture(Output):
         super().check(path)
 
 
-class Lines(CheckedPath):
+class AppendedFile(CheckedPath):
     """A file to append lines to. It is created if it does not exist."""
 
     def check(self, path: Path) -> None:

@@ -31,13 +31,13 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
         "--config",
         type=click.Path(path_type=Path),
         is_eager=True,  # parsed first, because the file sets the defaults of the others
-        callback=_use,
+        callback=_load_defaults,
         metavar="FILE",
         help="TOML file with options.  [default: kwsd/config.toml in $XDG_CONFIG_HOME or ~/.config]",
     )(command)
 
 
-def _use(context: click.Context, _: click.Parameter, given: Path | None) -> Path | None:
+def _load_defaults(context: click.Context, _: click.Parameter, given: Path | None) -> Path | None:
     """Make the values in the file the defaults of the other options. Returns the path of the file, if any."""
     path = given or default_path()
     if given is None and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises PermissionError
@@ -118,8 +118,8 @@ def _values(
         option = options[key]
         _check(value, option, f"{where}: {key}")
         if key in ("model", *PATHS):
-            beside = _beside(path, value, f"{where}: {key}")
-            value = beside if key in PATHS or os.path.exists(beside) else value  # noqa: PTH110
+            absolute = _absolute(path, value, f"{where}: {key}")
+            value = absolute if key in PATHS or os.path.exists(absolute) else value  # noqa: PTH110
         try:
             if key != "model":  # which may be repeated on the command line, but not here
                 value = option.type_cast_value(click.Context(click.Command(None)), value)
@@ -143,7 +143,7 @@ def _check_dots(text: str) -> None:
         raise UsageError("too many dots: no option has a dot in its name")
 
 
-def _beside(config: Path, value: str, where: str) -> str:
+def _absolute(config: Path, value: str, where: str) -> str:
     """The absolute path of a file that a configuration names. Raises UsageError if ~USER is unknown."""
     try:
         return str(Path(os.path.abspath(config)).parent / Path(value).expanduser())  # noqa: PTH100

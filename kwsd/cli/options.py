@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.checked import Folder, Lines, ModelName, ModelOutput, TrainedOutput
+from kwsd.cli.checked import AppendedFile, Folder, ModelName, ModelOutput, TrainedOutput
 from kwsd.cli.number import Number
 from kwsd.cli.parallel import parallel_options
 
@@ -45,7 +45,7 @@ SEED = click.option(
 RESUME = click.option(
     "--resume", is_flag=True, help="Continue from the checkpoint that an interrupted run left next to OUT."
 )
-RECORD = click.option("--record", type=Lines(), help="JSON Lines file to append the run to.")
+RECORD = click.option("--record", type=AppendedFile(), help="JSON Lines file to append the run to.")
 CLIPS = click.IntRange(0, 1_000_000)
 KOKORO = click.option(
     "--kokoro",

@@ -11,7 +11,7 @@ import rich.progress
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from kwsd.cli.standard_output import StandardOutput
+from kwsd.cli.lenient_output import LenientOutput
 from kwsd.daemon.logs import say
 from kwsd.training.workflows import progress as workflows
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kwsd.training.data.reader import Reader
     from kwsd.training.fit.trainer import Epoch
 
-console = Console(file=StandardOutput())  # type: ignore[arg-type]  # has all that Console needs
+console = Console(file=LenientOutput())  # type: ignore[arg-type]  # has all that Console needs
 
 
 def tell(line: str, style: str = "") -> None:
@@ -27,7 +27,7 @@ def tell(line: str, style: str = "") -> None:
     console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-class Drawn:
+class DrawnProgress:
     """Draws a workflow's progress (kwsd.training.workflows.progress.Progress): a bar, and lines above it."""
 
     def __init__(self) -> None:
@@ -76,10 +76,10 @@ class Drawn:
 
 
 @contextmanager
-def drawn() -> Iterator[Drawn]:
+def drawn() -> Iterator[DrawnProgress]:
     """Draw the progress of a workflow. Ctrl-C ends the command, after the workflow has said what remains."""
     try:
-        yield Drawn()
+        yield DrawnProgress()
     except KeyboardInterrupt as error:
         raise click.Abort from error
 
@@ -93,4 +93,4 @@ def filling(folder: Path) -> Iterator[None]:
 
 def warn_of_recordings(reader: "Reader") -> None:
     """Report on standard error which recordings were left out, and what is unusual about others."""
-    workflows.warn_of_recordings(reader, Drawn())
+    workflows.warn_of_recordings(reader, DrawnProgress())

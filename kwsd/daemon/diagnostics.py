@@ -122,7 +122,7 @@ def server(_: Subject) -> str:
             client.connect(str(address))
         except OSError as error:
             raise CheckError(
-                f"{program} does not answer at {address}: {error.strerror}", _restart()
+                f"{program} does not answer at {address}: {error.strerror}", _restart_command()
             ) from error
     return f"{_version(program)} at {address}"
 
@@ -158,7 +158,7 @@ def device(subject: Subject) -> str:
     try:
         microphone = _open(subject)
     except AbsentError as error:
-        raise CheckError(str(error), _find_a_microphone()) from error
+        raise CheckError(str(error), _search_command()) from error
     except BusyError as error:
         if unit := _recording_service():
             return unit.found
@@ -184,7 +184,7 @@ def level(subject: Subject) -> str:
             raise SkipError(unit.found, unit.stop) from error
         raise CheckError(str(error), LIST_COMMAND) from error
     except AudioError as error:
-        raise CheckError(str(error), _show_users()) from error
+        raise CheckError(str(error), _users_command()) from error
     alarm = threading.Timer(AUDIO_TIMEOUT, microphone.stop)
     alarm.start()
     try:
@@ -199,18 +199,18 @@ def level(subject: Subject) -> str:
         microphone.stop()
         microphone.close()
     if not len(recording):
-        raise CheckError(f"no audio arrived in {AUDIO_TIMEOUT:g} s", _show_users())
+        raise CheckError(f"no audio arrived in {AUDIO_TIMEOUT:g} s", _users_command())
     loudness = np.abs(recording)
     if microphone.muted:
         raise CheckError("muted", microphone.muted)
     if not loudness.any():
-        raise CheckError("digital silence: muted, or the wrong microphone", _mixer("mute", "0"))
+        raise CheckError("digital silence: muted, or the wrong microphone", _mixer_command("mute", "0"))
     peak = 20 * float(np.log10(loudness.max()))
     if np.mean(loudness >= HIGHEST) > MAX_CLIPPED:
-        raise CheckError("clipped: the gain is too high", _mixer("volume", "50%"))
+        raise CheckError("clipped: the gain is too high", _mixer_command("volume", "50%"))
     if peak < MIN_PEAK:
         raise CheckError(
-            f"peak {peak:.0f} dB: the gain is too low, or nobody spoke", _mixer("volume", "100%")
+            f"peak {peak:.0f} dB: the gain is too low, or nobody spoke", _mixer_command("volume", "100%")
         )
     return f"peak {peak:.0f} dB, mean {10 * float(np.log10(np.mean(recording**2))):.0f} dB"
 
@@ -298,7 +298,7 @@ def _open(subject: Subject) -> "Microphone":
     attempt = OpenAttempt(audio.open)
     if not attempt.wait(OPEN_TIMEOUT):
         audio.abandon()
-        raise CheckError(f"the audio system has not answered for {OPEN_TIMEOUT:.0f} s", _restart())
+        raise CheckError(f"the audio system has not answered for {OPEN_TIMEOUT:.0f} s", _restart_command())
     return attempt.result()
 
 
@@ -363,12 +363,12 @@ def _version(program: str) -> str:
         finally:
             server.close()
     except NoAnswerError as error:
-        raise CheckError(str(error), _restart()) from error
+        raise CheckError(str(error), _restart_command()) from error
     except AudioError:
         return program
 
 
-def _restart() -> str:
+def _restart_command() -> str:
     """The command that restarts the sound server."""
     try:
         program, _ = _server()
@@ -377,7 +377,7 @@ def _restart() -> str:
     return f"systemctl --user restart {'pipewire pipewire-pulse' if program == 'PipeWire' else 'pulseaudio'}"
 
 
-def _find_a_microphone() -> str:
+def _search_command() -> str:
     """The command to run if there is no microphone."""
     from kwsd.audio.pulse.libpulse import is_installed
 
@@ -392,12 +392,12 @@ def _find_a_microphone() -> str:
     return "pactl list short sources"
 
 
-def _show_users() -> str:
+def _users_command() -> str:
     """The command that shows which program or setting blocks the microphone."""
     return SETTINGS[sys.platform]["mute"] if sys.platform in SETTINGS else LIST_COMMAND
 
 
-def _mixer(what: str, value: str) -> str:
+def _mixer_command(what: str, value: str) -> str:
     """The command that sets the microphone's volume or mute, or that opens the settings of the system."""
     if sys.platform in SETTINGS:
         return SETTINGS[sys.platform][what]

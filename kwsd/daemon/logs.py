@@ -22,33 +22,33 @@ PRIORITIES = {logging.DEBUG: "<7>", logging.WARNING: "<4>", logging.ERROR: "<3>"
 
 def begin() -> None:
     """Send log lines of level INFO and above to standard error."""
-    handler: logging.Handler = StandardError()
+    handler: logging.Handler = StandardErrorHandler()
     if os.isatty(2):
         from rich.console import Console
         from rich.logging import RichHandler
 
         handler = RichHandler(console=Console(stderr=True), show_path=False, log_time_format="%X")
-    handler.setFormatter(OneLine("%(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[Background(handler)])
+    handler.setFormatter(OneLineFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[BackgroundHandler(handler)])
 
 
 def say(text: str, level: int) -> None:
     """Write a line to the log if `begin` was called, else directly to standard error."""
     root = logging.getLogger()
-    if any(isinstance(handler, Background) for handler in root.handlers):
+    if any(isinstance(handler, BackgroundHandler) for handler in root.handlers):
         root.log(level, text)
     else:
         _write(one_line(text), level)
 
 
-class OneLine(logging.Formatter):
+class OneLineFormatter(logging.Formatter):
     """Escapes control characters, which may come from a file name or a device name."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         return one_line(super().formatMessage(record))
 
 
-class Background(logging.Handler):
+class BackgroundHandler(logging.Handler):
     """Passes records to another handler in a separate thread."""
 
     def __init__(self, handler: logging.Handler) -> None:
@@ -83,7 +83,7 @@ class Background(logging.Handler):
             self._records.task_done()
 
 
-class StandardError(logging.Handler):
+class StandardErrorHandler(logging.Handler):
     """Writes plain lines to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:

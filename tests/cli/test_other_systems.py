@@ -231,9 +231,9 @@ def test_a_missing_ffmpeg_is_named_with_the_way_to_it(system: str, tmp_path: Pat
 def test_what_windows_says_of_a_pipe_that_nobody_reads_is_understood() -> None:
     code = """
 import os
-from kwsd.cli.output import Descriptor
+from kwsd.cli.strict_output import RaisingFile
 try:
-    Descriptor(os.eventfd(0), "w").write(b"text")
+    RaisingFile(os.eventfd(0), "w").write(b"text")
 except BrokenPipeError:
     print("broken")
 """

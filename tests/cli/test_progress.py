@@ -5,12 +5,12 @@ import logging
 import click
 import pytest
 
-from kwsd.cli.progress import Drawn, drawn
+from kwsd.cli.progress import DrawnProgress, drawn
 from kwsd.training.workflows.progress import SILENT, on_interrupt
 
 
 def test_a_stage_counts_batches_clips_and_trials() -> None:
-    progress = Drawn()
+    progress = DrawnProgress()
     with progress.stage("training", total=4, done=1):
         assert progress._bar is not None
         [task] = progress._bar.tasks
@@ -25,7 +25,7 @@ def test_a_stage_counts_batches_clips_and_trials() -> None:
 
 
 def test_lines_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Drawn()
+    progress = DrawnProgress()
     progress.note("[bold]model[/].pt: validation")
     progress.warning("1 recordings cannot be used")
     captured = capsys.readouterr()

@@ -428,7 +428,7 @@ def test_the_service_of_a_user_has_that_user_s_configuration(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(daemon_service, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setattr(Account, "named", lambda _: replace(alice, uid=4321))
-    monkeypatch.setattr(Account, "barrier", lambda *_: None)
+    monkeypatch.setattr(Account, "denied_by", lambda *_: None)
     cli.main(
         ["service", "install", "--system", "--run-as", "alice", "--threshold", "0.7"], standalone_mode=False
     )

@@ -9,7 +9,7 @@ import pytest
 from harness import wait_for
 
 from kwsd.daemon import logs
-from kwsd.daemon.logs import QUEUE_SIZE, Background, OneLine, say
+from kwsd.daemon.logs import QUEUE_SIZE, BackgroundHandler, OneLineFormatter, say
 
 
 class Handler(logging.Handler):
@@ -36,7 +36,7 @@ def test_nobody_waits_for_a_reader(handler: Handler, monkeypatch: pytest.MonkeyP
     """What is too much is counted, and said when there is room again."""
     monkeypatch.setattr(logs, "FLUSH_TIMEOUT", 0.01)
     log = logging.Logger("test")
-    background = Background(handler)
+    background = BackgroundHandler(handler)
     log.addHandler(background)
     log.info("first")
     wait_for("the first to be taken", background._records.empty)
@@ -53,7 +53,7 @@ def test_nobody_waits_for_a_reader(handler: Handler, monkeypatch: pytest.MonkeyP
 def test_a_line_that_cannot_be_written_ends_no_thread(handler: Handler) -> None:
     handler.open.set()
     log = logging.Logger("test")
-    background = Background(handler)
+    background = BackgroundHandler(handler)
     log.addHandler(background)
     emit, handler.emit = handler.emit, lambda _: (_ for _ in ()).throw(OSError(28, "full"))  # type: ignore[method-assign]
     log.info("lost")
@@ -74,6 +74,6 @@ def test_a_traceback_keeps_its_lines() -> None:
         raise ValueError
     except ValueError:
         record = logging.LogRecord("kwsd", logging.ERROR, "", 0, "a\n%s", ("b\x07",), sys.exc_info())
-    lines = OneLine("%(message)s").format(record).splitlines()
+    lines = OneLineFormatter("%(message)s").format(record).splitlines()
     assert lines[0] == r"a\nb\x07"
     assert lines[1].startswith("Traceback")

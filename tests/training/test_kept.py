@@ -17,8 +17,8 @@ from small_recipes import make_recipes_small
 
 from kwsd.cli import main
 from kwsd.cli.commands import cli
+from kwsd.cli.lenient_output import LenientOutput
 from kwsd.cli.options import command_line
-from kwsd.cli.standard_output import StandardOutput
 from kwsd.errors import KwsdError, UsageError
 from kwsd.runtime.model import STUDENT, Architecture
 from kwsd.runtime.modelfile import read_model
@@ -327,7 +327,7 @@ class Broken:
 def test_standard_output_that_fills_up_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output = StandardOutput()
+    output = LenientOutput()
     monkeypatch.setattr(sys, "stdout", Broken())
     for _ in range(3):
         output.write("epoch\n")
@@ -338,7 +338,7 @@ def test_standard_output_that_fills_up_ends_nothing(
 
 
 def test_names_that_cannot_be_encoded_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    StandardOutput().write(os.fsdecode(b"b\xe9.wav\n"))
+    LenientOutput().write(os.fsdecode(b"b\xe9.wav\n"))
     assert capsys.readouterr().out == "b\\udce9.wav\n"
 
 

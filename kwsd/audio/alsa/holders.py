@@ -24,11 +24,11 @@ class Holder:
 def holders(card: int | None = None) -> list[Holder]:
     """Other processes that record from this card, or from any if `card` is None, as far as /proc shows."""
     number = r"\d+" if card is None else str(card)
-    pids = {_process(thread) for thread in _owners(number)} | _openers(number)
+    pids = {_process(thread) for thread in _recording_threads(number)} | _processes_with_device(number)
     return [Holder(pid, _command(pid)) for pid in sorted(pids - {os.getpid()}) if _command(pid)]
 
 
-def _owners(card: str) -> list[int]:
+def _recording_threads(card: str) -> list[int]:
     """Threads that opened a device of the card. Every user may read this."""
     found = []
     for status in PROC.glob("asound/card*/pcm*c/sub*/status"):
@@ -39,7 +39,7 @@ def _owners(card: str) -> list[int]:
     return found
 
 
-def _openers(card: str) -> set[int]:
+def _processes_with_device(card: str) -> set[int]:
     """Processes with a device of the card among their open files. Only root sees those of other users."""
     found = set()
     for files in PROC.glob("[0-9]*/fd"):

@@ -76,26 +76,26 @@ class ServerOpener:
     """Opens a source of the sound server, and later reopens the same one."""
 
     def __init__(
-        self, wanted: str | None, channel: int | None, latency: float, otherwise: Callable[[], Opener]
+        self, wanted: str | None, channel: int | None, latency: float, make_fallback: Callable[[], Opener]
     ) -> None:
         """wanted: see `choose`. channel, latency: see `opener`.
 
-        otherwise: makes the opener that is used without a sound server, or if no source matches.
+        make_fallback: makes the opener that is used without a sound server, or if no source matches.
         """
         self._wanted, self._channel, self._latency = wanted, channel, latency
-        self._otherwise = otherwise
-        self._other: Opener | None = None  # made by `otherwise` when it is needed
+        self._make_fallback = make_fallback
+        self._fallback: Opener | None = None  # made by `make_fallback` when it is needed
         self._source: Source | None = None  # the source opened last
 
     @property
     def name(self) -> str:
-        if self._other:
-            return self._other.name
+        if self._fallback:
+            return self._fallback.name
         return self._source.description if self._wanted and self._source else self._wanted or "default"
 
     @property
     def max_backoff(self) -> float:
-        return self._other.max_backoff if self._other else MAX_BACKOFF
+        return self._fallback.max_backoff if self._fallback else MAX_BACKOFF
 
     def open(self) -> Microphone:
         """Open the source. Raises AudioError, or UsageError if `wanted` matches none or several.
@@ -104,13 +104,13 @@ class ServerOpener:
         away from a server that has lost it only for a moment.
         """
         if self._wanted and ALSA_NAME.match(self._wanted):
-            return self._open_other()
+            return self._open_fallback()
         try:
             server = Server()
         except NoServerError:
             if self._source:
                 raise
-            return self._open_other()
+            return self._open_fallback()
         try:
             state = server.state()
             source = self._find(state)
@@ -126,8 +126,8 @@ class ServerOpener:
 
     def abandon(self) -> None:
         """Let the process exit even if `open` never returns."""
-        if self._other:
-            self._other.abandon()
+        if self._fallback:
+            self._fallback.abandon()
 
     def _find(self, state: ServerState) -> Source | None:
         """The source to open: the one opened before or, if it is gone, one that `wanted` selects."""
@@ -139,21 +139,21 @@ class ServerOpener:
 
     def _open_source(self, server: Server, source: Source) -> Microphone:
         follow = self._wanted is None
-        before, self._source, self._other = self._source, source, None
+        before, self._source, self._fallback = self._source, source, None
         microphone = PulseMicrophone(server, source, self.name, follow, self._channel, self._latency)
         if follow and (before is None or before.name != source.name):
             log.info("the default microphone is%s %s", " now" if before else "", source)
         return microphone
 
-    def _open_other(self) -> Microphone:
+    def _open_fallback(self) -> Microphone:
         """Open the microphone without the sound server."""
-        self._other = self._other or self._otherwise()
-        return self._other.open()
+        self._fallback = self._fallback or self._make_fallback()
+        return self._fallback.open()
 
     def _open_unknown(self, state: ServerState) -> Microphone:
         """Open a device that is not a source. Raises UsageError, listing all names, if it does not exist."""
         try:
-            return self._open_other()
+            return self._open_fallback()
         except (AbsentError, UsageError) as error:
             others = str(error).partition("; available: ")[2]
             names = ", ".join([*map(str, state.sources), *filter(None, [others])]) or "none"

@@ -27,7 +27,7 @@ from kwsd.pcm import SAMPLE_RATE, Int16, Samples, to_int16
 WAV_HEADER_BYTES = 44
 # samples kept beyond the pre-roll, because more audio may have come since the trigger: the rest of its chunk
 # and, if it waited for another word, 0.4 s more (see runtime/arbitration.py)
-MARGIN = 2 * SAMPLE_RATE
+MARGIN_SAMPLES = 2 * SAMPLE_RATE
 QUEUE_SIZE = 8  # clips that may wait to be written
 WRITE_TIMEOUT = 2.5  # seconds to wait for the disk, at the end or when a recording fills the queue
 MAX_KEYWORD_BYTES = 100  # of the keyword in a file name
@@ -58,7 +58,7 @@ class Clips(Sink):
         self._queue: queue.Queue[tuple[str, Int16] | None] = queue.Queue(QUEUE_SIZE)
         self._lost = 0  # clips that could not be saved since a clip was last saved
         self._reason = ""  # why the last of them was lost
-        self._kept: set[str] = set()  # old clips that could not be removed, as already logged
+        self._unremovable: set[str] = set()  # old clips that could not be removed, as already logged
         self._writer = threading.Thread(target=self._write_all, daemon=True)
         if self._pre_roll * 2 + WAV_HEADER_BYTES > limit:
             raise UsageError(
@@ -96,7 +96,7 @@ class Clips(Sink):
         self._chunks.append(chunk)
         self._buffered += len(chunk)
         self._position += len(chunk)
-        while self._buffered - len(self._chunks[0]) >= self._pre_roll + MARGIN:
+        while self._buffered - len(self._chunks[0]) >= self._pre_roll + MARGIN_SAMPLES:
             self._buffered -= len(self._chunks.popleft())
 
     def on_gap(self, seconds: float) -> None:
@@ -145,9 +145,9 @@ class Clips(Sink):
             raise ValueError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
         result = json.loads(done.stdout)
         for kept, reason in result["kept"].items():
-            if kept not in self._kept:
+            if kept not in self._unremovable:
                 log.warning("cannot remove the old clip %s: %s", self._folder / kept, reason)
-        self._kept |= result["kept"].keys()
+        self._unremovable |= result["kept"].keys()
         if result["error"]:
             self._report_loss(name, result["error"])
             return

@@ -56,7 +56,7 @@ class Account:
         """The user that systemd creates for the hardened unit: in the group audio, without a home folder."""
         return cls("kwsd", NOBODY, frozenset(_group("audio")), None)
 
-    def barrier(self, path: Path, right: int) -> Path | None:
+    def denied_by(self, path: Path, right: int) -> Path | None:
         """The file or the folder above it whose mode denies this account access to `path`; None if none does.
 
         right: S_IROTH to read the file, S_IXOTH to execute it, 0 to check only the folders above it. A file

@@ -52,7 +52,7 @@ class Sandbox:
     """The environment in which a service runs its hooks."""
 
     account: Account
-    path: str  # $PATH
+    search_path: str  # $PATH
     folder: Path  # working directory
     hidden: tuple[Path, ...] = ()  # folders that the service cannot see
     privileges: bool = False  # whether programs such as sudo can gain privileges
@@ -84,11 +84,11 @@ def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
     """The reasons why the service cannot run a program."""
     if sys.platform != "linux":
         raise UsageError(NEEDS_LINUX)
-    found = program if "/" in program else shutil.which(program, path=sandbox.path)
+    found = program if "/" in program else shutil.which(program, path=sandbox.search_path)
     if found is None:
         here = shutil.which(program)
         fix = f"write its full path, {here}" if here else "install it, or write its full path"
-        yield f"{program!r} is not in the service's PATH ({sandbox.path}): {fix}"
+        yield f"{program!r} is not in the service's PATH ({sandbox.search_path}): {fix}"
         return
     path = sandbox.folder / found
     if unreachable := list(_of_path(path, sandbox)):
@@ -97,7 +97,7 @@ def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
         yield f"there is no {path}: install it, or correct the path"
     elif not path.is_file():
         yield f"{path} is not a file: name a program"
-    elif sandbox.account.barrier(path, stat.S_IXOTH):
+    elif sandbox.account.denied_by(path, stat.S_IXOTH):
         yield f"{sandbox.account.name} may not execute {path}: chmod +x {path}"
     elif sys.platform == "linux" and os.statvfs(path).f_flag & os.ST_NOEXEC:
         yield f"{path} is on a file system mounted noexec: move it, for example to /usr/local"
@@ -109,7 +109,7 @@ def _of_program(program: str, sandbox: Sandbox) -> Iterator[str]:
 
 def _of_interpreter(script: Path, sandbox: Sandbox) -> Iterator[str]:
     """The reasons why the service cannot run the interpreter that a script names in its first line."""
-    if sandbox.account.barrier(script, stat.S_IROTH):  # unlike a script, a program need not be readable
+    if sandbox.account.denied_by(script, stat.S_IROTH):  # unlike a script, a program need not be readable
         return
     with script.open("rb") as file:
         line = file.readline(256)
@@ -126,7 +126,7 @@ def _of_script(script: Path, sandbox: Sandbox) -> Iterator[str]:
         yield from unreachable
     elif not script.exists():
         yield f"there is no {script}: correct the path"
-    elif sandbox.account.barrier(script, stat.S_IROTH):
+    elif sandbox.account.denied_by(script, stat.S_IROTH):
         yield f"{sandbox.account.name} may not read {script}: chmod +r {script}"
 
 
@@ -138,7 +138,7 @@ def _of_path(path: Path, sandbox: Sandbox) -> Iterator[str]:
         yield f"the service cannot see {path}: {fix}"
         return
     with suppress(OSError):  # the path does not exist
-        if (closed := account.barrier(path, 0)) is not None:
+        if (closed := account.denied_by(path, 0)) is not None:
             fix = "move it, for example to /usr/local"
             yield f"{account.name} may not enter {closed}, where {path} is: {fix}"
 

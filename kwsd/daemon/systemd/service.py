@@ -170,7 +170,7 @@ class Service:
         """Raise UsageError if the service could not read this file."""
         for one in (path, path.resolve()):
             try:
-                closed = self.account.barrier(one, stat.S_IROTH)
+                closed = self.account.denied_by(one, stat.S_IROTH)
             except OSError as error:
                 raise UsageError(f"cannot read {path}: {error.strerror}") from error
             if closed is not None:

@@ -189,7 +189,7 @@ def test_the_rights_of_owner_group_and_others_count(tmp_path: Path) -> None:
     member = Account("member", 54321, frozenset((status.st_gid,)), None)
     other = Account("other", 54321, frozenset(), None)
     execute, read = stat.S_IXOTH, stat.S_IROTH
-    assert [one.barrier(path, execute) for one in (owner, member, other)] == [None, None, path]
-    assert [one.barrier(path, read) for one in (owner, member, other)] == [None, path, path]
+    assert [one.denied_by(path, execute) for one in (owner, member, other)] == [None, None, path]
+    assert [one.denied_by(path, read) for one in (owner, member, other)] == [None, path, path]
     tmp_path.chmod(0o750)
-    assert other.barrier(path, 0) == tmp_path
+    assert other.denied_by(path, 0) == tmp_path

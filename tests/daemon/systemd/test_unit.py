@@ -185,7 +185,7 @@ def test_files_that_the_hardened_service_cannot_see_are_refused(
 ) -> None:
     model = tmp_path / "model.pt"
     model.write_text("")
-    monkeypatch.setattr(Account, "barrier", lambda *_: None)
+    monkeypatch.setattr(Account, "denied_by", lambda *_: None)
     monkeypatch.setattr(unit, "PRIVATE", (tmp_path,))
     with pytest.raises(UsageError, match="has its own /tmp and cannot see"):
         Service(True).unit(["/bin/true"], False, [model])

@@ -7,7 +7,7 @@ from typing import Any
 from kwsd.daemon.logs import say
 
 
-class StandardOutput:
+class LenientOutput:
     """A file for rich's console that writes to the current ``sys.stdout``.
 
     If it cannot write (a full disk, a closed pipe), that is reported once and the command continues.

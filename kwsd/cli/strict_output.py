@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from kwsd.errors import KwsdError
 
 
-class Descriptor(io.FileIO):
+class RaisingFile(io.FileIO):
     """Raises KwsdError if it cannot write, and BrokenPipeError if the reader has exited."""
 
     def write(self, data: Any) -> int:
@@ -22,14 +22,14 @@ class Descriptor(io.FileIO):
             raise KwsdError(f"cannot write to standard output: {error.strerror}") from error
 
 
-def checked(stream: TextIO) -> TextIO:
-    """A copy of the stream that raises as `Descriptor` does, and escapes what its encoding cannot express.
+def raising_output(stream: TextIO) -> TextIO:
+    """A copy of the stream that raises as `RaisingFile` does, and escapes what its encoding cannot express.
 
     A Windows console is returned unchanged, because it accepts text but not bytes.
     """
     if sys.platform == "win32" and stream.isatty():
         return stream
-    raw = Descriptor(stream.fileno(), "w", closefd=False)
+    raw = RaisingFile(stream.fileno(), "w", closefd=False)
     through = getattr(stream, "write_through", False)  # set by PYTHONUNBUFFERED
     return io.TextIOWrapper(
         raw if through else io.BufferedWriter(raw),  # as in Python's own sys.stdout
