@@ -2,7 +2,7 @@
 
 Times are CPU time (``process_time``) in one thread, per second of audio (noise): the best and the median of
 the repetitions. Without a model file, random weights of the reference student stand in: the cost does not
-depend on the weights.
+depend on the weights. The second stage sleeps: `sounds.py` measures it.
 """
 
 import os
@@ -27,7 +27,6 @@ from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import N_MELS, FrontEnd
 from kwsd.runtime.model import STUDENT, Model, Settings
 from kwsd.runtime.modelfile import find_model, read_model
-from kwsd.runtime.second_stage import SecondStage
 
 SECONDS = 10  # of audio in a repetition
 WINDOW, STEP = 20, 10
@@ -101,14 +100,6 @@ def main() -> None:
         words = [replace(model, keyword=f"{model.keyword} {number}") for number in range(count)]
         several = Detector(words, [model.settings.override(threshold=1, candidate_threshold=1)] * count)
         report(f"words: {count}", partial(feed, several, fifths))
-
-    if model.verifier:
-        detector = Detector(model, model.settings.override(threshold=1))
-        stage = detector.spotters[0]._second_stage
-        assert isinstance(stage, SecondStage)
-        stage._candidates.push = lambda *_: True  # type: ignore[method-assign]
-        best, median = cpu_ms(partial(feed, detector, fifths), options.repetitions)
-        print(f"second stage forced awake: {best / SECONDS:.3f}{median / SECONDS:9.3f}")
 
     print("\nA step's cost by the window")
     many = np.random.default_rng(0).normal(-4, 3, (4000 * STEP, N_MELS)).astype(np.float32)

@@ -5,8 +5,7 @@ waits only while another one may still fire on the same audio. Then the surest o
 """
 
 from collections.abc import Iterable, Iterator
-from heapq import merge
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 
 from kwsd.runtime.spotter import Step, Trigger
@@ -33,20 +32,29 @@ class Arbiter:
         self._pending.clear()
         return [self._let_pass(self._surest)] if self._surest else []
 
-    def steps(self, streams: Iterable[Iterator[Step]]) -> Iterator[Step]:
+    def steps(self, streams: Iterable[Iterable[Step]]) -> Iterator[Step]:
         """The steps of all words in the order of their time, with those triggers only that pass.
 
         streams: the steps of each word. A trigger that waited is given with a later step than its own: with
         a step of its word if there is one at that time, else with one of another word.
         """
         time = attrgetter("time")
-        for _, together in groupby(merge(*streams, key=time), time):
+        in_order = sorted(chain(*streams), key=time)
+        if not self._undecided and not any(step.trigger or step.pending for step in in_order):
+            yield from in_order  # nothing to decide, as nearly always
+            return
+        for _, together in groupby(in_order, time):
             steps = list(together)
             trigger = self._decide(steps)
             carrier = next((one for one in steps if trigger and one.keyword == trigger.keyword), steps[-1])
             for step in steps:
                 passing = trigger if step is carrier else None
                 yield step if step.trigger is passing else step._replace(trigger=passing)
+
+    @property
+    def _undecided(self) -> bool:
+        """Whether a trigger waits, or a word may still fire."""
+        return self._surest is not None or bool(self._pending)
 
     def _decide(self, steps: list[Step]) -> Trigger | None:
         """The trigger that passes at the time of these steps. Each step is that of another word."""

@@ -38,6 +38,7 @@ LAST_LAYER = sum(len(axes) for _, axes, _ in GROUPS)  # number of the last convo
 BLOCK_SAMPLES = STRIDE * HOP  # 80 ms: samples that make one more embedding
 LOOKBACK_SAMPLES = N_FFT - HOP  # that the first frame of a block shares with the block before
 WARM_UP = -(-FRAMES // STRIDE) - 1  # blocks before the one whose embedding has seen FRAMES frames
+_SLOPE, _LOWEST = np.float32(0.2), np.float32(-0.4)  # of the activation: leaky ReLU, clamped
 MAX_BLOCKS = 4  # that are computed at once; more are hardly faster
 KEPT = 32  # embeddings, enough for what keywords read at a time and how far they are apart
 
@@ -80,7 +81,15 @@ class EmbeddingStream:
 
     def equals(self, weights: Mapping[str, Array]) -> bool:
         """Whether these arrays make the same embeddings."""
-        return all(np.array_equal(array, weights[name]) for name, array in self._weights.items())
+        return all(
+            array is weights[name] or np.array_equal(array, weights[name])
+            for name, array in self._weights.items()
+        )
+
+    @property
+    def available(self) -> int:
+        """How many embeddings the audio that was heard so far makes."""
+        return self.ended(self._history.end)
 
     def ended(self, position: int) -> int:
         """How many embeddings end at or before this position of the stream."""
@@ -95,7 +104,7 @@ class EmbeddingStream:
             self._network.reset()
             self._kept, self._next, self._first_valid = self._kept[:0], first - WARM_UP, first
         while self._next < stop:
-            count = min(MAX_BLOCKS, self.ended(self._history.end) - self._next)
+            count = min(MAX_BLOCKS, self.available - self._next)
             start = self._history.start + self._next * BLOCK_SAMPLES
             samples = self._history.read(start - LOOKBACK_SAMPLES, start + count * BLOCK_SAMPLES)
             new = self._network.push(log_mels(samples, self._weights["mel"]))
@@ -129,9 +138,9 @@ class _Network:
         self._neighbours = np.lib.stride_tricks.sliding_window_view(self._mels, 3, axis=1)
         self._layers: list[_Convolution] = []
         for _, axes, pool in GROUPS:
-            for axis in axes:
+            for axis in axes[:-1]:
                 self._layers.append(_Convolution(weights, len(self._layers), axis, rows, bands))
-            self._layers[-1].pool = pool
+            self._layers.append(_Convolution(weights, len(self._layers), axes[-1], rows, bands, pool))
             rows, bands = rows // pool[0], bands // pool[1]
         self._layers.append(_Convolution(weights, LAST_LAYER, "t", rows, bands))
 
@@ -159,13 +168,23 @@ class _Convolution:
     bands it is padded with zeros.
     """
 
-    def __init__(self, weights: Mapping[str, Array], layer: int, axis: str, rows: int, bands: int) -> None:
-        """rows: the most that a block has."""
+    def __init__(
+        self,
+        weights: Mapping[str, Array],
+        layer: int,
+        axis: str,
+        rows: int,
+        bands: int,
+        pool: tuple[int, int] = (1, 1),
+    ) -> None:
+        """rows: the most that a block has. pool: (time, bands), each 1 or 2."""
         weight = weights[f"conv{layer}.weight"]
         taps, channels, outputs = weight.shape
         self._weight = weight.reshape(taps * channels, outputs)
-        self._bias = weights.get(f"conv{layer}.bias")
-        self.pool = (1, 1)
+        bias = weights.get(f"conv{layer}.bias")
+        # repeated for each band, because that is added faster
+        self._bias = None if bias is None else np.tile(bias, (bands // pool[1], 1))
+        self._pool = pool
         before, beside = (taps - 1, 0) if axis == "t" else (0, 1)
         self._padded = np.zeros((before + rows, beside + bands + beside, channels), np.float32)
         self._inputs = self._padded[before:, beside : beside + bands]
@@ -189,14 +208,14 @@ class _Convolution:
         y: Array = (self._windows[:n].reshape(n * bands, -1) @ self._weight).reshape(n, bands, -1)
         self._held[:] = self._padded[n : n + len(self._held)]
         # bias and activation are monotonic, so pooling may come first, which leaves them less to do
-        if self.pool[1] == 2:
+        if self._pool[1] == 2:
             y = np.maximum(y[:, ::2], y[:, 1::2])
-        if self.pool[0] == 2:
+        if self._pool[0] == 2:
             y = np.maximum(y[::2], y[1::2])
         if self._bias is None:
             return y
         y += self._bias
-        low = y * np.float32(0.2)
-        np.maximum(low, np.float32(-0.4), out=low)
+        low = y * _SLOPE
+        np.maximum(low, _LOWEST, out=low)
         np.maximum(y, low, out=y)
         return y

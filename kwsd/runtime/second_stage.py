@@ -13,7 +13,7 @@ import numpy as np
 from kwsd.runtime.debouncer import Candidates, logit
 from kwsd.runtime.embedding import BLOCK_SAMPLES, LOOKBACK_SAMPLES, WARM_UP, EmbeddingStream
 from kwsd.runtime.frontend import HOP
-from kwsd.runtime.model import Settings
+from kwsd.runtime.model import Array, Settings
 from kwsd.runtime.verifier import CONTEXT, Heads
 
 HOLD_SAMPLES = 60 * HOP  # 0.6 s: awake for so long after a candidate
@@ -28,9 +28,9 @@ SPAN_SAMPLES = (MOST_AT_ONCE + CONTEXT - 1 + WARM_UP + 1) * BLOCK_SAMPLES + LOOK
 class SecondStage:
     """Decides on the steps of one keyword. Positions are in samples since the beginning of the stream."""
 
-    def __init__(self, heads: Heads, embeddings: EmbeddingStream, settings: Settings) -> None:
-        """embeddings: of the stream, which keywords with the same embedding share."""
-        self._heads = heads
+    def __init__(self, verifier: dict[str, Array], embeddings: EmbeddingStream, settings: Settings) -> None:
+        """embeddings: those of the verifier, which keywords with the same embedding share."""
+        self._heads = Heads(verifier, embeddings)
         self._embeddings = embeddings
         self._candidates = Candidates(settings)
         self._threshold = settings.candidate_threshold
@@ -45,6 +45,7 @@ class SecondStage:
     def sleep(self) -> None:
         """Sleep until the next candidate."""
         self._awake_until = -1  # position
+        self._heads.reset()
         self._scored = -CAUGHT_UP  # embeddings before this number need no score
         self._posteriors.clear()  # of the first stage, at the last steps
         self._pending = False
@@ -77,7 +78,7 @@ class SecondStage:
         if first >= ended:
             return None
         with np.errstate(all="ignore"):  # weights of a hostile file may overflow
-            second = float(self._heads.log_odds(self._embeddings.read(first - CONTEXT + 1, ended)).max())
+            second = float(self._heads.read(first, ended).max())
         if not math.isfinite(second):
             second = -math.inf
         log_odds = FIRST_STAGE_WEIGHT * logit(max(self._posteriors)) + (1 - FIRST_STAGE_WEIGHT) * second

@@ -13,7 +13,6 @@ from kwsd.runtime.engine import Engine
 from kwsd.runtime.frontend import HOP, N_MELS, POWER_FLOOR, Frames
 from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.second_stage import SecondStage
-from kwsd.runtime.verifier import Heads
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class Spotter:
         self._rule = TriggerRule(model, settings)
         self._second_stage: SecondStage | None = None
         if model.verifier and embeddings:
-            self._second_stage = SecondStage(Heads(model.verifier), embeddings, settings)
+            self._second_stage = SecondStage(model.verifier, embeddings, settings)
         self.reset()
 
     @property

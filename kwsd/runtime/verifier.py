@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kwsd.runtime.embedding import EMBEDDING, embedding_shapes
+from kwsd.runtime.embedding import EMBEDDING, EmbeddingStream, embedding_shapes
 from kwsd.runtime.model import Array
 
 CONTEXT = 10  # embeddings that a head sees, one every 80 ms
 HIDDEN = 64  # units of a head
 MAX_HEADS = 32
+AHEAD = 8  # embeddings that are scored before they are asked for, at most
 
 
 def shapes(heads: int) -> dict[str, tuple[int, ...]]:
@@ -28,19 +29,38 @@ def shapes(heads: int) -> dict[str, tuple[int, ...]]:
 
 
 class Heads:
-    """The heads of a verifier."""
+    """The heads of a verifier on a stream of embeddings."""
 
-    def __init__(self, weights: Mapping[str, Array]) -> None:
+    def __init__(self, weights: Mapping[str, Array], embeddings: EmbeddingStream) -> None:
         """weights: float32 arrays, at least those of the heads, with the names and shapes of `shapes`."""
+        self._embeddings = embeddings
+        each = weights["each.weight"]  # all heads in one product: (EMBEDDING, heads * HIDDEN)
+        self._each = each.swapaxes(0, 1).reshape(EMBEDDING, -1)
+        self._each_bias = weights["each.bias"].reshape(-1)
         self._weights = weights
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all scores."""
+        self._first = 0  # number of the first embedding whose score is kept
+        self._kept = np.empty(0, np.float32)
+
+    def read(self, first: int, stop: int) -> Array:
+        """The log-odds that the keyword ends at the embeddings `first` to `stop` - 1."""
+        if not self._first <= first or self._first + len(self._kept) < stop:
+            # those that follow, too, because scoring several at once takes little longer
+            last = max(stop, min(self._embeddings.available, stop + AHEAD))
+            self._first, self._kept = first, self.log_odds(self._embeddings.read(first - CONTEXT + 1, last))
+        return self._kept[first - self._first : stop - self._first]
 
     def log_odds(self, embeddings: Array) -> Array:
-        """The log-odds that the keyword ends at each of these embeddings but the first CONTEXT - 1.
+        """The log-odds at each of these embeddings but the first CONTEXT - 1, which are their context.
 
-        embeddings: consecutive ones, (n + CONTEXT - 1, EMBEDDING). Returns the mean of the heads, (n,).
+        embeddings: consecutive ones, (n + CONTEXT - 1, EMBEDDING). Returns (n,).
         """
         w = self._weights
-        each = np.maximum(embeddings @ w["each.weight"] + w["each.bias"], 0)  # head, time, unit
+        each = np.maximum(embeddings @ self._each + self._each_bias, 0)
+        each = each.reshape(len(embeddings), -1, HIDDEN).swapaxes(0, 1)  # head, time, unit
         seen = np.lib.stride_tricks.sliding_window_view(each, CONTEXT, axis=1)  # head, score, unit, time
         seen = seen.swapaxes(2, 3).reshape(len(each), -1, CONTEXT * HIDDEN)
         together = np.maximum(seen @ w["together.weight"] + w["together.bias"], 0)

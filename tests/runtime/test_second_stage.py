@@ -77,7 +77,7 @@ def test_it_is_awake_in_what_stands_out_only(verified: Model) -> None:
 
 
 class Heard:
-    """Stands for both the heads and the embeddings: log-odds of given embeddings, 0 by default."""
+    """In place of both the heads and the embeddings: log-odds of given embeddings, 0 by default."""
 
     def __init__(self, odds: dict[int, float] | None = None) -> None:
         self.odds = odds or {}
@@ -87,18 +87,20 @@ class Heard:
         return position // BLOCK_SAMPLES
 
     def read(self, first: int, stop: int) -> np.ndarray:
-        self.read_ranges.append((first + 9, stop))  # what is scored
+        self.read_ranges.append((first, stop))
         return np.array([self.odds.get(number, 0.0) for number in range(first, stop)])
 
-    def log_odds(self, embeddings: np.ndarray) -> np.ndarray:
-        return embeddings[9:]
+    def reset(self) -> None:
+        """It keeps nothing."""
 
 
 SETTINGS = Settings(step=8, candidate_threshold=0.5, threshold=0.9)
 
 
 def second_stage(heard: Heard, settings: Settings = SETTINGS) -> SecondStage:
-    return SecondStage(heard, heard, settings)  # type: ignore[arg-type]
+    stage = SecondStage(weights(), heard, settings)  # type: ignore[arg-type]
+    stage._heads = heard  # type: ignore[assignment]
+    return stage
 
 
 def run(stage: SecondStage, posteriors: dict[int, float], steps: int, step: int = 8) -> dict[int, float]:

@@ -66,6 +66,10 @@ class Embeddings(EmbeddingStream):
 class ByChance(Heads):
     """In place of the heads: as if by chance, but the same for the same audio."""
 
+    def __init__(self, weights: dict[str, Array], embeddings: EmbeddingStream) -> None:
+        self._weights, self._embeddings = weights, embeddings
+        self.reset()
+
     def log_odds(self, embeddings: Array) -> Array:
         bias, scale = self._weights["output.bias"]
         seen = np.lib.stride_tricks.sliding_window_view(embeddings[:, 0], 10)
@@ -112,7 +116,7 @@ def test_every_word_is_heard_as_alone_up_to_the_rule(
     sizes = data.draw(st.lists(st.integers(400, 20_000), min_size=1, max_size=5))
     gaps = data.draw(st.sets(st.integers(1, 20), max_size=2))
     monkeypatch.setattr("kwsd.runtime.detector.EmbeddingStream", Embeddings)
-    monkeypatch.setattr("kwsd.runtime.spotter.Heads", ByChance)
+    monkeypatch.setattr("kwsd.runtime.second_stage.Heads", ByChance)
     together, alone = Detector(models), [Detector(model) for model in models]
     segments: list[list[list[Step]]] = [[[] for _ in models]]
     steps: list[Step] = []

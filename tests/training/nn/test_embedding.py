@@ -100,11 +100,15 @@ def test_the_runtimes_verifier_equals_the_embedding_and_the_heads() -> None:
     history = AudioHistory(blocks * 1_280)
     for second in audio[0].numpy().reshape(2, -1):
         history.push(second)
-    ours = EmbeddingStream(weights, history).read(9, blocks)
+    stream = EmbeddingStream(weights, history)
+    ours = stream.read(9, blocks)
     assert ours.shape == embeddings[0].shape
     assert float((torch.from_numpy(ours) - embeddings[0]).abs().max()) < 0.02 * float(embeddings.abs().max())
     with torch.no_grad():
         logits = torch.stack([head(embeddings) for head in heads]).mean(dim=0)[0, -2:]
     torch.testing.assert_close(
-        torch.from_numpy(Heads(weights).log_odds(ours)), logits[:, 1] - logits[:, 0], atol=0.03, rtol=0.03
+        torch.from_numpy(Heads(weights, stream).log_odds(ours)),
+        logits[:, 1] - logits[:, 0],
+        atol=0.03,
+        rtol=0.03,
     )

@@ -85,7 +85,7 @@ def test_the_macs_of_an_embedding_are_those_of_its_products() -> None:
     history.push(np.zeros(1_280, np.float32))
     counted = 0
     embeddings.read(-9, 1)
-    Heads(weights).log_odds(np.zeros((10, EMBEDDING), np.float32))
+    Heads(weights, embeddings).log_odds(np.zeros((10, EMBEDDING), np.float32))
     transform = 8 * (N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * (N_FFT // 2 + 1))
     assert macs_per_embedding(heads) == counted + transform
     assert macs_per_second_awake(heads) == 12.5 * macs_per_embedding(heads)
