@@ -29,6 +29,7 @@ from kwsd.training.data.speech_commands import read_audio, read_tree  # noqa: E4
 
 BLOCK_BYTES = 320  # 10 ms
 RECORD = ["parec", "--device=mic", "--rate=16000", "--channels=1", "--format=s16le", "--latency-msec=10"]
+SEARCHED_SAMPLES = 10 * SAMPLE_RATE  # from one clip on, for the next one
 EARLIEST, LATEST = -0.5, 1.2  # seconds from a word's end to its trigger
 
 
@@ -105,9 +106,10 @@ def main() -> None:
         finally:
             daemon.close()
             microphone.close()
-    delays = []
+    delays, place = [], 0
     for clip in clips:
-        end = recorder.arrival(start_of(clip, recorded) + round(SAMPLE_RATE * word_end(clip)))
+        place += start_of(clip, recorded[place : place + SEARCHED_SAMPLES])
+        end = recorder.arrival(place + round(SAMPLE_RATE * word_end(clip)))
         delays += [line - end for line in daemon.lines if EARLIEST < line - end < LATEST][:1]
     low, median, high = np.quantile(delays, (0.05, 0.5, 0.95))
     print(f"detected              {len(delays)} of {len(clips)} words")
