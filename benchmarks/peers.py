@@ -1,10 +1,11 @@
 """kwsd beside other wake-word engines: CPU and memory for one word and for four, in one run, in turns.
 
-python benchmarks/peers.py --speech DIR --alexa DIR [--environments DIR]
+python benchmarks/peers.py [--environments DIR] [--rounds 3]
 
 Installs each engine from PyPI into an environment of its own, once, and feeds all of them the same
 recordings: noise at -50 dBFS, speech without the words, and clips of "alexa", as a check that each detects
-its words with its own default settings.
+its words with its own default settings. The speech and the clips are continuous_speech and wake_words/alexa
+in the folder that KWSD_DATA names.
 
 CPU is that of the process in one thread, without capture, per second of audio: the least of the rounds,
 because others use the machine, too. Memory is resident, with Python, at the end.
@@ -69,20 +70,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--speech", type=Path, required=True, help="folder of speech without the words (FLAC)"
-    )
-    parser.add_argument("--alexa", type=Path, required=True, help='folder of clips of "alexa" (FLAC)')
     parser.add_argument("--environments", type=Path, default=Path("/var/tmp/kwsd-peers"))
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    data = Path(os.environ["KWSD_DATA"])
     pythons = {"kwsd": Path(sys.executable)}
     pythons |= {name: environment(options.environments, name) for name in PEERS}
-    clips = [read_audio(path) for path in sorted(options.alexa.rglob("*.flac"))]
+    clips = [read_audio(path) for path in sorted((data / "wake_words" / "alexa").rglob("*.flac"))]
     noise = np.random.default_rng(0).normal(0, 10 ** (-50 / 20), SECONDS * SAMPLE_RATE)
     sounds = {
         "noise": to_int16(noise),
-        "speech": speech(options.speech),
+        "speech": speech(data / "continuous_speech"),
         "alexa": np.concatenate([part for clip in clips for part in (PAUSE, clip)] + [PAUSE]),
     }
     with tempfile.TemporaryDirectory() as folder:
