@@ -1,6 +1,7 @@
 """The second stage: when it is awake, what it scores, and what follows."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verifiers import weights
 
-from kwsd.pcm import SAMPLE_RATE
+from kwsd.pcm import SAMPLE_RATE, to_int16
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.embedding import BLOCK_SAMPLES
 from kwsd.runtime.frontend import HOP
@@ -273,3 +274,20 @@ def test_weights_whose_products_overflow_never_trigger_and_warn_of_nothing(
     assert found
     assert max(found) < 1e-6
     assert not any(step.trigger for step in steps)
+
+
+@pytest.mark.parametrize("level", [-50, -30, 0, 12])
+def test_a_word_is_heard_from_50_db_below_full_scale_to_clipping(recordings: Path, level: int) -> None:
+    """level: of the loudest sample, in dBFS before clipping."""
+    soundfile = pytest.importorskip("soundfile")
+    folder = recordings / "speech_commands_v0.01" / "happy"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    heard = 0
+    for path in sorted(folder.glob("*_nohash_0*"))[:10]:
+        clip = soundfile.read(path, dtype="float32")[0]
+        louder = np.concatenate((clip, quiet(0.5))) * 10 ** (level / 20) / np.abs(clip).max()
+        detector = Detector.load("happy", candidate_threshold=0.02)
+        detector.warm_up()
+        heard += len(detector.feed(to_int16(louder)))
+    assert heard >= 9
