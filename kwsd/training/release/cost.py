@@ -9,6 +9,7 @@ from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS
 from kwsd.runtime.model import Architecture, Model
 from kwsd.runtime.modelfile import read_model
+from kwsd.runtime.shipped_embedding import shipped_embedding
 from kwsd.runtime.torchfile import read_torch
 from kwsd.runtime.torchpickle import Tensor
 from kwsd.training.nn.macs import (
@@ -75,10 +76,13 @@ def verifier_cost(model: Model) -> dict[str, int] | None:
     """The size of a model's second stage, and its MACs per second while awake; None if it has none."""
     if not model.verifier:
         return None
-    parameters = sum(weight.size for weight in model.verifier.values())
+    shipped = shipped_embedding()
+    sizes = {name: 2 * weight.size for name, weight in model.verifier.items()}  # bytes, in float16
+    own = sum(size for name, size in sizes.items() if model.verifier[name] is not shipped.get(name))
     return {
-        "parameters": parameters,
-        "bytes": 2 * parameters,  # float16
+        "parameters": sum(sizes.values()) // 2,
+        "bytes": sum(sizes.values()),
+        "bytes_in_file": own,  # the others are those of the speech embedding in the package
         "macs_per_second_awake": round(macs_per_second_awake(len(model.verifier["output.bias"]))),
     }
 

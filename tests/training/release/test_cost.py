@@ -6,6 +6,7 @@ import numpy as np
 
 from kwsd.runtime.model import BASELINE, STUDENT
 from kwsd.runtime.modelfile import find_model, read_model
+from kwsd.runtime.shipped_embedding import shipped_embedding
 from kwsd.training.nn.convert import to_torch
 from kwsd.training.nn.macs import macs_per_second_awake
 from kwsd.training.nn.quantize import quantized
@@ -34,9 +35,11 @@ def test_a_file_is_counted_as_it_is_stored(tmp_path: Path) -> None:
     assert spent.weight_bytes == whole + 2 * sum(shape[0] for shape in matrices) + 2 * vectors
     assert spent.file_bytes == (tmp_path / "int8.pt").stat().st_size
     assert verifier_cost(found) is None
-    verified = replace(model, verifier={"output.bias": np.zeros((3, 1, 1)), "mel": np.zeros(7)})
+    mel = shipped_embedding()["mel"]  # 257 x 32
+    verified = replace(model, verifier={"output.bias": np.zeros((3, 1, 1)), "mel": mel})
     assert verifier_cost(verified) == {
-        "parameters": 10,
-        "bytes": 20,
+        "parameters": 8_227,
+        "bytes": 16_454,
+        "bytes_in_file": 6,
         "macs_per_second_awake": round(macs_per_second_awake(3)),
     }
