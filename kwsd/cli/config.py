@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kwsd.runtime.spotter import Spotter
 
 Found = dict[str, Any]  # an option's value and where it comes from: {"value": ..., "from": ...}
-HOOKS = "on-trigger"
+HOOKS = ("on-trigger", "on-command")  # of a word, besides those for every word
 
 
 @click.command(name="config", context_settings={"ignore_unknown_options": True})
@@ -40,13 +40,14 @@ def command(as_json: bool, options: tuple[str, ...]) -> None:
     }
     first, *others = words.values()
     if not others:
-        own = first.pop(HOOKS)
-        if own["value"]:
-            # where the commands for every word come from is not shown then
-            shared[HOOKS] = own | {"value": (*shared[HOOKS]["value"], *own["value"])}
+        for name in HOOKS:
+            own = first.pop(name)
+            if own["value"]:
+                # where the commands for every word come from is not shown then
+                shared[name] = own | {"value": (*shared[name]["value"], *own["value"])}
         shared |= first
     else:
-        shared = {name: found for name, found in shared.items() if name == HOOKS or name not in first}
+        shared = {name: found for name, found in shared.items() if name in HOOKS or name not in first}
     if as_json:
         click.echo(json.dumps(shared | {"words": words} if others else shared, default=str))
         return
@@ -63,7 +64,7 @@ def _of_word(chosen: "ChosenWord", spotter: "Spotter", context: click.Context) -
 
     table = table_name(chosen.name)
     origin = table if "model" in chosen.table else chosen.origin
-    values = {"model": {"value": chosen.word.model, "from": origin}}
+    values: dict[str, Found] = {"model": {"value": chosen.word.model, "from": origin}}
     for name, value in asdict(spotter.settings).items():
         origin = _of_parameter(name, context)["from"]
         if origin != "command line" and name in chosen.table:
@@ -71,8 +72,9 @@ def _of_word(chosen: "ChosenWord", spotter: "Spotter", context: click.Context) -
         elif origin == "default":  # a release may have been lowered to the threshold by `Settings.override`
             origin = "the model" if value == getattr(spotter.model.settings, name) else "the threshold"
         values[name.replace("_", "-")] = {"value": value, "from": origin}
-    commands = chosen.word.on_trigger
-    return values | {HOOKS: {"value": commands, "from": table if commands else "default"}}
+    for name, commands in zip(HOOKS, (chosen.word.on_trigger, chosen.word.on_command), strict=True):
+        values[name] = {"value": commands, "from": table if commands else "default"}
+    return values
 
 
 def _of_parameter(name: str, context: click.Context) -> Found:

@@ -15,7 +15,8 @@ from kwsd.files import read_file
 
 MAX_BYTES = 1_000_000  # of the file
 MAX_DOTS = 2_000  # in the file, outside of comment lines
-PATHS = ("save-clips", "control")  # options that are paths; a model may also be the name of a shipped one
+PATHS = ("save-clips", "save-commands", "control")  # options that are always paths
+PATHS_OR_NAMES = ("model", "ding")  # a shipped model or sound has a name
 
 
 def default_path() -> Path:
@@ -88,7 +89,7 @@ def _words(path: Path, words: object, options: dict[str, click.Option]) -> dict[
     """The values of each table in the table `word`. Raises UsageError as `read` does."""
     from kwsd.runtime.model import Settings, check_keyword
 
-    allowed = {*Settings.__dataclass_fields__, "model", "on_trigger"}
+    allowed = {*Settings.__dataclass_fields__, "model", "on_trigger", "on_command"}
     options = {key: option for key, option in options.items() if option.name in allowed}
     if not isinstance(words, dict):
         raise UsageError(f"{path}: word must be tables, as [word.NAME], not {shown(words)}")
@@ -117,7 +118,7 @@ def _values(
             raise UsageError(f"{where}: there is no option {shown(key)}; the options are: {names}")
         option = options[key]
         _check(value, option, f"{where}: {key}")
-        if key in ("model", *PATHS):
+        if key in (*PATHS, *PATHS_OR_NAMES):
             absolute = _absolute(path, value, f"{where}: {key}")
             value = absolute if key in PATHS or os.path.exists(absolute) else value  # noqa: PTH110
         try:

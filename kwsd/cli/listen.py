@@ -119,6 +119,47 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, 
     help="Maximum megabytes of all clips together; the oldest are removed.",
 )
 @click.option(
+    "--on-command",
+    type=Text(),
+    multiple=True,
+    metavar="CMD",
+    help="Run this shell command on what is said after the word, a WAV on its standard input. Repeatable.",
+)
+@click.option(
+    "--pre-roll",
+    type=Number(0, 10),
+    default=0.3,
+    show_default=True,
+    help="Seconds before the end of the word with which the command's WAV begins.",
+)
+@click.option(
+    "--silence",
+    type=Number(0.2, 60),
+    default=0.8,
+    show_default=True,
+    help="Seconds without speech that end the command.",
+)
+@click.option(
+    "--max-command",
+    type=Number(1, 120),
+    default=15.0,
+    show_default=True,
+    help="Seconds after the word that end the command in any case.",
+)
+@click.option(
+    "--save-commands",
+    type=CheckedPath(),
+    metavar="DIR",
+    help="Save what is said after the word in this folder, up to --clips-limit.",
+)
+@click.option(
+    "--ding",
+    metavar="FILE|builtin",
+    shell_complete=complete_file,
+    type=Text(),
+    help="Play this WAV file, or kwsd's own sound, on each trigger.",
+)
+@click.option(
     "--control",
     type=CheckedPath(),
     metavar="PATH",
@@ -133,6 +174,8 @@ def command(signals: "Signals", **_: Any) -> None:
 
     A hook gets KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment, and the
     trigger as a JSON line on its standard input. Its output goes to standard error.
+
+    The commands of --on-command get 16 kHz mono instead, and KWSD_COMMAND_FILE if it is saved.
 
     SIGUSR1 logs the counters. SIGHUP reloads the models and the configuration, unless kwsd runs on a
     terminal.

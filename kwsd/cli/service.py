@@ -176,6 +176,7 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
     """
     from kwsd.cli import listen
     from kwsd.daemon.app import load_detector
+    from kwsd.daemon.sinks.ding import BUILTIN
     from kwsd.daemon.systemd.unit import STATE
     from kwsd.runtime.modelfile import find_model
 
@@ -198,15 +199,16 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
             reads.append(value)
         if name in ("words", "--model"):
             value = [_absolute_model(one) for one in value]
-        if name in ("--save-clips", "--control") and value:
+        if name == "--ding" and value and value != BUILTIN:
+            value = _absolute(Path(value))
+        if name in ("--save-clips", "--save-commands", "--control") and value:
             value = _absolute(value)
-            if name == "--save-clips" and hardened and not value.is_relative_to(STATE):
-                raise UsageError(
-                    f"--save-clips must be in {STATE}, the only folder that the service can write to"
-                )
+            if name != "--control" and hardened and not value.is_relative_to(STATE):
+                raise UsageError(f"{name} must be in {STATE}, the only folder that the service can write to")
         if typed:
             line += _as_typed(parameter, value)
-    hooks = [*context.params["on_trigger"], *(hook for word in words for hook in word.on_trigger)]
+    hooks = [*context.params["on_trigger"], *context.params["on_command"]]
+    hooks += [hook for word in words for hook in (*word.on_trigger, *word.on_command)]
     return line, hooks, reads
 
 

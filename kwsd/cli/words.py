@@ -77,6 +77,7 @@ def _chosen(
         model=table["model"] if has_model else name,
         settings=settings,
         on_trigger=table.get("on_trigger", ()),
+        on_command=table.get("on_command", ()),
         keyword=name if has_model else None,
     )
     if name in tables and not has_model:

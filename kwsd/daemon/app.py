@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kwsd.audio.open import open_source
 from kwsd.audio.source import Source
@@ -18,6 +18,8 @@ from kwsd.daemon.control.requests import ControlRequests
 from kwsd.daemon.listener import Listener
 from kwsd.daemon.pause import Pause
 from kwsd.daemon.signals import Signals
+from kwsd.daemon.sinks.clip_folder import ClipFolder
+from kwsd.daemon.sinks.ding import Ding
 from kwsd.daemon.sinks.hooks import Hooks
 from kwsd.daemon.sinks.recent import Recent
 from kwsd.daemon.sinks.sink import Sink
@@ -29,7 +31,10 @@ from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.modelfile import read_models
 
-RELOADED = {"config", "words", "on_trigger"}  # options whose changes a reload puts into effect
+if TYPE_CHECKING:
+    from kwsd.daemon.sinks.capture import Capture
+
+RELOADED = {"config", "words", "on_trigger", "on_command"}  # options whose changes a reload puts into effect
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +51,9 @@ class Word:
 
     on_trigger: tuple[str, ...] = ()
     """Shell commands to run on each trigger of this word, besides those for every word."""
+
+    on_command: tuple[str, ...] = ()
+    """Shell commands to run on what is said after this word, besides those for every word."""
 
     keyword: str | None = None
     """What its triggers are called; None is the model's own keyword."""
@@ -97,6 +105,24 @@ class ListenOptions:
     clips_limit: float
     """Megabytes that all saved clips together may take."""
 
+    on_command: tuple[str, ...]
+    """Shell commands to run on what is said after each word."""
+
+    pre_roll: float
+    """Seconds before the end of the word with which a recorded command begins."""
+
+    silence: float
+    """Seconds without speech that end a recorded command."""
+
+    max_command: float
+    """Seconds after the word that end a recorded command in any case."""
+
+    save_commands: Path | None
+    """Folder in which recorded commands are saved; None saves nothing."""
+
+    ding: str | None
+    """Sound to play on each trigger: a file, or "builtin"; None plays nothing."""
+
     control: Path | None
     """Control socket of ``kwsd ctl``; None is the usual place for a microphone, and no socket otherwise."""
 
@@ -110,6 +136,7 @@ class Reloaded:
 
     detector: Detector
     hooks: Mapping[str, Sequence[str]]  # commands by keyword
+    on_command: Mapping[str, Sequence[str]]  # those for what is said after it
 
 
 def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOptions]) -> None:
@@ -121,6 +148,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
     detector = load_detector(options.words)
     notifier = Notifier()
     hooks = Hooks(hook_commands(options, detector), options.hook_timeout)
+    on_command = spoken_commands(options, detector)
     pause, recent = Pause(), Recent()
     with ExitStack() as running:
         source = running.enter_context(
@@ -134,6 +162,11 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
             )
         )
         sinks = [hooks, recent, *_start_sinks(options, source, detector, pause, running)]
+        if options.ding is not None:
+            sinks.insert(0, Ding(options.ding, hooks))
+        capture = _start_capture(options, on_command, hooks, sinks[-1], source, running)
+        if capture is not None:
+            sinks.append(capture)
         listener = Listener(source, detector, notifier, sinks, pause)
 
         def statistics() -> dict[str, float]:
@@ -142,7 +175,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
         requests = ControlRequests(
             log_statistics=lambda: _log_statistics(statistics()),
             load=lambda: _reload(options, reread()),
-            swap_detector=lambda reloaded: _put_to_work(reloaded, listener, hooks),
+            swap_detector=lambda reloaded: _put_to_work(reloaded, listener, hooks, capture),
             statistics_interval=options.stats_every or math.inf,
         )
         commands = Commands(requests, listener, source, pause, recent, statistics)
@@ -176,10 +209,37 @@ def hook_commands(options: ListenOptions, detector: Detector) -> dict[str, tuple
     return {keyword: options.on_trigger + word.on_trigger for keyword, word in pairs}
 
 
+def spoken_commands(options: ListenOptions, detector: Detector) -> dict[str, tuple[str, ...]]:
+    """The commands to run on what is said after a keyword, by the keyword."""
+    pairs = zip(detector.keywords, options.words, strict=True)
+    return {keyword: options.on_command + word.on_command for keyword, word in pairs}
+
+
+def _start_capture(
+    options: ListenOptions,
+    commands: Mapping[str, Sequence[str]],
+    hooks: Hooks,
+    printer: Sink,
+    source: Source,
+    running: ExitStack,
+) -> "Capture | None":
+    """Start the sink that records what is said after a keyword, if something is to be done with that."""
+    if not any(commands.values()) and options.save_commands is None:
+        return None
+    from kwsd.daemon.sinks.capture import Capture
+
+    folder = None
+    if options.save_commands is not None:
+        longest = options.pre_roll + options.max_command
+        folder = ClipFolder(options.save_commands, longest, round(options.clips_limit * 1e6), source.live)
+    durations = (options.pre_roll, options.silence, options.max_command)
+    return running.enter_context(Capture(commands, hooks, printer.on_command, *durations, folder))
+
+
 def _start_sinks(
     options: ListenOptions, source: Source, detector: Detector, pause: Pause, running: ExitStack
 ) -> list[Sink]:
-    """Start all sinks except the hooks, which get each trigger before these do.
+    """Start the sinks that save and show what happens. The last one prints on standard output.
 
     running: the context that stops the sinks.
     """
@@ -264,9 +324,13 @@ def _listen(listener: Listener, requests: ControlRequests[Reloaded], hooks: Hook
         signals.limit_shutdown()
 
 
-def _put_to_work(reloaded: Reloaded, listener: Listener, hooks: Hooks) -> None:
+def _put_to_work(reloaded: Reloaded, listener: Listener, hooks: Hooks, capture: "Capture | None") -> None:
     """Use the new commands from now on, and the new detector as soon as it is warm."""
     hooks.set_commands(reloaded.hooks)
+    if capture is not None:
+        capture.set_commands(reloaded.on_command)
+    elif any(reloaded.on_command.values()):
+        log.warning("the first --on-command takes effect after a restart")
     listener.swap_detector(reloaded.detector)
 
 
@@ -280,7 +344,7 @@ def _reload(started: ListenOptions, now: ListenOptions) -> Reloaded:
     ]
     if changed:
         log.warning("these changed options take effect after a restart: %s", ", ".join(changed))
-    return Reloaded(detector, hook_commands(now, detector))
+    return Reloaded(detector, hook_commands(now, detector), spoken_commands(now, detector))
 
 
 def _statistics(listener: Listener, source: Source, hooks: Hooks) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The event that reports a detected keyword."""
+"""The events that kwsd reports: a keyword, and what was said after it."""
 
 import json
 from dataclasses import dataclass
@@ -38,3 +38,27 @@ class Event:
             "KWSD_STREAM_TIME": f"{self.stream_time:.3f}",
             "KWSD_TIME": self.time.isoformat(timespec="milliseconds"),
         }
+
+
+@dataclass(frozen=True)
+class CommandEvent:
+    """What was said after a keyword."""
+
+    keyword: str
+    start: float  # stream time in seconds, with the pre-roll
+    end: float
+    ended: str  # why it ended: "silence", "nothing said", "limit", "gap" (audio is missing) or "end"
+    time: datetime  # when it started, with its time zone
+
+    def json(self) -> str:
+        """The event as a line of JSON, without a line break: ``{"event": "command", ...}``."""
+        return json.dumps(
+            {
+                "event": "command",
+                "keyword": self.keyword,
+                "start": round(self.start, 3),
+                "end": round(self.end, 3),
+                "ended": self.ended,
+                "time": self.time.isoformat(timespec="milliseconds"),
+            }
+        )

@@ -114,6 +114,8 @@ class Listener:
         self._warn_of_losses()
         if not self._source.live and not self.stopping:
             self._process(np.zeros(FINAL_SILENCE_SAMPLES, np.float32))
+            for sink in self._sinks:
+                sink.on_end()
 
     def _announce(self) -> None:
         """Log once that kwsd listens, as soon as the source is open."""

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import IO
 
 from kwsd.daemon.events import Event
 from kwsd.daemon.sinks.processes import NO_CTRL_C, Family, adopt_orphans, reap_adopted
@@ -17,6 +18,7 @@ from kwsd.daemon.sinks.sink import Sink
 MAX_RUNNING = 8  # hooks that may run at the same time
 TERMINATION_GRACE = 2.0  # seconds between SIGTERM and SIGKILL for a hook that timed out
 SHUTDOWN_GRACE = 1.0  # seconds that hooks get to end when kwsd stops, then after SIGTERM, then after SIGKILL
+PIPE_BYTES = 4096  # that every system's pipes hold
 POLL_INTERVAL = 0.05  # seconds between two checks of a running hook
 
 log = logging.getLogger(__name__)
@@ -50,17 +52,27 @@ class Hooks(Sink):
     def on_trigger(self, event: Event) -> None:
         """Start every command of the keyword and return immediately."""
         for command in self._commands.get(event.keyword, ()):
+            self.start(command, event.environment(), event.json().encode() + b"\n")
+
+    def start(self, command: str, environment: Mapping[str, str], standard_input: bytes) -> None:
+        """Start a command and return immediately. May be called from any thread.
+
+        environment: added to that of this process.
+        """
+        with self._count_lock:
             self._threads = {thread for thread in self._threads if thread.is_alive()}
             if len(self._threads) >= MAX_RUNNING:
                 log.warning("hook %r was dropped: %d hooks are still running", command, MAX_RUNNING)
                 self.dropped += 1
-                continue
-            thread = threading.Thread(target=self._run, args=(command, event), daemon=True)
+                return
+            arguments = (command, environment, standard_input)
+            thread = threading.Thread(target=self._run, args=arguments, daemon=True)
             try:
                 thread.start()
             except RuntimeError as error:  # no thread can be started
-                self._fail("hook %r failed to start: %s", command, error)
-                continue
+                log.error("hook %r failed to start: %s", command, error)
+                self.failed += 1
+                return
             self.run += 1
             self._threads.add(thread)
 
@@ -91,18 +103,15 @@ class Hooks(Sink):
         with self._start_lock:
             reap_adopted(own=self._families)
 
-    def _run(self, command: str, event: Event) -> None:
+    def _run(self, command: str, environment: Mapping[str, str], standard_input: bytes) -> None:
         """Run a command until it ends, times out, or kwsd stops."""
         started = time.monotonic()
         try:
-            process = self._start(command, event)
+            process = self._start(command, environment)
         except (OSError, ValueError) as error:
             self._fail("hook %r failed to start: %s", command, error)
             return
-        assert process.stdin is not None
-        with suppress(OSError):  # the hook may close its standard input without reading it
-            process.stdin.write(event.json().encode() + b"\n")
-        process.stdin.close()
+        self._feed(process, command, standard_input)
         while process.poll() is None and not self._shutting_down.wait(POLL_INTERVAL):
             if time.monotonic() - started > self._timeout:
                 log.warning("hook %r was terminated: it ran for more than %g s", command, self._timeout)
@@ -122,7 +131,7 @@ class Hooks(Sink):
         else:
             log.info(*line)
 
-    def _start(self, command: str, event: Event) -> "subprocess.Popen[bytes]":
+    def _start(self, command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         """Start a command. Raises OSError, or ValueError if the command contains a NUL character."""
         with self._start_lock:
             # an environment variable by which `Family` recognizes what the command started
@@ -133,12 +142,24 @@ class Hooks(Sink):
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=2,  # to standard error: standard output is for triggers
-                env=os.environ | event.environment() | mark,
+                env=os.environ | environment | mark,
                 start_new_session=True,
                 creationflags=NO_CTRL_C,
             )
             self._families[process.pid] = Family(process, mark)
         return process
+
+    def _feed(self, process: "subprocess.Popen[bytes]", command: str, standard_input: bytes) -> None:
+        """Write the standard input of a command, in another thread if a pipe does not hold it all."""
+        assert process.stdin is not None
+        if len(standard_input) <= PIPE_BYTES:
+            _write(process.stdin, standard_input)
+            return
+        try:
+            threading.Thread(target=_write, args=(process.stdin, standard_input), daemon=True).start()
+        except RuntimeError as error:  # no thread can be started
+            process.stdin.close()
+            self._fail("hook %r gets no standard input: %s", command, error)
 
     def _terminate(self, family: Family, grace: float) -> None:
         """Send SIGTERM to all processes of a hook, and SIGKILL to those left after `grace` seconds."""
@@ -156,3 +177,11 @@ class Hooks(Sink):
         with self._count_lock:
             self.failed += 1
         log.log(level, message, *values)
+
+
+def _write(pipe: IO[bytes], content: bytes) -> None:
+    """Write this and close the pipe. Its reader may close it first."""
+    with suppress(OSError), pipe:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[pipe.write(rest) :]

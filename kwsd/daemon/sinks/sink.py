@@ -1,6 +1,6 @@
 """The interface of everything that receives audio and triggers."""
 
-from kwsd.daemon.events import Event
+from kwsd.daemon.events import CommandEvent, Event
 from kwsd.pcm import Samples
 
 
@@ -18,3 +18,9 @@ class Sink:
 
     def on_trigger(self, event: Event) -> None:
         """The keyword was detected, in or shortly before the chunk that `on_audio` received last."""
+
+    def on_command(self, command: CommandEvent) -> None:
+        """What was said after a keyword is complete."""
+
+    def on_end(self) -> None:
+        """The stream has ended by itself. Unlike the other methods, this one may wait."""

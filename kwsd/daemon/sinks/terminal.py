@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from kwsd.daemon.events import Event
+from kwsd.daemon.events import CommandEvent, Event
 from kwsd.daemon.sinks.recent import level
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.sinks.stdout import accepts_output
@@ -49,6 +49,16 @@ class Terminal(Sink):
             (event.keyword, "bold green"),
             f"  posterior {four_digits(event.posterior)}",
             (f"  at {event.stream_time:.2f} s", "dim"),
+        )
+        self._console.print(line)
+
+    def on_command(self, command: CommandEvent) -> None:
+        """Print how long the command was and why it ended. Raises OSError as `on_trigger` does."""
+        line = Text.assemble(
+            (f"{command.time:%H:%M:%S}  ", "dim"),
+            command.keyword,
+            f"  command of {command.end - command.start:.1f} s",
+            (f"  ended: {command.ended}", "dim"),
         )
         self._console.print(line)
 

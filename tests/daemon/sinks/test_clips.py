@@ -9,9 +9,9 @@ import pytest
 from harness import wait_for
 
 from kwsd.daemon.events import Event
-from kwsd.daemon.sinks import clip_writer
-from kwsd.daemon.sinks import clips as clips_module
-from kwsd.daemon.sinks.clips import WAV_HEADER_BYTES, Clips
+from kwsd.daemon.sinks import clip_folder, clip_writer
+from kwsd.daemon.sinks.clip_folder import WAV_HEADER_BYTES
+from kwsd.daemon.sinks.clips import Clips
 from kwsd.errors import UsageError
 
 SIZE = WAV_HEADER_BYTES + 2 * 16_000  # bytes of a clip of a second
@@ -101,7 +101,7 @@ def test_what_cannot_be_written_is_said_once(tmp_path: Path, caplog: pytest.LogC
         for second in (1, 2, 3):
             clips.on_audio(ramp(16_000 * second, 16_000), 0.0)
             clips.on_trigger(event(second))
-        wait_for("the losses", lambda: clips._lost == 3)
+        wait_for("the losses", lambda: clips._folder._lost == 3)
         folder.unlink()
         clips.on_trigger(event(4))
     assert len(list(folder.iterdir())) == 1
@@ -129,11 +129,11 @@ def test_a_disk_that_hangs_holds_up_nothing(
     program = tmp_path / "writer.py"
     program.write_text("import time; time.sleep(3)")
     monkeypatch.setattr(clip_writer, "__file__", str(program))
-    monkeypatch.setattr(clips_module, "WRITE_TIMEOUT", 0.1)
+    monkeypatch.setattr(clip_folder, "WRITE_TIMEOUT", 0.1)
     with Clips(tmp_path, 1.0, 10 * SIZE) as clips:
         clips.on_audio(ramp(0, 16_000), 0.0)
         clips.on_trigger(event(0))
-        wait_for("the first to be written", clips._queue.empty)
+        wait_for("the first to be written", clips._folder._queue.empty)
         for second in range(1, 12):
             clips.on_trigger(event(second))
     lost, unwritten = caplog.messages

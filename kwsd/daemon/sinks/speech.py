@@ -1,0 +1,27 @@
+"""Tells speech from other sounds, with the microVAD network (package pymicro-vad)."""
+
+from kwsd.errors import UsageError
+from kwsd.pcm import SAMPLE_RATE, Int16
+
+FRAME = SAMPLE_RATE // 100  # samples that are judged at once, 10 ms
+THRESHOLD = 0.5  # of the network's probability of speech
+HANGOVER = 0.5  # seconds that it still reports speech after speech has ended (docs/experiments)
+
+
+class SpeechDetector:
+    """Judges a stream of audio, 10 ms at a time."""
+
+    def __init__(self) -> None:
+        """Raises UsageError if the package is not installed."""
+        try:
+            from pymicro_vad import MicroVad
+        except ImportError:
+            raise UsageError(
+                "--on-command and --save-commands need pymicro-vad: pip install 'kwsd[command]'"
+            ) from None
+        self._network = MicroVad()
+
+    def push(self, frame: Int16) -> bool:
+        """Whether there is speech in the next frame, shape (FRAME,)."""
+        probability: float = self._network.process_10ms(frame.tobytes())  # -1 until it has heard enough
+        return probability > THRESHOLD
