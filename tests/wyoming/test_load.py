@@ -1,6 +1,7 @@
 """A client that floods the service does not delay the others. Nothing here depends on the machine's speed."""
 
 import asyncio
+import socket
 from typing import Any, cast
 
 import pytest
@@ -89,6 +90,29 @@ def test_a_client_in_real_time_is_served_between_the_pieces_of_a_flood() -> None
         assert answers(full) == []
 
     asyncio.run(scenario())
+
+
+def test_a_satellite_without_power_does_not_keep_its_place() -> None:
+    async def scenario() -> tuple[int, ...]:
+        shared = service()
+        made: list[Connection] = []
+
+        def connection() -> Connection:
+            made.append(shared.connection())
+            return made[-1]
+
+        server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        while not made:
+            await asyncio.sleep(0)
+        ours = made[0]._output.get_extra_info("socket")
+        kept = ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+        writer.close()
+        server.close()
+        return kept, idle
+
+    assert asyncio.run(scenario()) == (1, 60)  # seconds
 
 
 def test_messages_are_read_between_turns(monkeypatch: pytest.MonkeyPatch) -> None:
