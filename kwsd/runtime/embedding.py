@@ -101,7 +101,6 @@ class EmbeddingStream:
         The history must hold their audio, which begins WARM_UP + 1 blocks before the end of the first one.
         """
         if not max(self._first_valid, self._next - len(self._kept)) <= first <= self._next + WARM_UP:
-            self._network.reset()
             self._kept, self._next, self._first_valid = self._kept[:0], first - WARM_UP, first
         while self._next < stop:
             count = min(MAX_BLOCKS, self.available - self._next)
@@ -144,15 +143,10 @@ class _Network:
             rows, bands = rows // pool[0], bands // pool[1]
         self._layers.append(_Convolution(weights, LAST_LAYER, "t", rows, bands))
 
-    def reset(self) -> None:
-        """Forget all frames."""
-        for layer in self._layers:
-            layer.reset()
-
     def push(self, mels: Array) -> Array:
         """Take the next frames (STRIDE n, N_MELS), n at most MAX_BLOCKS. Returns embeddings (n, EMBEDDING).
 
-        The first WARM_UP of them after a reset have seen too few frames.
+        Where the frames do not continue those before, the first WARM_UP embeddings have seen both.
         """
         self._mels[: len(mels), 1:-1] = mels
         x = self._neighbours[: len(mels)]
@@ -196,10 +190,6 @@ class _Convolution:
             self._padded,
             strides=(row, band, row if axis == "t" else band, item),
         )
-
-    def reset(self) -> None:
-        """Forget the rows before, as if they were zeros."""
-        self._held[:] = 0
 
     def push(self, x: Array) -> Array:
         """Take the next rows (n, bands, channels). Returns as many, fewer if pooled."""

@@ -134,6 +134,10 @@ def test_while_embeddings_are_read_in_turn_each_frame_is_computed_once(
     assert sum(computed) == (WARM_UP + 25) * 1_280
     embeddings.read(25 - 9, 25)
     assert sum(computed) == (WARM_UP + 25) * 1_280
+    for _ in range(10):
+        history.push(SOUND[:SAMPLE_RATE])
+    embeddings.read(148, 150)  # after ten seconds asleep it begins again
+    assert sum(computed) == (WARM_UP + 25 + WARM_UP + 2) * 1_280
 
 
 def test_which_weights_make_the_same_embeddings() -> None:
