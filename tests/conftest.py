@@ -18,6 +18,8 @@ from fake_card import FakeCards, compile_plugin
 from harness import LOUD, Daemon, FakeMicrophone, Spoken, speak
 from hypothesis import HealthCheck, settings
 
+from kwsd.cli import progress
+
 TIMEOUT = 300  # seconds that a test may take on a slow and busy machine, where pytest-timeout is installed
 
 # no test depends on how fast the machine is; all else is as hypothesis has it, here or in CI
@@ -25,6 +27,7 @@ settings.register_profile(
     "kwsd", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("kwsd")
+progress.EVERY_SECONDS = 1e6  # no lines about long stages among those that a test expects
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

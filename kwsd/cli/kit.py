@@ -34,6 +34,8 @@ def fetch(parts: tuple[str, ...], kit: Path | None, yes: bool) -> None:
         raise click.exceptions.Exit(1)
     there = sum(map(opened.has, opened.parts))
     tell(f"{opened.folder}: {there} of {len(opened.parts)} parts are there")
+    if not all(map(opened.has, absent)):
+        raise click.exceptions.Exit(1)
 
 
 @command.command(name="list", cls=CheckedCommand)

@@ -30,6 +30,11 @@ def open_kit(folder: Path | None) -> "Kit":
     return Kit(folder)
 
 
+def someone_can_answer() -> bool:
+    """Whether standard input is a terminal."""
+    return sys.stdin.isatty()
+
+
 def megabytes(size: int) -> str:
     """A size in MB."""
     return f"{size / 1e6:,.0f} MB"
@@ -46,7 +51,7 @@ def fetch_if_agreed(kit: "Kit", parts: "Sequence[Part]", yes: bool) -> bool:
     names = ", ".join(part.name for part in parts)
     tell(f"To fetch: {names}; {megabytes(size)}, {megabytes(unpacked)} on the disk, into {kit.folder}")
     tell("What each is, and its licence: kwsd kit list")
-    if not yes and not sys.stdin.isatty():
+    if not yes and not someone_can_answer():
         raise UsageError("there is no terminal to ask on: give --yes to fetch")
     if not yes and not click.confirm("Fetch now?", default=True):
         return False

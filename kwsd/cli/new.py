@@ -1,11 +1,13 @@
 """``kwsd new``: trains a model for a keyword from its text alone, without recordings."""
 
+import re
 from pathlib import Path
 
 import click
 
-from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text
+from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text, TrainedOutput
 from kwsd.cli.extras import needs_torch
+from kwsd.cli.kits import KIT, YES, fetch_if_agreed, open_kit
 from kwsd.cli.options import (
     CLIPS,
     EPOCHS,
@@ -14,26 +16,30 @@ from kwsd.cli.options import (
     JOBS,
     KOKORO,
     NOISE,
-    RESUME,
     SEED,
     SPEECH,
-    TRAINED,
     UNSEEN,
     command_line,
 )
-from kwsd.cli.progress import drawn
+from kwsd.cli.progress import drawn, tell
+from kwsd.errors import UsageError
 
 AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
 
 
 @click.command(name="new", cls=CheckedCommand)
 @click.argument("keyword", type=Text())
-@TRAINED
+@click.option(
+    "--out", type=TrainedOutput(), help="Model file to write.  [default: KEYWORD.pt, such as hey-marvin.pt]"
+)
 @click.option(
     "--work",
     type=NewFolder(),
     help="Folder that keeps the synthesized speech.  [default: OUT.speech]",
 )
+@KIT
+@click.option("--no-kit", is_flag=True, help="Use only the folders given here.")
+@YES
 @KOKORO
 @click.option("--count", type=AT_LEAST_ONE, default=900, show_default=True, help="Clips of the keyword.")
 @click.option(
@@ -61,11 +67,14 @@ AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
 )
 @JOBS
 @SEED
-@RESUME
+@click.option("--resume", is_flag=True, hidden=True, expose_value=False)  # in the cards of earlier models
 def command(
     keyword: str,
-    out: Path,
+    out: Path | None,
     work: Path | None,
+    kit: Path | None,
+    no_kit: bool,
+    yes: bool,
     kokoro: Path | None,
     count: int,
     near_misses: int,
@@ -79,20 +88,42 @@ def command(
     fa_per_hour: float,
     jobs: int | None,
     seed: int,
-    resume: bool,
 ) -> None:
     """Synthesizes KEYWORD in many voices, trains a model on them and chooses its threshold.
 
+    No option is needed. Voices, noise and speech come from the kit, which is fetched once (kwsd kit). Folders
+    given with --noise, --speech and --unseen are used in addition, --kokoro and --data instead of the kit's.
+
     It trains twice: what the first model mistakes for the keyword becomes hard negatives for the second.
+    After an interruption the same command continues.
     """
     needs_torch()
-    from kwsd.runtime.model import BASELINE
+    from kwsd.runtime.model import BASELINE, check_keyword
     from kwsd.training.augment.augmentation import Augmentation
     from kwsd.training.fit.recipe import Recipe, Teaching
     from kwsd.training.release.release import Output
-    from kwsd.training.workflows.from_text import Speech, train_from_text
+    from kwsd.training.workflows.from_text import Speech
+    from kwsd.training.workflows.new import make_word
     from kwsd.training.workflows.run import Sources
 
+    check_keyword(keyword)
+    out = out or default_output(keyword)
+    TrainedOutput().check(out)
+    folder = work or out.with_suffix(".speech")
+    NewFolder().check(folder)
+    test: tuple[Path, ...] = ()
+    if not no_kit:
+        opened = open_kit(kit)
+        missing = opened.missing()
+        if missing and not fetch_if_agreed(opened, missing, yes):
+            for part in missing:
+                tell(f"Without {part.name}: {part.without}")
+        kokoro = kokoro or next(iter(opened.folders("voices")), None)
+        data = data or next(iter(opened.folders("words")), None)
+        noise += opened.folders("noise") + opened.folders("music")
+        speech += opened.folders("speech")
+        unseen += opened.folders("unseen")
+        test = opened.folders("test")
     recipe = Recipe(
         BASELINE,
         epochs=epochs,
@@ -100,18 +131,28 @@ def command(
         augmentation=Augmentation.for_synthetic_voices(),
         teaching=Teaching.for_synthetic_voices(),
     )
-    folder = work or out.with_suffix(".speech")
-    NewFolder().check(folder)
     with drawn() as progress:
-        train_from_text(
+        make_word(
             keyword,
             Speech(folder, count, near_misses, sentences, kokoro),
             recipe,
-            Output(out, resume=resume, command=command_line()),
+            Output(out, resume=True, command=command_line()),
             data=data,
             sources=Sources(noise, speech, hard, unseen),
+            test=test,
             fa_per_hour=fa_per_hour,
             jobs=jobs,
             progress=progress,
         )
-        progress.note(f"try it: kwsd listen --model {out}")
+        progress.note(f"{out} is ready: kwsd listen {out}")
+
+
+def default_output(keyword: str) -> Path:
+    """The model file for a keyword in the current folder: hey-marvin.pt for "Hey Marvin".
+
+    Raises UsageError if the keyword has no letters.
+    """
+    name = "-".join(re.findall(r"\w+", keyword.lower()))
+    if not name:
+        raise UsageError(f"'{keyword}' has no letters; spell the keyword as an English word")
+    return Path(f"{name}.pt")

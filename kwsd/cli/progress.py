@@ -1,15 +1,16 @@
 """Shows the progress of long commands: lines and progress bars on standard output."""
 
 import logging
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from kwsd.cli.lenient_output import LenientOutput
 from kwsd.daemon.logs import say
@@ -18,6 +19,8 @@ from kwsd.training.workflows import progress as workflows
 if TYPE_CHECKING:
     from kwsd.training.data.reader import Reader
     from kwsd.training.fit.trainer import Epoch
+
+EVERY_SECONDS = 9.0  # between two lines about a stage, where no bar can be drawn
 
 console = Console(file=LenientOutput())  # type: ignore[arg-type]  # has all that Console needs
 
@@ -39,12 +42,17 @@ class DrawnProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
+            TextColumn("so far"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
             TimeRemainingColumn(),
         )
         with rich.progress.Progress(*columns, console=console, transient=True) as self._bar:
             self._bar.add_task(name, total=total, completed=done)
+            [task] = self._bar.tasks
             try:
-                yield
+                with nullcontext() if console.is_terminal else _lines_about(task):
+                    yield
             finally:
                 self._bar = None
 
@@ -73,6 +81,39 @@ class DrawnProgress:
 
     def warning(self, line: str) -> None:
         say(line, logging.WARNING)
+
+
+@contextmanager
+def _lines_about(task: rich.progress.Task) -> Iterator[None]:
+    """Print a line about a stage to standard error every EVERY_SECONDS."""
+    over = threading.Event()
+
+    def print_lines() -> None:
+        while not over.wait(EVERY_SECONDS):
+            say(state_of(task), logging.INFO)
+
+    printer = threading.Thread(target=print_lines, daemon=True)
+    printer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        printer.join()
+
+
+def state_of(task: rich.progress.Task) -> str:
+    """What there is to say of a stage that goes on: its name, the share that is done, and the time."""
+    state = f"{task.description}: {_duration(task.elapsed or 0)} so far"
+    if task.total:
+        state += f", {task.percentage:.0f} %"
+    if task.time_remaining is not None:
+        state += f", {_duration(task.time_remaining)} left"
+    return state
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def test_a_model_that_cannot_be_written_is_in_its_checkpoint(
         patch.setattr("kwsd.training.release.release.save_model", refuse)
         code, lines = ended(capsys, *train(tree, out, "--epochs", "2"))
     assert code == 1
-    left = f"{out.with_suffix('.ckpt')} has all epochs; repeat the command with --resume"
+    left = f"{out.with_suffix('.ckpt')} has all epochs; the same command with --resume continues from there"
     assert lines == [f"kwsd: cannot write m.pt: No space left on device ({left})"]
     code, _ = ended(capsys, *train(tree, out, "--epochs", "2", "--resume"))
     assert not code
@@ -224,9 +224,7 @@ def test_a_damaged_checkpoint_is_one_line_and_runs_nothing(
         assert (tmp_path / "works").exists()  # where it is trusted, it does run
     code, lines = ended(capsys, *train(tree, tmp_path / "m.pt", "--resume"))
     assert code == 2
-    assert lines == [
-        f"kwsd: {checkpoint} is damaged or not a checkpoint of kwsd; remove it and train without --resume"
-    ]
+    assert lines == [f"kwsd: {checkpoint} is damaged or not a checkpoint of kwsd; remove it"]
     assert not ran.exists()
 
 

@@ -1,26 +1,40 @@
 """`kwsd new`: from a keyword's text to a model that listens."""
 
+import re
+import shutil
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from kwsd.cli.commands import cli
-from kwsd.errors import UsageError
+from kwsd.cli.new import default_output
+from kwsd.errors import KwsdError, UsageError
 from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector
 from kwsd.runtime.model import STUDENT
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
+from kwsd.training.data.kit.kit import Kit
+from kwsd.training.data.kit.manifest import Part
 from kwsd.training.data.speech_commands import read_audio
 from kwsd.training.evaluate.streams import run_streams
 from kwsd.training.fit.recipe import Recipe, Teaching
+from kwsd.training.fit.trainer import Epoch
 from kwsd.training.release.release import Output
-from kwsd.training.workflows.from_text import Speech, train_from_text
+from kwsd.training.workflows import new
+from kwsd.training.workflows.from_text import Speech
+from kwsd.training.workflows.new import make_word
+from kwsd.training.workflows.progress import Silent
+from kwsd.training.workflows.run import Sources
 
 pytest.importorskip("espeakng_loader")
 
@@ -32,6 +46,7 @@ def small_recipe(**values: Any) -> Recipe:
     augmentation = replace(Augmentation.for_synthetic_voices(), first_chunks=1, kept_chunks=2, chunk=256)
     teaching = Teaching(
         tune_embedding=False,
+        first_chunks=8,
         heads=1,
         head_batches=100,
         posterior_weight=0.3,
@@ -41,20 +56,89 @@ def small_recipe(**values: Any) -> Recipe:
     return Recipe(STUDENT, augmentation=augmentation, teaching=teaching, **values)
 
 
+class Told(Silent):
+    """Keeps what a person would read. stop: the training run and the epoch after which Ctrl-C comes."""
+
+    def __init__(self, stop: tuple[int, int] | None = None) -> None:
+        self.stop, self.runs = stop, 0
+        self.epochs: list[int] = []
+        self.lines: list[str] = []
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None, done: int = 0) -> Iterator[None]:  # noqa: ARG002
+        self.runs += name == "training"
+        yield
+
+    def epoch(self, epoch: Epoch) -> None:
+        self.epochs.append(epoch.number)
+        if (self.runs, epoch.number) == self.stop:
+            raise KeyboardInterrupt
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+    warning = note
+
+
+@dataclass
+class Made:
+    """out: the model. work: the folder of what was spoken. told: by the calls that made it."""
+
+    out: Path
+    work: Path
+    told: list[Told]
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The model, and the folder of what was spoken for it."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A word, made by the same call twice; the first one is interrupted in the second round of training."""
     folder = tmp_path_factory.mktemp("new")
-    out, work = folder / "hey.pt", folder / "speech"
+    out, work, test = folder / "hey.pt", folder / "speech", folder / "test"
+    test.mkdir()
+    noise = np.random.default_rng(0).normal(0, 0.05, 16_000 * 36)
+    soundfile.write(test / "noise.wav", noise, 16_000, subtype="PCM_16")
     speech = Speech(work, keyword=100, near_misses=250, sentences=20)
+    every = [Told((2, 3)), Told()]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kwsd.training.synthesis.engines.flite.shutil.which", lambda _: None)  # no flite
-        train_from_text(KEYWORD, speech, small_recipe(epochs=11), Output(out), fa_per_hour=1000)
-    return out, work
+        for told in every:
+            with nullcontext() if told.stop is None else pytest.raises(KeyboardInterrupt):
+                make_word(
+                    KEYWORD,
+                    speech,
+                    small_recipe(epochs=11),
+                    Output(out, resume=True),
+                    test=(test,),
+                    fa_per_hour=1000,
+                    progress=told,
+                )
+    return Made(out, work, every)
 
 
-def test_the_model_hears_voices_it_was_not_trained_on(made: tuple[Path, Path]) -> None:
-    out, work = made
+def test_an_interrupted_run_continues_with_the_same_call(made: Made) -> None:
+    first, last = made.told
+    assert first.epochs == [*range(1, 12), 1, 2, 3]
+    assert last.epochs == list(range(4, 12))
+    assert "has 3 of 11 epochs; the same command continues from there" in first.lines[-1]
+    assert any("0 clips made, 370 already there" in line for line in last.lines)
+    assert [path.name for path in made.work.iterdir() if path.suffix] == ["manifest.jsonl"]
+
+
+def test_it_ends_with_what_unheard_voices_and_speech_say(made: Made) -> None:
+    line = made.told[-1].lines[-1]
+    found = re.fullmatch(
+        r".*hey\.pt, in quiet: missed (\d+) of (\d+) held-out synthetic voices \((.*) %\), "
+        r"0\.0 false alarms per hour in 0\.0 h of unseen speech",
+        line.replace("%)", " %)"),
+    )
+    assert found, line
+    unheard, _ = Recordings.spoken(made.work, KEYWORD, None, (), ()).words("dev-test")
+    assert int(found[2]) == len(unheard)
+    assert int(found[1]) < len(unheard) / 2
+
+
+def test_the_model_hears_voices_it_was_not_trained_on(made: Made) -> None:
+    out, work = made.out, made.work
     model = read_model(out)
     assert model.keyword == KEYWORD
     unheard, _ = Recordings.spoken(work, KEYWORD, None, (), ()).words("dev-test")
@@ -66,8 +150,8 @@ def test_the_model_hears_voices_it_was_not_trained_on(made: tuple[Path, Path]) -
     assert heard > len(unheard) / 2
 
 
-def test_voices_do_not_cross_splits(made: tuple[Path, Path]) -> None:
-    recordings = Recordings.spoken(made[1], KEYWORD, None, (), ())
+def test_voices_do_not_cross_splits(made: Made) -> None:
+    recordings = Recordings.spoken(made.work, KEYWORD, None, (), ())
     splits: dict[str, set[str]] = {}
     for clip in recordings.tree:
         splits.setdefault(clip.speaker, set()).add(clip.split)
@@ -77,26 +161,120 @@ def test_voices_do_not_cross_splits(made: tuple[Path, Path]) -> None:
     assert set(recordings.hard) <= trained
 
 
-def test_streams_hold_every_word_once_in_quiet(made: tuple[Path, Path]) -> None:
-    recordings = Recordings.spoken(made[1], KEYWORD, None, (), ())
+def test_streams_hold_every_word_once_in_quiet(made: Made) -> None:
+    recordings = Recordings.spoken(made.work, KEYWORD, None, (), ())
     positives, _ = run_streams(recordings, "validation", snr=10)
     assert len(positives) == len(recordings.words("validation")[0])
 
 
 def test_without_praat_it_trains_on_fewer_voices_and_says_so(
-    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "parselmouth", None)  # as if it were not installed
     augmentation = Augmentation.for_synthetic_voices()
-    scenes = Recordings.spoken(made[1], KEYWORD, None, (), ()).scenes(augmentation)
+    scenes = Recordings.spoken(made.work, KEYWORD, None, (), ()).scenes(augmentation)
     assert scenes.draw(8, np.random.default_rng(0)).audio.any()
 
     def nobody(*_: object) -> None:
         raise UsageError("nobody speaks")
 
     monkeypatch.setattr("kwsd.training.workflows.from_text.speak", nobody)
-    result = CliRunner().invoke(cli, ["new", KEYWORD, "--out", str(tmp_path / "a.pt")])
+    result = CliRunner().invoke(cli, ["new", KEYWORD, "--no-kit", "--out", str(tmp_path / "a.pt")])
     assert result.output.splitlines() == [
         "praat-parselmouth is not installed, so the model is trained on fewer voices"
     ]
     assert "nobody speaks" in str(result.exception)
+
+
+@pytest.fixture
+def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kit with a part of each role, which is there."""
+    roles = ("voices", "noise", "music", "speech", "unseen", "test", "words")
+    parts = tuple(Part(f"the {role}", role, "it", "free", "it costs", "tar", 1, ()) for role in roles)
+    for part in parts:
+        (tmp_path / "kit" / part.name).mkdir(parents=True)
+        (tmp_path / "kit" / part.name / ".kit").write_text(part.fingerprint)
+    monkeypatch.setattr("kwsd.training.data.kit.kit.shipped_parts", lambda: parts)
+    return tmp_path / "kit"
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[SimpleNamespace]:
+    """What `kwsd new` gives to its workflow, which does not run, in a folder of its own."""
+    made: list[SimpleNamespace] = []
+
+    def make(keyword: str, speech: Speech, recipe: Recipe, output: Output, **others: Any) -> None:
+        made.append(SimpleNamespace(keyword=keyword, speech=speech, recipe=recipe, output=output, **others))
+
+    monkeypatch.setattr("kwsd.training.workflows.new.make_word", make)
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+def test_no_option_is_needed(kit: Path, calls: list[SimpleNamespace]) -> None:
+    result = CliRunner().invoke(cli, ["new", "Hey Marvin!", "--kit", str(kit)], catch_exceptions=False)
+    assert result.output == "hey-marvin.pt is ready: kwsd listen hey-marvin.pt\n"
+    [call] = calls
+    assert (call.keyword, call.output.model) == ("Hey Marvin!", Path("hey-marvin.pt"))
+    assert call.output.resume
+    assert call.speech.folder == Path("hey-marvin.speech")
+    assert call.speech.kokoro == kit / "the voices"
+    assert call.data == kit / "the words"
+    assert call.sources == Sources(
+        (kit / "the noise", kit / "the music"), (kit / "the speech",), (), (kit / "the unseen",)
+    )
+    assert call.test == (kit / "the test",)
+
+
+def test_folders_are_added_to_those_of_the_kit(
+    kit: Path, calls: list[SimpleNamespace], tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    options = [
+        word for name in ("noise", "speech", "unseen", "kokoro", "data") for word in (f"--{name}", "mine")
+    ]
+    where = ["--kit", str(kit)]
+    CliRunner().invoke(cli, ["new", "hey", *options, *where], catch_exceptions=False)
+    CliRunner().invoke(cli, ["new", "hey", *options, "--no-kit"], catch_exceptions=False)
+    added, alone = calls
+    here = Path("mine")
+    assert added.sources.speech == (here, kit / "the speech")
+    assert added.sources.noise == (here, kit / "the noise", kit / "the music")
+    assert (added.speech.kokoro, added.data) == (here, here)
+    assert alone.sources == Sources((here,), (here,), (), (here,))
+    assert alone.test == ()
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_missing_part_is_asked_for(
+    kit: Path, calls: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    (kit / "the speech" / ".kit").unlink()
+    command = ["new", "hey", "--kit", str(kit)]
+    with pytest.raises(UsageError, match="there is no terminal to ask on: give --yes"):
+        CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert calls == []
+    monkeypatch.setattr("kwsd.cli.kits.someone_can_answer", lambda: True)
+    fetched: list[Part] = []
+    monkeypatch.setattr(Kit, "fetch", lambda _, parts, progress: fetched.extend(parts) or {})  # noqa: ARG005
+    output = CliRunner().invoke(cli, command, input=answer, catch_exceptions=False).output
+    assert [part.name for part in fetched] == (["the speech"] if answer == "y" else [])
+    assert ("Without the speech: it costs" in output) == (answer == "n")
+    assert len(calls) == 1
+
+
+def test_too_little_disk_or_memory_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told()
+    monkeypatch.setattr(new, "available_memory", lambda: 10**9)
+    new.check_room(tmp_path / "not" / "there", (), told)
+    assert told.lines == ["1.0 GB of memory are available; training takes 2.5 GB"]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, 10**6))
+    with pytest.raises(KwsdError, match=rf"{tmp_path} has 1 MB of disk left; kwsd new needs 300 MB there"):
+        new.check_room(tmp_path / "not" / "there", (), told)
+
+
+def test_a_keyword_without_letters_has_no_default_file() -> None:
+    assert default_output("  Hey, Zoë 2 ") == Path("hey-zoë-2.pt")
+    with pytest.raises(UsageError, match="has no letters"):
+        default_output("?!")

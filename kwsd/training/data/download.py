@@ -65,7 +65,7 @@ def _receive(url: str, file: Path, progress: Progress) -> None:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if not have or error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise KwsdError(f"{url}: {error}") from error
         total = have  # the whole file is already here
     except (OSError, http.client.HTTPException) as error:

@@ -17,13 +17,19 @@ Audio = npt.NDArray[np.int16]
 LARGE = Path("/var/tmp")  # for large temporary files (file-hierarchy(7)); /tmp may be in memory
 
 
+def spool_folder() -> Path:
+    """The folder for spools: $TMPDIR, or LARGE."""
+    if "TMPDIR" not in os.environ and os.access(LARGE, os.W_OK):
+        return LARGE
+    return Path(tempfile.gettempdir())
+
+
 class Spool:
     """A temporary file of samples, 16 kHz mono int16. It is deleted with the last recording in it."""
 
     def __init__(self) -> None:
-        folder = LARGE if "TMPDIR" not in os.environ and os.access(LARGE, os.W_OK) else tempfile.gettempdir()
-        descriptor, name = tempfile.mkstemp(prefix="kwsd-", suffix=".s16", dir=folder)
-        self.folder = Path(folder)
+        self.folder = spool_folder()
+        descriptor, name = tempfile.mkstemp(prefix="kwsd-", suffix=".s16", dir=self.folder)
         self.path = Path(name)
         self._file = os.fdopen(descriptor, "wb")
         opened = Path(f"/proc/{os.getpid()}/fd/{descriptor}")

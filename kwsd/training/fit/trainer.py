@@ -220,8 +220,8 @@ def _made_for(recipe: Recipe) -> str:
 
 
 def _of_other_options(checkpoint: Path) -> str:
-    return f"{checkpoint} was made with other options; use those again, or train without --resume"
+    return f"{checkpoint} was made with other options; use those again, or remove it"
 
 
 def _damaged(checkpoint: Path) -> str:
-    return f"{checkpoint} is damaged or not a checkpoint of kwsd; remove it and train without --resume"
+    return f"{checkpoint} is damaged or not a checkpoint of kwsd; remove it"

@@ -74,8 +74,9 @@ def train_from_text(
 
     recipe: should use Augmentation.for_synthetic_voices() and Teaching.for_synthetic_voices(). data: a Speech
     Commands tree, whose words are further negatives; None: without. fa_per_hour: false alarms per hour that
-    are acceptable. jobs: as in kwsd.training.parallel. The folder `mined` in that of the speech is made here,
-    and removed when a new first model is trained.
+    are acceptable. jobs: as in kwsd.training.parallel. output.resume: continue an interrupted run, if there
+    is one. In the folder of the speech, `first.pt` is kept until the run is over. `mined` is made here, and
+    removed when a new first model is trained.
     """
     teaching = recipe.teaching
     if teaching is None:
@@ -103,15 +104,16 @@ def train_from_text(
     recordings, mined = read(sources.hard), speech.folder / "mined"
     if not (output.resume and first.model.exists()):
         trainer = trainer_with_teacher(recordings, recipe, first.checkpoint, progress)
-        train_and_release(trainer, recordings, _resumable(first), progress, kind="new")
+        train_and_release(trainer, recordings, first, progress, kind="new")
         shutil.rmtree(mined, ignore_errors=True)  # made here: the false alarms of an earlier first model
     _mine(first.model, recordings, mined, teaching, progress)
     recordings = read((*sources.hard, mined))
     trainer = trainer_with_teacher(recordings, recipe, output.checkpoint, progress)
     choose = settings_chooser(recordings, sources.unseen, teaching.snr, progress, fa_per_hour, jobs)
-    return train_and_release(
-        trainer, recordings, _resumable(output), progress, kind="new", choose_settings=choose
-    )
+    train_and_release(trainer, recordings, output, progress, kind="new", choose_settings=choose)
+    for file in (first.model, first.model.with_suffix(".md")):
+        file.unlink(missing_ok=True)
+    return output.model
 
 
 def _check(keyword: str, recipe: Recipe, output: Output, first: Output) -> None:
@@ -121,11 +123,6 @@ def _check(keyword: str, recipe: Recipe, output: Output, first: Output) -> None:
     for each in (first, output):
         if each.resume and each.checkpoint.exists():
             read_checkpoint(each.checkpoint, recipe)
-
-
-def _resumable(output: Output) -> Output:
-    """The output, with `resume` only if an interrupted run has left a checkpoint."""
-    return replace(output, resume=output.resume and output.checkpoint.exists())
 
 
 def _mine(model: Path, recordings: Recordings, out: Path, teaching: Teaching, progress: Progress) -> None:

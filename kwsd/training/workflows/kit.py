@@ -11,12 +11,12 @@ from kwsd.training.workflows.progress import SILENT, Progress, filling
 def fetch_parts(kit: Kit, parts: Sequence[Part], progress: Progress = SILENT) -> list[Part]:
     """Fetch parts into the kit. Returns those that could not be had, of which each is a warning.
 
-    Raises KwsdError if none could be had, or if the disk has no room.
+    Raises KwsdError if the kit then has no part at all, or if the disk has no room.
     """
     wanted = [part for part in parts if not kit.has(part)]
     with filling(kit.folder, progress), progress.stage("fetching the kit"):
         failures = kit.fetch(wanted, progress.count)
-    if wanted and len(failures) == len(wanted):
+    if failures and not any(map(kit.has, kit.parts)):
         raise KwsdError(f"no part of the kit could be fetched: {failures[wanted[0].name]}")
     left_out = [part for part in wanted if part.name in failures]
     for part in left_out:

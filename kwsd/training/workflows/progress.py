@@ -79,11 +79,13 @@ def warn_of_recordings(reader: "Reader", progress: Progress) -> None:
 
 @contextmanager
 def on_interrupt(progress: Progress, line: Callable[[], str]) -> Iterator[None]:
-    """Warn with a line when Ctrl-C interrupts the block."""
+    """Warn with a line when Ctrl-C interrupts the block, unless a block in it has already warned."""
     try:
         yield
-    except KeyboardInterrupt:
-        progress.warning(line())
+    except KeyboardInterrupt as error:
+        if not getattr(error, "__notes__", ()):
+            error.add_note(line())
+            progress.warning(line())
         raise
 
 

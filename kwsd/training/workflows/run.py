@@ -120,14 +120,15 @@ def train_and_release(
     the checkpoint or in the model, before anything that may fail.
     """
     warn_of_recordings(recordings.reader, progress)  # of noise and speech, which have been read by now
-    if output.resume:
+    if output.resume and output.checkpoint.exists():
         trainer.resume(output.checkpoint)
     elif trainer.checkpoint and trainer.checkpoint.exists():
         progress.note(
             f"{trainer.checkpoint}, from an interrupted run, will be replaced; --resume would continue it"
         )
     started = time.monotonic()
-    with on_interrupt(progress, lambda: how_to_resume(trainer)):
+    again = "the same command" if output.resume else "the same command with --resume"
+    with on_interrupt(progress, lambda: what_remains(trainer, again)):
         fit(trainer, progress)
         recipe = trainer.recipe
         facts = recipe.facts() | (details or {})
@@ -146,7 +147,7 @@ def train_and_release(
                 run = replace(run, settings=choose_settings(run.model()))
             release_and_report(run, output, progress)
         except KwsdError as error:
-            left = f"{output.checkpoint} has all epochs; repeat the command with --resume"
+            left = f"{output.checkpoint} has all epochs; {again} continues from there"
             raise KwsdError(f"{error} ({left if saved else f'{output.model} has the weights'})") from error
     if trainer.checkpoint:
         trainer.checkpoint.unlink(missing_ok=True)
@@ -205,11 +206,11 @@ def save_weights(model: Model, out: Path) -> None:
         raise KwsdError(f"{error}; the trained model is in {spare}") from error
 
 
-def how_to_resume(trainer: Trainer) -> str:
-    """A line for the user after Ctrl-C: the saved epochs, and how to resume."""
+def what_remains(trainer: Trainer, again: str) -> str:
+    """A line for the user after Ctrl-C: the saved epochs, and what continues from them."""
     if not trainer.saved:
         return "stopped; nothing of this run was saved"
     return (
         f"stopped; {trainer.checkpoint} has {trainer.saved} of {trainer.recipe.epochs} epochs; "
-        "the same command with --resume continues from there"
+        f"{again} continues from there"
     )

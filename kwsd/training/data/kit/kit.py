@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
+import soundfile
+
 from kwsd.errors import KwsdError
 from kwsd.training.data.download import fetch
 from kwsd.training.data.kit.manifest import File, Part, shipped_parts
@@ -25,6 +27,7 @@ _DAMAGED = (  # what reading an archive raises that is not as expected
     lzma.LZMAError,
     zlib.error,
     struct.error,
+    soundfile.SoundFileError,
     EOFError,
     ValueError,
     LookupError,
