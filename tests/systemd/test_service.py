@@ -63,6 +63,13 @@ class Service:
         findings: list[dict[str, str]] = json.loads(self._systemd.run(KWSD, "doctor", "--json").stdout)
         return next(finding for finding in findings if finding["check"] == "service")
 
+    def words(self) -> list[str]:
+        """The words that the running kwsd says it listens for, through its control socket."""
+        done = self._systemd.run(KWSD, "ctl", "status", "--json")
+        assert done.returncode == 0, done.stderr
+        found: list[str] = json.loads(done.stdout)["words"]
+        return found
+
     def heard(self) -> list[str]:
         return self._systemd.run("cat", self._heard).stdout.split()
 
@@ -100,6 +107,7 @@ def test_the_service_hears_and_survives(
         wait_for("the status", lambda: "triggers" in service.show("StatusText"))
         assert service.examined()["status"] == "pass"
         assert "hooks have network access" in service.examined()["found"]
+        assert service.words() == [spoken.keyword]
         service.reload()
         wait_for("the reload", lambda: f"now listens for '{spoken.keyword}'" in service.journal())
 
@@ -107,6 +115,7 @@ def test_the_service_hears_and_survives(
         wait_for("a restart after SIGKILL", lambda: service.active_again(1))
         service.kill("STOP")
         wait_for("a restart by the watchdog", lambda: service.active_again(2))
+        assert service.words() == [spoken.keyword]
 
         before = len(service.heard())
         open_microphone.play(spoken.path)
