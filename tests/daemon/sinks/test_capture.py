@@ -122,7 +122,7 @@ def test_its_bounds_are_options(options: dict[str, float], start: float, end: fl
 
 def test_when_nothing_is_said_nothing_is_run() -> None:
     sink, runner, reported = capturing()
-    hear(sink, audio((2, QUIET), (0.5, LOUD), (8, QUIET)), (2.5,))
+    hear(sink, audio((2, QUIET), (0.6, LOUD), (8, QUIET)), (2.5,))  # the word's last sound is not speech
     assert [(one.end, one.ended) for one in reported] == [(pytest.approx(5.5, abs=0.011), "nothing said")]
     assert runner.started == []
 
@@ -131,7 +131,8 @@ def test_other_words_and_triggers_within_a_command_begin_none() -> None:
     sink, runner, reported = capturing()
     sink.on_trigger(Event("other", 0.9, 0.0, TIME, "other.pt"))
     hear(sink, QUESTION, (2.5, 4.0, 6.0))
-    assert len(runner.started) == len(reported) == 1
+    assert len(runner.started) == 1
+    assert [one.start for one in reported] == [pytest.approx(2.2)]
 
 
 def test_one_command_follows_another() -> None:
