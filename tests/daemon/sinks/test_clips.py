@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness import wait_for
+from harness import PATIENCE, wait_for
 
 from kwsd.daemon.events import Event
 from kwsd.daemon.sinks import clip_folder, clip_writer
@@ -143,7 +143,8 @@ def test_a_disk_that_hangs_holds_up_nothing(
     assert unwritten == f"9 clips were not written: {tmp_path} does not respond"
 
 
-def test_a_recording_waits_for_the_disk(tmp_path: Path) -> None:
+def test_a_recording_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip_folder, "WRITE_TIMEOUT", PATIENCE)
     with Clips(tmp_path, 1.0, 100 * SIZE, live=False) as clips:
         clips.on_audio(ramp(0, 16_000), 0.0)
         for second in range(20):
