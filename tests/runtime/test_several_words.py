@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from verifiers import weights
 
 from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples
@@ -141,6 +142,48 @@ def test_every_word_is_heard_as_alone_up_to_the_rule(
     triggers += together.gap(0)
     assert triggers == passing(segments)
     assert [step.time for step in steps] == sorted(step.time for step in steps)
+
+
+@settings(max_examples=5)
+@given(
+    sizes=st.lists(st.integers(200, 16_000), min_size=1, max_size=4),
+    steps=st.tuples(*[st.integers(3, 12)] * 3),
+)
+def test_words_that_share_an_embedding_score_as_alone(
+    loudness: Model, sizes: list[int], steps: tuple[int, int, int]
+) -> None:
+    """With the real network; they wake up at different times. The third has an embedding of its own."""
+    models = []
+    for number, step in enumerate(steps):
+        heads = {k: v for k, v in weights(seed=number).items() if number == 2 or k[:4] not in ("conv", "mel")}
+        changed = loudness.settings.override(
+            threshold=1, step=step, candidate_threshold=(0.1, 0.9, 0.99)[number]
+        )
+        models.append(
+            dataclasses.replace(
+                loudness, keyword=f"word {number}", settings=changed, verifier=weights() | heads
+            )
+        )
+    together, found, start = Detector(models), [], 0
+    assert len(together._embeddings) == 2
+    while start < len(SOUND):
+        for size in sizes:
+            found += together.steps(SOUND[start : start + size])
+            start += size
+    for model in models:
+        alone = [step for step in Detector(model).steps(SOUND) if step.verified is not None]
+        mine = [step for step in found if step.keyword == model.keyword and step.verified is not None]
+        assert [step.time for step in mine] == [step.time for step in alone]
+        np.testing.assert_allclose(
+            [step.verified for step in mine], [step.verified for step in alone], atol=1e-4
+        )
+        assert alone
+
+
+def test_shipped_words_share_the_embedding() -> None:
+    """But for `happy`, whose embedding was fine-tuned."""
+    assert len(Detector.load(["computer", "jarvis", "alexa"])._embeddings) == 1
+    assert len(Detector.load(["computer", "happy"])._embeddings) == 2
 
 
 def test_a_word_alone_is_a_detector_of_one(loudness: Model) -> None:
