@@ -122,6 +122,9 @@ class Connection(asyncio.Protocol):
                     request()
         except ProtocolError as error:
             self._fail(str(error))
+        except Exception:  # a fault of kwsd: this client is disconnected, and the event loop logs the error
+            self._fail("it met an error of kwsd")
+            raise
         if (
             self._paused
             and self._seconds < MAX_WAITING_SECONDS / 2
