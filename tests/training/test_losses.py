@@ -15,6 +15,7 @@ from kwsd.training.fit.losses import (
     HeadDistillationLoss,
     label_loss,
     near_word_end,
+    negative_loss,
     step_ends,
 )
 from kwsd.training.fit.recipe import Recipe, Teaching
@@ -108,6 +109,13 @@ def test_the_labels_loss_is_the_scenes_mean() -> None:
     ]
     both = label_loss(logits(odds), torch.tensor(ENDS), scenes([True, False], 1.0, 1.6), RECIPE).item()
     assert both == pytest.approx(sum(each) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_a_share_of_a_negatives_loss_is_that_of_its_highest_step(share: float) -> None:
+    loss = negative_loss(torch.tensor([[0.0, 2.0], [1.0, 1.0]]), share)
+    mean = (softplus(0) + softplus(2)) / 2
+    assert loss.tolist() == pytest.approx([share * softplus(2) + (1 - share) * mean, softplus(1)], rel=1e-5)
 
 
 def test_a_word_with_one_step_near_it_is_asked_for_that_one() -> None:

@@ -94,13 +94,19 @@ class SceneMaker:
             else:
                 word, _ = self._timed(_choice(self.others, random), random)
                 self._place(word, scene, random)
-            self._add_noise(scene, random)
-            if random.random() < a.reverberant:
-                scene[:] = reverberated(scene, random_room(random, a))
-            if random.random() < a.narrow:
-                scene[:] = narrowed(scene, random, a)
-            scene *= 10 ** (random.uniform(*a.level) / 20)
-        return SceneBatch(np.clip(audio, -1, 1), keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
+            self.disguise(scene, random)
+        return SceneBatch(audio, keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
+
+    def disguise(self, scene: Floats, random: np.random.Generator) -> None:
+        """Change audio (n,) at random, in place: noise, reverb, no high frequencies, level."""
+        a = self.augmentation
+        self._add_noise(scene, random)
+        if random.random() < a.reverberant:
+            scene[:] = reverberated(scene, random_room(random, a))
+        if random.random() < a.narrow:
+            scene[:] = narrowed(scene, random, a)
+        scene *= 10 ** (random.uniform(*a.level) / 20)
+        np.clip(scene, -1, 1, out=scene)
 
     def _place(self, clip: Floats, scene: Floats, random: np.random.Generator) -> int:
         """Replace a part of the example, at a random position, by a clip. Returns where it starts."""

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -133,10 +134,14 @@ class Recordings:
             [*whole, *(path for folder in self.noise for path in files_of(folder, split))]
         )
 
+    def running_speech(self, split: str) -> Iterator[list[Audio]]:
+        """The running speech of a split: the recordings of one folder after another."""
+        return (self.reader.sounds(files_of(folder, split)) for folder in self.speech)
+
     def scenes(self, augmentation: Augmentation) -> SceneMaker:
         """A maker of training examples from the training split of all recordings."""
         keyword, others = (self._audio(clips) for clips in self.words("training"))
-        speech = self.reader.sounds(path for folder in self.speech for path in files_of(folder, "training"))
+        speech = [audio for source in self.running_speech("training") for audio in source]
         hard = self.reader.sounds(self.hard)
         return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, augmentation)
 

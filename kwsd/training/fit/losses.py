@@ -141,8 +141,7 @@ def label_loss(logits: Tensor, ends: Tensor, scenes: Scenes, recipe: Recipe) -> 
 
     In examples with the keyword, the two highest steps near the end of the word are positive (max-pooling,
     Sun et al. 2017, arXiv 1705.02411), steps before the word are negative, and steps after it do not count.
-    In examples without the keyword all steps are negative: half of the loss is that of the highest step, half
-    the mean over all steps.
+    In examples without the keyword all steps are negative (`negative_loss`).
     """
     odds = logits[..., 1] - logits[..., 0]
     keyword = scenes.keyword
@@ -153,8 +152,17 @@ def label_loss(logits: Tensor, ends: Tensor, scenes: Scenes, recipe: Recipe) -> 
     yes = functional.softplus(-hit[hit.isfinite()]).sum() / 2
     refuse = functional.softplus(odds)
     early = (refuse * before)[keyword].sum() / max(1, before.shape[1] // 2)
-    no = refuse[~keyword].amax(dim=1).sum() / 2 + refuse[~keyword].mean(dim=1).sum() / 2
-    return (yes + early + no) / len(odds)
+    return (yes + early + negative_loss(odds[~keyword], recipe.highest_share).sum()) / len(odds)
+
+
+def negative_loss(odds: Tensor, highest_share: float) -> Tensor:
+    """Cross-entropy of examples without the keyword, (n,), given log-odds (n, steps).
+
+    highest_share: share of it that is that of the highest step. The rest is the mean over all steps.
+    """
+    refuse = functional.softplus(odds)
+    loss: Tensor = torch.lerp(refuse.mean(dim=1), refuse.amax(dim=1), highest_share)
+    return loss
 
 
 def odds_divergence(teacher: Tensor, student: Tensor, temperature: float) -> Tensor:

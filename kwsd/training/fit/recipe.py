@@ -34,16 +34,18 @@ class Teaching:
     second_stage: bool = True  # the heads stay in the model and verify its candidates
     tune_embedding: bool = True  # the upper layers of the embedding are fine-tuned with the heads
     heads: int = within(1, 100, 3)  # their mean is a better teacher than any of them
-    head_batches: int = within(1, 1_000_000, 700)  # per head, if the embedding is not fine-tuned
+    head_batches: int = within(1, 1_000_000, 2_000)  # per head, if the embedding is not fine-tuned
     tuning_batches: int = within(1, 1_000_000, 768)  # in all, if it is fine-tuned
     tuning_chunks: int = within(1, 1_000, 24)  # chunks of examples for fine-tuning; each is used twice
     first_chunks: int = within(1, 1_000, 14)  # as Augmentation.first_chunks, for the CRNN
+    segments: int = within(1, 100_000, 64)  # of running speech in a batch for a head
     noise: float = within(0, 10, 1.0)  # Gaussian, on the heads' normalized embeddings; standard deviation
     dropout: float = within(0, 0.99, 0.2)
     weight_decay: float = within(0, 1, 1e-2)
     head_rate: float = within(1e-9, 1, 2e-3)  # highest learning rate of the heads
     tuning_rate: float = within(1e-9, 1, 5e-4)  # highest learning rate of the embedding
     head_late: float = within(0, 10, 0.35)  # as Recipe.late; embeddings see the end of the word later
+    head_highest_share: float = within(0, 1, 0.5)  # as Recipe.highest_share
     temperature: float = within(0.1, 100, 2.0)  # softens the heads' posteriors
     posterior_weight: float = within(0, 1_000, 1.0)  # of the loss on the heads' posteriors
     embedding_weight: float = within(0, 1_000, 0.3)  # of the loss on the embeddings
@@ -62,7 +64,7 @@ class Teaching:
     @classmethod
     def for_synthetic_voices(cls) -> "Teaching":
         """For synthetic voices. Fine-tuned on these, the embedding would learn to tell them from people."""
-        return cls(tune_embedding=False)
+        return cls(tune_embedding=False, head_highest_share=0.0)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,9 @@ class Recipe:
         0, 10, 0.1
     )  # seconds before the end of the word from which the posterior may be high
     late: float = within(0, 10, 0.25)  # seconds after the end of the word by which it must have been high
+    highest_share: float = within(
+        0, 1, 0.5
+    )  # of the loss of an example without the keyword: that of its highest posterior
     onset: float = within(0, 10, 0.15)  # seconds after the start of the word until which it must be low
     own_step: float = within(0, 1, 0.6)  # share of the batches at the architecture's own step
     other_steps: tuple[int, int] = within(-1_000, 1_000, (-3, 1))  # frames added to the step of others

@@ -20,8 +20,9 @@ from torch.nn import functional
 from kwsd.runtime.embedding import EMBEDDING
 from kwsd.runtime.verifier import CONTEXT, HIDDEN
 from kwsd.training.augment.pool import Annotator, ScenePool, Scenes
-from kwsd.training.fit.losses import label_loss
+from kwsd.training.fit.losses import label_loss, negative_loss
 from kwsd.training.fit.recipe import Recipe, Teaching
+from kwsd.training.fit.speech_segments import SpeechSegments, segment_odds
 from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
 
 
@@ -88,8 +89,13 @@ def frozen_features_annotator(embedding: SpeechEmbedding) -> Annotator:
     return lambda audio, _: {"frozen": embedding.frozen_features(audio).half()}
 
 
-def train_heads(pool: ScenePool, recipe: Recipe, teaching: Teaching) -> list[Head]:
-    """Train heads, each from its own random weights, on a pool annotated by `embedding_annotator`."""
+def train_heads(
+    pool: ScenePool, speech: SpeechSegments | None, recipe: Recipe, teaching: Teaching
+) -> list[Head]:
+    """Train heads, each from its own random weights, on a pool annotated by `embedding_annotator`.
+
+    speech: further negatives. The loss on them weighs as much as that on the examples.
+    """
     pool.move(0)
     heads = []
     for number in range(teaching.heads):
@@ -101,8 +107,11 @@ def train_heads(pool: ScenePool, recipe: Recipe, teaching: Teaching) -> list[Hea
             optimizer, teaching.head_rate, total_steps=teaching.head_batches
         )
         for _ in range(teaching.head_batches):
-            scenes = pool.pick(2 * recipe.batch, random)
+            scenes = pool.pick(recipe.batch, random)
             loss = head_loss(head, scenes.annotations["embedding"].float(), scenes, recipe, teaching)
+            if speech:
+                odds = segment_odds(head, speech.draw(teaching.segments, random))
+                loss = loss + negative_loss(odds, teaching.head_highest_share).mean()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -150,6 +159,5 @@ def head_loss(
 ) -> Tensor:
     """The label loss of a head, a scalar."""
     logits = head(embeddings)
-    return label_loss(
-        logits, embedding_ends(logits.shape[1]), scenes, replace(recipe, late=teaching.head_late)
-    )
+    for_heads = replace(recipe, late=teaching.head_late, highest_share=teaching.head_highest_share)
+    return label_loss(logits, embedding_ends(logits.shape[1]), scenes, for_heads)

@@ -11,6 +11,7 @@ from kwsd.training.evaluate.streams import run_streams
 from kwsd.training.evaluate.tuning import settings_to_try, tune
 from kwsd.training.fit.losses import HeadDistillationLoss
 from kwsd.training.fit.recipe import Recipe
+from kwsd.training.fit.speech_segments import embedded_speech
 from kwsd.training.fit.teacher import (
     Head,
     embedding_annotator,
@@ -38,8 +39,15 @@ def trainer_with_teacher(
     with progress.stage("making training examples"):
         pool.move(0)
     if not teaching.tune_embedding:
+        with progress.stage("embedding the speech"):
+            speech = embedded_speech(
+                recordings.running_speech("training"),
+                scenes,
+                embedding,
+                on_piece=lambda done: progress.count(done, None),
+            )
         with progress.stage("training the teacher"):
-            heads = train_heads(pool, recipe, teaching)
+            heads = train_heads(pool, speech, recipe, teaching)
     objective = HeadDistillationLoss([*heads], embedding, recipe.architecture.hidden, teaching)
     return Trainer(recipe, pool, recordings.validation(), checkpoint, objective)
 

@@ -42,7 +42,7 @@ def pool(annotator: Annotator = loudness, chunk: int = 512) -> StillPool:
 
 def test_heads_learn_the_keyword_and_the_crnn_learns_the_heads() -> None:
     still = pool()
-    heads = train_heads(still, RECIPE, Teaching(head_batches=200))
+    heads = train_heads(still, None, RECIPE, Teaching(head_batches=200))
     scenes = still.batch(256, np.random.default_rng(1))
     with torch.no_grad():
         logits = heads[0](scenes.annotations["embedding"].float())

@@ -1,0 +1,112 @@
+"""Running speech as embeddings, all of which is a negative for the heads.
+
+A head is asked about every 80 ms of what people say, so it is trained on all of it. The embedding is frozen
+and the same for every keyword, so speech is embedded once and kept on the disk.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kwsd.files import replacing
+from kwsd.pcm import SAMPLE_RATE, to_float32
+from kwsd.runtime.verifier import CONTEXT
+from kwsd.training.augment.scenes import Audio, SceneMaker
+from kwsd.training.nn.embedding import SpeechEmbedding
+
+PIECE_SAMPLES = 20 * SAMPLE_RATE  # that are embedded at once
+SEGMENT = 2 * CONTEXT - 1  # embeddings in a segment, on which a head answers CONTEXT times
+
+
+class SpeechSegments:
+    """Segments of SEGMENT consecutive embeddings. Each window that a head can see is in one segment."""
+
+    def __init__(self, pieces: Tensor) -> None:
+        """pieces: (n, count, EMBEDDING), float16; the embeddings of one piece are consecutive."""
+        segments = pieces.unfold(1, SEGMENT, CONTEXT)  # (n, segments, EMBEDDING, SEGMENT)
+        self._pieces, self._each = pieces, segments.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._pieces) * self._each
+
+    def at(self, index: Tensor) -> Tensor:
+        """The segments at `index` (n,), float32 (n, SEGMENT, EMBEDDING)."""
+        first = index % self._each * CONTEXT
+        return self._pieces[(index // self._each)[:, None], first[:, None] + torch.arange(SEGMENT)].float()
+
+    def draw(self, count: int, random: np.random.Generator) -> Tensor:
+        """`count` random segments, as `at` returns them."""
+        return self.at(torch.from_numpy(random.integers(len(self), size=count)))
+
+
+def segment_odds(head: nn.Module, segments: Tensor) -> Tensor:
+    """The log-odds of a head on segments: (n, SEGMENT, EMBEDDING) to (n, CONTEXT)."""
+    logits = head(segments)[:, CONTEXT - 1 :]
+    odds: Tensor = logits[..., 1] - logits[..., 0]
+    return odds
+
+
+def embedded_speech(
+    sources: Iterable[Sequence[Audio]],
+    scenes: SceneMaker,
+    embedding: SpeechEmbedding,
+    cache: Path | None = None,
+    on_piece: Callable[[int], None] = lambda _: None,
+) -> SpeechSegments | None:
+    """The speech of each source, as recorded and once more disguised as `scenes` does it.
+
+    None if there are less than PIECE_SAMPLES of speech. cache: folder that keeps the embeddings of a source;
+    default_cache() if not given. on_piece: called with the number of pieces done.
+    """
+    done, found = 0, []
+    for pieces in map(_pieces, sources):
+        name = _fingerprint(pieces, scenes, embedding)
+        file = (cache or default_cache()) / f"{name}.npy"
+        if not len(pieces):
+            continue
+        if file.exists():
+            found.append(torch.from_numpy(np.load(file, allow_pickle=False)))
+            continue
+        random = np.random.default_rng(int(name, 16))
+        parts = []
+        for piece in pieces:
+            audio = np.stack([to_float32(piece)] * 2)
+            scenes.disguise(audio[1], random)
+            parts.append(embedding(torch.from_numpy(audio)).half())
+            done += 1
+            on_piece(done)
+        found.append(torch.cat(parts))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as opened:
+            np.save(opened, found[-1].numpy())
+    return SpeechSegments(torch.cat(found)) if found else None
+
+
+def default_cache() -> Path:
+    """The user's cache of embeddings (XDG Base Directory Specification)."""
+    home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or "/"
+    if sys.platform == "win32":
+        cache = os.environ.get("LOCALAPPDATA") or Path(home) / "AppData" / "Local"
+    else:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path(home) / ".cache"
+    return Path(cache) / "kwsd" / "embeddings"
+
+
+def _pieces(recordings: Sequence[Audio]) -> Audio:
+    """Recordings one after another, cut into (n, PIECE_SAMPLES). The rest is left out."""
+    whole = np.concatenate([np.empty(0, np.int16), *recordings])
+    return whole[: len(whole) // PIECE_SAMPLES * PIECE_SAMPLES].reshape(-1, PIECE_SAMPLES)
+
+
+def _fingerprint(pieces: Audio, scenes: SceneMaker, embedding: SpeechEmbedding) -> str:
+    """A hexadecimal number for everything that the embeddings depend on."""
+    digest = hashlib.blake2b(repr(scenes.augmentation).encode(), digest_size=16)
+    for array in (pieces, *scenes.noise, *embedding.arrays().values()):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
