@@ -166,7 +166,8 @@ def test_fetches_and_unpacks_every_part_once(server: Server, kit: Kit) -> None:
 def test_telephone_prompts_become_flac(tmp_path: Path) -> None:
     pytest.importorskip("G722")
     package = tmp_path / "a.deb"
-    package.write_bytes(deb({f"{SOUNDS}/digits/1.g722": bytes(800), f"{SOUNDS}/a.g722": bytes(80)}))
+    recordings = {"digits/1": bytes(800), "a": bytes(80), "silent": b""}
+    package.write_bytes(deb({f"{SOUNDS}/{name}.g722": data for name, data in recordings.items()}))
     unpacked = dict(UNPACK["g722"]([package]))
     lengths = {name: soundfile.info(io.BytesIO(flac)).frames for name, flac in unpacked.items()}
     assert lengths == {"digits_1.flac": 1600, "a.flac": 160}  # two samples a byte
