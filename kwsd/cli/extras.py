@@ -7,15 +7,18 @@ from kwsd.errors import UsageError
 from kwsd.resources import page
 
 
-def needs_torch() -> None:
-    """Raise UsageError if torch or torchaudio is not installed, or does not load."""
+def needs_torch(extra: str = "train") -> None:
+    """Raise UsageError if torch or torchaudio is not installed, or does not load.
+
+    extra: the one that the command needs, of which torch is a part.
+    """
     for name in ("torch", "torchaudio"):
         try:
             importlib.import_module(name)
         except Exception as error:  # OSError: a missing library; RuntimeError: a build for another CUDA
             if isinstance(error, ModuleNotFoundError) and error.name == name:
                 raise UsageError(
-                    f"this command needs the training extra: pip install 'kwsd[train]', see {page('install')}"
+                    f"it needs the extra {extra}: pip install 'kwsd[{extra}]', see {page('install')}"
                 ) from None
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UsageError(

@@ -97,7 +97,7 @@ def command(
     It trains twice: what the first model mistakes for the keyword becomes hard negatives for the second.
     After an interruption the same command continues.
     """
-    needs_torch()
+    needs_torch("new")
     from kwsd.runtime.model import BASELINE, check_keyword
     from kwsd.training.augment.augmentation import Augmentation
     from kwsd.training.fit.recipe import Recipe, Teaching

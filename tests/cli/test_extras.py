@@ -78,8 +78,18 @@ def test_every_command_that_needs_torch_says_so(
     assert OTHER_CUDA in said[0]
 
 
-def test_an_absent_torchaudio_is_named_by_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("command", "extra"), [("train", "train"), ("new", "new")])
+def test_an_absent_torchaudio_is_named_by_its_extra(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    extra: str,
+) -> None:
     install("", tmp_path, monkeypatch)
     monkeypatch.setitem(sys.modules, "torchaudio", None)  # as if no such module were installed
-    with pytest.raises(UsageError, match=r"pip install 'kwsd\[train\]'"):
-        needs_torch()
+    (tmp_path / "folder").mkdir()
+    options = [word.format(folder=tmp_path / "folder", out=tmp_path / "out.pt") for word in COMMANDS[command]]
+    with pytest.raises(SystemExit):
+        main([command, *options])
+    assert f"pip install 'kwsd[{extra}]'" in capsys.readouterr().err
