@@ -18,10 +18,10 @@ from kwsd.daemon.control.requests import ControlRequests
 from kwsd.daemon.listener import Listener
 from kwsd.daemon.pause import Pause
 from kwsd.daemon.signals import Signals
+from kwsd.daemon.sinks.activity import RecentActivity
 from kwsd.daemon.sinks.clip_folder import ClipFolder
 from kwsd.daemon.sinks.ding import Ding
 from kwsd.daemon.sinks.hooks import Hooks
-from kwsd.daemon.sinks.recent import Recent
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.sinks.stdout import DropWhenFull, JsonLines
 from kwsd.daemon.systemd.notify import Notifier
@@ -149,7 +149,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
     notifier = Notifier()
     hooks = Hooks(hook_commands(options, detector), options.hook_timeout)
     on_command = spoken_commands(options, detector)
-    pause, recent = Pause(), Recent()
+    pause, activity = Pause(), RecentActivity()
     with ExitStack() as running:
         source = running.enter_context(
             open_source(
@@ -161,7 +161,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
                 latency=options.latency,
             )
         )
-        sinks = [hooks, recent, *_start_sinks(options, source, detector, pause, running)]
+        sinks = [hooks, activity, *_start_sinks(options, source, detector, pause, running)]
         if options.ding is not None:
             sinks.insert(0, Ding(options.ding, hooks))
         capture = _start_capture(options, on_command, hooks, sinks[-1], source, running)
@@ -178,7 +178,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
             swap_detector=lambda reloaded: _put_to_work(reloaded, listener, hooks, capture),
             statistics_interval=options.stats_every or math.inf,
         )
-        commands = Commands(requests, listener, source, pause, recent, statistics)
+        commands = Commands(requests, listener, source, pause, activity, statistics)
         _start_control(options, source, commands, running)
         _connect_signals(signals, listener, requests, hooks)
         if options.config is not None:

@@ -13,7 +13,7 @@ from kwsd.audio.source import Source
 from kwsd.daemon.control.requests import Answer, ControlRequests
 from kwsd.daemon.listener import Listener
 from kwsd.daemon.pause import Pause
-from kwsd.daemon.sinks.recent import Recent
+from kwsd.daemon.sinks.activity import RecentActivity
 from kwsd.errors import UsageError, shown
 from kwsd.runtime.model import check_number
 from kwsd.runtime.spotter import Spotter
@@ -33,7 +33,7 @@ class Commands:
         listener: Listener,
         source: Source,
         pause: Pause,
-        recent: Recent,
+        activity: RecentActivity,
         statistics: Callable[[], dict[str, float]],
     ) -> None:
         """statistics: returns the counters."""
@@ -41,7 +41,7 @@ class Commands:
         self._listener = listener
         self._source = source
         self._pause = pause
-        self._recent = recent
+        self._activity = activity
         self._statistics = statistics
         self._commands: dict[str, Callable[..., Any]] = {
             "status": self._status,
@@ -79,16 +79,16 @@ class Commands:
     def _status(self) -> Answer:
         """What kwsd listens to and for, what it hears now, its last triggers and its counters."""
         waiting, paused = self._source.waiting, self._pause.active
-        level = self._recent.level
+        level = self._activity.level
         return {
             "state": "paused" if paused else "waiting" if waiting else "listening",
             "resumes_in": _rounded(self._pause.remaining, 1),
             "source": self._source.name,
             "waiting": waiting,
             "level": None if level == -math.inf else round(level, 1),
-            "posterior": round(self._recent.posterior, 6),
+            "posterior": round(self._activity.posterior, 6),
             "words": [spotter.keyword for spotter in self._listener.spotters],
-            "triggers": [event.fields() for event in self._recent.triggers],
+            "triggers": [event.fields() for event in self._activity.triggers],
             "counters": self._statistics(),
         }
 

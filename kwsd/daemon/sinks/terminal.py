@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kwsd.daemon.events import CommandEvent, Event
-from kwsd.daemon.sinks.recent import level
+from kwsd.daemon.sinks.activity import level
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.sinks.stdout import accepts_output
 from kwsd.errors import UsageError

@@ -18,7 +18,7 @@ def level(samples: Samples) -> float:
     return float(10 * np.log10(samples @ samples / max(1, len(samples)) + SILENCE_POWER))
 
 
-class Recent(Sink):
+class RecentActivity(Sink):
     """Keeps the level and the posterior of the last chunk of audio, and the last triggers."""
 
     def __init__(self) -> None:
