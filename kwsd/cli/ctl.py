@@ -11,6 +11,7 @@ import click
 from kwsd.cli.checked import CheckedPath, Text
 from kwsd.cli.number import Number
 from kwsd.daemon.control.address import VARIABLE
+from kwsd.daemon.pause import MAX_SECONDS
 from kwsd.errors import one_line
 
 Answer = dict[str, Any]
@@ -49,7 +50,7 @@ def status(control: Path | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("seconds", type=Number(0, 86_400), required=False)
+@click.argument("seconds", type=Number(0, MAX_SECONDS), required=False)
 @common
 def pause(seconds: float | None, control: Path | None, as_json: bool) -> None:
     """Detect nothing for SECONDS, or until kwsd ctl resume.

@@ -4,6 +4,8 @@ import logging
 import math
 import time
 
+MAX_SECONDS = 86_400  # of a pause that ends by itself
+
 log = logging.getLogger(__name__)
 
 

@@ -12,13 +12,11 @@ from typing import Any
 from kwsd.audio.source import Source
 from kwsd.daemon.control.requests import Answer, ControlRequests
 from kwsd.daemon.listener import Listener
-from kwsd.daemon.pause import Pause
+from kwsd.daemon.pause import MAX_SECONDS, Pause
 from kwsd.daemon.sinks.activity import RecentActivity
 from kwsd.errors import UsageError, shown
 from kwsd.runtime.model import check_number
 from kwsd.runtime.spotter import Spotter
-
-MAX_PAUSE = 86_400  # seconds
 
 
 class Commands:
@@ -95,7 +93,7 @@ class Commands:
     def _begin_pause(self, seconds: float | None = None) -> Answer:
         """Ignore all audio, for so many seconds or until `resume`."""
         if seconds is not None:
-            check_number("seconds", seconds, 0, MAX_PAUSE, Real)
+            check_number("seconds", seconds, 0, MAX_SECONDS, Real)
         self._pause.begin(math.inf if seconds is None else seconds)
         return {"resumes_in": seconds}
 
