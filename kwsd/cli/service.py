@@ -48,7 +48,7 @@ def install(
 
     With --system but without --run-as, hooks cannot use a home folder, sudo, a sound server or GPIO.
 
-    With --wyoming it runs kwsd wyoming with these options. It may be installed besides the other one.
+    With --wyoming it runs kwsd wyoming with these options. Both services can be installed.
     """
     from kwsd.daemon.systemd.service import Service
 

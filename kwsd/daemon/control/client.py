@@ -61,7 +61,7 @@ def _line(connection: socket.socket) -> bytes:
     while not received.endswith(b"\n"):
         part = connection.recv(65_536)
         if not part:
-            raise ValueError("it has ended, or drops this connection because there are many")
+            raise ValueError("it has ended, or has closed this connection because there are too many")
         received += part
         if len(received) > MAX_BYTES:
             raise ValueError(f"the answer has more than {MAX_BYTES:,} bytes")
