@@ -1,6 +1,7 @@
 """``kwsd kit``: the voices, noise and speech that `kwsd new` works with."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +9,10 @@ from kwsd.cli.checked import CheckedCommand
 from kwsd.cli.kits import KIT, YES, fetch_if_agreed, megabytes, open_kit
 from kwsd.cli.progress import console, tell
 from kwsd.errors import UsageError
+
+if TYPE_CHECKING:
+    from kwsd.training.data.kit.kit import Kit
+    from kwsd.training.data.kit.manifest import Part
 
 PARTS = click.argument("parts", nargs=-1, metavar="[PART]...")
 
@@ -28,12 +33,11 @@ def fetch(parts: tuple[str, ...], kit: Path | None, yes: bool) -> None:
     NPM_CONFIG_REGISTRY name mirrors.
     """
     opened = open_kit(kit)
-    chosen = [part for part in opened.parts if part.name in _checked(parts, [p.name for p in opened.parts])]
+    chosen = _chosen(opened, parts)
     absent = [part for part in chosen if not opened.has(part)] if parts else opened.missing()
     if absent and not fetch_if_agreed(opened, absent, yes):
         raise click.exceptions.Exit(1)
-    there = sum(map(opened.has, opened.parts))
-    tell(f"{opened.folder}: {there} of {len(opened.parts)} parts are there")
+    _tell_state(opened)
     if not all(map(opened.has, absent)):
         raise click.exceptions.Exit(1)
 
@@ -61,11 +65,9 @@ def list_parts(kit: Path | None) -> None:
 def remove(parts: tuple[str, ...], kit: Path | None) -> None:
     """Delete the parts, or the whole kit."""
     opened = open_kit(kit)
-    for part in opened.parts:
-        if part.name in _checked(parts, [p.name for p in opened.parts]):
-            opened.remove(part)
-    there = sum(map(opened.has, opened.parts))
-    tell(f"{opened.folder}: {there} of {len(opened.parts)} parts are there")
+    for part in _chosen(opened, parts):
+        opened.remove(part)
+    _tell_state(opened)
 
 
 @command.command(cls=CheckedCommand)
@@ -75,9 +77,15 @@ def path(kit: Path | None) -> None:
     click.echo(open_kit(kit).folder)
 
 
-def _checked(given: tuple[str, ...], known: list[str]) -> list[str]:
-    """The names of parts that were given, or all. Raises UsageError for a name that is none."""
-    for name in given:
+def _chosen(kit: "Kit", names: tuple[str, ...]) -> "list[Part]":
+    """The parts of these names, or all without names. Raises UsageError for a name that no part has."""
+    known = [part.name for part in kit.parts]
+    for name in names:
         if name not in known:
             raise UsageError(f"the kit has no part '{name}'; it has {', '.join(known)}")
-    return list(given) or known
+    return [part for part in kit.parts if not names or part.name in names]
+
+
+def _tell_state(kit: "Kit") -> None:
+    there = sum(map(kit.has, kit.parts))
+    tell(f"{kit.folder}: {there} of {len(kit.parts)} parts are there")
