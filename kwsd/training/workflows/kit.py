@@ -13,12 +13,11 @@ def fetch_parts(kit: Kit, parts: Sequence[Part], progress: Progress = SILENT) ->
 
     Raises KwsdError if the kit then has no part at all, or if the disk has no room.
     """
-    wanted = [part for part in parts if not kit.has(part)]
     with filling(kit.folder, progress), progress.stage("fetching the kit"):
-        failures = kit.fetch(wanted, progress.count)
+        failures = kit.fetch(parts, progress.count)
     if failures and not any(map(kit.has, kit.parts)):
-        raise KwsdError(f"no part of the kit could be fetched: {failures[wanted[0].name]}")
-    left_out = [part for part in wanted if part.name in failures]
+        raise KwsdError(f"no part of the kit could be fetched: {next(iter(failures.values()))}")
+    left_out = [part for part in parts if part.name in failures]
     for part in left_out:
         progress.warning(f"{part.name} is left out: {failures[part.name]}. Without it: {part.without}")
     return left_out
