@@ -175,7 +175,8 @@ def command(signals: "Signals", **_: Any) -> None:
     A hook gets KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment, and the
     trigger as a JSON line on its standard input. Its output goes to standard error.
 
-    The commands of --on-command get 16 kHz mono instead, and KWSD_COMMAND_FILE if it is saved.
+    A command of --on-command gets a 16 kHz mono WAV on its standard input instead, and in KWSD_COMMAND_FILE
+    the path at which --save-commands has saved it.
 
     SIGUSR1 logs the counters. SIGHUP reloads the models and the configuration, unless kwsd runs on a
     terminal.
