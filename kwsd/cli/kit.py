@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kwsd.cli.checked import CheckedCommand
-from kwsd.cli.kits import KIT, YES, fetch_if_agreed, megabytes, open_kit
+from kwsd.cli.kit_fetching import KIT, YES, fetch_if_agreed, megabytes, open_kit
 from kwsd.cli.progress import console, tell
 from kwsd.errors import UsageError
 

@@ -7,7 +7,7 @@ import click
 
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text, TrainedOutput
 from kwsd.cli.extras import needs_torch
-from kwsd.cli.kits import KIT, YES, fetch_if_agreed, open_kit
+from kwsd.cli.kit_fetching import KIT, YES, fetch_if_agreed, open_kit
 from kwsd.cli.options import (
     CLIPS,
     EPOCHS,

@@ -255,7 +255,7 @@ def test_a_missing_part_is_asked_for(
     with pytest.raises(UsageError, match="there is no terminal to ask on: give --yes"):
         CliRunner().invoke(cli, command, catch_exceptions=False)
     assert calls == []
-    monkeypatch.setattr("kwsd.cli.kits.someone_can_answer", lambda: True)
+    monkeypatch.setattr("kwsd.cli.kit_fetching.someone_can_answer", lambda: True)
     fetched: list[Part] = []
     monkeypatch.setattr(Kit, "fetch", lambda _, parts, progress: fetched.extend(parts) or {})  # noqa: ARG005
     output = CliRunner().invoke(cli, command, input=answer, catch_exceptions=False).output
