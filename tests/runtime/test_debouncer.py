@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kwsd.errors import UsageError
-from kwsd.runtime.debouncer import Debouncer
+from kwsd.pcm import SAMPLE_RATE
+from kwsd.runtime.debouncer import Candidates, Debouncer
+from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Settings
 
 # stretches of a posterior, warm or not, for some steps
@@ -101,3 +103,50 @@ def test_refuses_what_makes_no_sense(bad: dict[str, Any]) -> None:
     name = next(iter(bad))
     with pytest.raises(UsageError, match=rf"^{name} [^\n]*$"):
         Settings(**{"threshold": 0.8, "patience": 1, "release": 0.3, "refractory": 1.0} | bad)
+
+
+def candidates(settings: Settings, log_odds: list[float | None]) -> list[int]:
+    """Which steps are candidates, given the log-odds of the posteriors; None is a step that is not warm."""
+    rule = Candidates(settings)
+    step = settings.step * HOP / SAMPLE_RATE
+    found = []
+    for i, odds in enumerate(log_odds):
+        posterior = 1 / (1 + math.exp(-(9.0 if odds is None else odds)))
+        if rule.push(posterior, i * step, odds is not None):
+            found.append(i)
+    return found
+
+
+ANY = Settings(step=10, candidate_threshold=0.001, patience=1)  # steps of 0.1 s
+
+
+def test_a_candidate_stands_out_by_log_odds_of_two() -> None:
+    assert candidates(ANY, [-4.99]) == [0]  # the mean begins at -7
+    assert candidates(ANY, [-5.01]) == []
+    assert candidates(ANY, [-12.0] * 200 + [-5.01]) == []  # all below -7 counts as -7
+    assert candidates(ANY, [-12.0] * 200 + [-4.99]) == [200]
+
+
+def test_what_lasts_stands_out_until_the_mean_of_three_seconds_is_too_close() -> None:
+    # the mean is -7 exp(-t / 3 s), which is -2 after 3.76 s
+    assert candidates(ANY, [0.0] * 80) == [*range(38)]
+    assert candidates(ANY, [None] * 80 + [0.0] * 80) == [*range(80, 118)]  # only warm steps are in the mean
+
+
+def test_a_candidate_reaches_the_candidate_threshold() -> None:
+    half = ANY.override(candidate_threshold=0.5)
+    assert candidates(half, [-0.01, 0.0, 0.01]) == [1, 2]
+
+
+def test_a_candidate_needs_its_patience_in_consecutive_warm_steps() -> None:
+    patient = ANY.override(patience=3)
+    assert candidates(patient, [0.0, 0.0, -9.0, 0.0, 0.0, 0.0, 0.0]) == [5, 6]
+    assert candidates(patient, [0.0, 0.0, None, 0.0, 0.0, 0.0, 0.0]) == [5, 6]
+
+
+@pytest.mark.parametrize(("low", "first"), [(2, 8), (11, 12)])
+def test_after_a_trigger_a_candidate_needs_the_refractory_time_and_a_low_step(low: int, first: int) -> None:
+    rule = Candidates(ANY.override(refractory=1.0))
+    rule.fire(0.0)
+    steps = (rule.push(0.001 if i == low else 0.9, i / 8, warm=True) for i in range(20))
+    assert [i for i, candidate in enumerate(steps) if candidate] == [*range(first, 20)]

@@ -109,6 +109,56 @@ def test_without_speech_there_are_no_segments(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+class Raw:
+    """In place of the embedding: 96 samples of the audio are an embedding."""
+
+    def __init__(self, weight: float = 0.0) -> None:
+        self.weight = weight
+
+    def __call__(self, audio: Tensor) -> Tensor:
+        return audio[:, : 250 * EMBEDDING].reshape(len(audio), 250, EMBEDDING)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"weight": np.array([self.weight])}
+
+
+def raw(
+    sources: list[list[np.ndarray]], cache: Path, scenes: SceneMaker, weight: float = 0.0
+) -> SpeechSegments | None:
+    return embedded_speech(sources, scenes, Raw(weight), cache)  # type: ignore[arg-type]
+
+
+def constant(seconds: int, value: int) -> np.ndarray:
+    return np.full(seconds * 16_000, value, np.int16)
+
+
+def test_each_source_is_cut_and_kept_alone(tmp_path: Path) -> None:
+    sources = [[constant(15, 4096), constant(10, 4096)], [constant(15, 1)], [constant(45, 8192)]]
+    speech = raw(sources, tmp_path, maker())
+    assert speech is not None
+    assert len(list(tmp_path.iterdir())) == 2  # the second has less than 20 s
+    each = len(speech) // 6  # three pieces, each as recorded and disguised
+    recorded = [speech.at(torch.tensor([2 * piece * each]))[0, 0, 0].item() for piece in range(3)]
+    assert recorded == [0.125, 0.25, 0.25]
+
+
+def test_what_is_kept_depends_on_all_that_it_is_made_from_and_on_nothing_else(tmp_path: Path) -> None:
+    source = [[constant(20, 4096)]]
+    quieter = maker()
+    quieter.augmentation = Augmentation(noisy=1.0, noise_snr=(20.0, 20.0))
+    raw(source, tmp_path / "all", maker())
+    raw([[constant(20, 8192)]], tmp_path / "all", maker())
+    raw(source, tmp_path / "all", maker(seed=1))
+    raw(source, tmp_path / "all", quieter)
+    raw(source, tmp_path / "all", maker(), weight=1.0)
+    assert len(list((tmp_path / "all").iterdir())) == 5
+    one, two = (raw(source, tmp_path / name, maker()) for name in ("one", "two"))
+    assert one is not None
+    assert two is not None
+    every = torch.arange(len(one))
+    assert torch.equal(one.at(every), two.at(every))
+
+
 @pytest.mark.skipif("sys.platform == 'win32'")
 def test_embeddings_are_kept_in_the_cache_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/there")
