@@ -158,7 +158,7 @@ def label_loss(logits: Tensor, ends: Tensor, scenes: Scenes, recipe: Recipe) -> 
 def negative_loss(odds: Tensor, highest_share: float) -> Tensor:
     """Cross-entropy of examples without the keyword, (n,), given log-odds (n, steps).
 
-    highest_share: share of it that is that of the highest step. The rest is the mean over all steps.
+    highest_share: weight of the highest step; the mean over all steps has the rest, 1 - highest_share.
     """
     refuse = functional.softplus(odds)
     loss: Tensor = torch.lerp(refuse.mean(dim=1), refuse.amax(dim=1), highest_share)

@@ -83,9 +83,7 @@ class Recipe:
         0, 10, 0.1
     )  # seconds before the end of the word from which the posterior may be high
     late: float = within(0, 10, 0.25)  # seconds after the end of the word by which it must have been high
-    highest_share: float = within(
-        0, 1, 0.5
-    )  # of the loss of an example without the keyword: that of its highest posterior
+    highest_share: float = within(0, 1, 0.5)  # weight of the highest step in the loss of negatives
     onset: float = within(0, 10, 0.15)  # seconds after the start of the word until which it must be low
     own_step: float = within(0, 1, 0.6)  # share of the batches at the architecture's own step
     other_steps: tuple[int, int] = within(-1_000, 1_000, (-3, 1))  # frames added to the step of others
