@@ -67,7 +67,7 @@ class ReconnectingMicrophone:
             elif exit_on_loss:
                 raise AudioError(self._hanging)
             else:
-                self._report(self._hanging, "waiting for it")
+                self._report(self._hanging)
         except AudioError as error:
             if exit_on_loss:
                 raise
@@ -141,7 +141,7 @@ class ReconnectingMicrophone:
         for samples in microphone:
             gap = 0.0
             if microphone.waiting:
-                self._report(microphone.waiting, "waiting for it")
+                self._report(microphone.waiting)
                 missed = True
             if len(samples) and lag.is_late(len(samples) / SAMPLE_RATE):
                 late += len(samples)
@@ -161,11 +161,11 @@ class ReconnectingMicrophone:
                 self._watch_mute(samples, microphone.muted)
             yield Chunk(samples, gap)
 
-    def _report(self, why: object, action: str = "retrying") -> None:
-        """Log why there is no audio. Each reason is logged once until audio arrives."""
+    def _report(self, why: object) -> None:
+        """Log why there is no audio, for which kwsd waits. Each reason is logged once until audio arrives."""
         reason = str(why)
         if reason not in self._reasons:
-            log.warning("%s%s %s", reason, "" if reason.endswith("?") else ";", action)
+            log.warning("%s%s waiting for it", reason, "" if reason.endswith("?") else ";")
             self._reasons.add(reason)
 
     def _report_connection(self, gap: float) -> None:
@@ -207,7 +207,7 @@ class ReconnectingMicrophone:
                 if self._stopped:
                     return
                 if time.monotonic() - started >= OPEN_TIMEOUT:
-                    self._report(self._hanging, "waiting for it")
+                    self._report(self._hanging)
             try:
                 self._use(self._attempt)
             except (AbsentError, UsageError) as error:  # as at every retry while it is not plugged in

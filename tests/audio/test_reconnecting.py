@@ -101,8 +101,8 @@ def test_pauses_grow_and_each_reason_is_logged_once(
     tries = [list(group) for ends, group in itertools.groupby(pauses, lambda t: t == 0) if not ends]
     assert [sum(each) for each in tries] == [FIRST_BACKOFF, 1, 2, 4, 8, 10, 10]
     assert [record.getMessage()[:30] for record in caplog.records] == [
-        "gone? retrying",
-        "busy; retrying",
+        "gone? waiting for it",
+        "busy; waiting for it",
         "reconnected to the microphone ",
     ]
     assert (source.overruns, source.dropped) == (2, 1.0)
@@ -203,7 +203,7 @@ def test_a_microphone_that_comes_late_is_logged(
     assert source.waiting == "waiting for microphone desk"
     with caplog.at_level(logging.INFO):
         heard(source, 1)
-    assert caplog.messages == ["none; retrying", "connected to the microphone 'desk'"]
+    assert caplog.messages == ["none; waiting for it", "connected to the microphone 'desk'"]
 
 
 @pytest.mark.parametrize("starts", [True, False])

@@ -81,7 +81,7 @@ def test_a_busy_card_is_called_busy_everywhere(
         "fuser -v /dev/snd/*",
     ]
     running = daemon()
-    wait_for("the line", lambda: f"kwsd: {busy}; retrying" in errors(tmp_path))
+    wait_for("the line", lambda: f"kwsd: {busy}; waiting for it" in errors(tmp_path))
     fake_cards.clear("usbmic", "busy")
     assert running.event()["keyword"] == "loud"
     assert "kwsd: connected to the microphone 'usbmic'" in errors(tmp_path)
@@ -103,7 +103,7 @@ def test_a_card_may_go_and_come_again_and_again(
     code, error = running.stop()
     assert code == 0
     assert [line for line in error.splitlines() if not line.startswith("kwsd: ")] == []
-    assert error.count("no more audio from the microphone 'usbmic': was it unplugged? retrying") == 2
+    assert error.count("no more audio from the microphone 'usbmic': was it unplugged? waiting for it") == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -39,7 +39,7 @@ def test_an_unplugged_microphone_comes_back(
     code, error = running.stop()
     assert code == 0
     _, _, lost, *_, back = lines(error)
-    assert lost == "kwsd: no more audio from the microphone 'default': was it unplugged? retrying"
+    assert lost == "kwsd: no more audio from the microphone 'default': was it unplugged? waiting for it"
     assert back.startswith("kwsd: reconnected to the microphone 'default' after ")
     gap = float(back.split()[-2])
     assert after["stream_time"] - before["stream_time"] > gap > 0.5
@@ -84,7 +84,7 @@ def test_it_may_start_before_the_sound_server(
     code, error = running.stop()
     assert code == 0
     assert "no microphone" in lines(error)[0]
-    assert lines(error)[0].endswith("; retrying")
+    assert lines(error)[0].endswith("; waiting for it")
 
 
 def test_it_stops_while_it_waits(daemon: Listen, own_microphone: FakeMicrophone) -> None:

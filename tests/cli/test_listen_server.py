@@ -12,7 +12,7 @@ from harness import Daemon, FakeMicrophone, Spoken
 pytestmark = pytest.mark.microphone
 
 Listen = Callable[..., Daemon]
-LOST = "kwsd: no more audio from the microphone 'default': was it unplugged? retrying"
+LOST = "kwsd: no more audio from the microphone 'default': was it unplugged? waiting for it"
 UNANSWERED = "kwsd: the sound server does not answer; "
 
 
@@ -50,7 +50,7 @@ def test_no_microphone_but_a_monitor_is_said(
     running.event()
     code, error = running.stop()
     assert code == 0
-    assert "no microphone: the default source is a monitor of a loudspeaker; retrying\n" in error
+    assert "no microphone: the default source is a monitor of a loudspeaker; waiting for it\n" in error
     assert "kwsd: connected to the microphone 'default'\n" in error
     assert running.rest() == []
 
