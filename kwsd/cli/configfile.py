@@ -15,7 +15,7 @@ from kwsd.files import read_file
 
 MAX_BYTES = 1_000_000  # of the file
 MAX_DOTS = 2_000  # in the file, outside of comment lines
-PATHS = ("save-clips", "save-commands", "control")  # options that are always paths
+PATHS = ("save-clips", "save-near-misses", "save-commands", "control")  # options that are always paths
 PATHS_OR_NAMES = ("model", "ding")  # a shipped model or sound has a name
 
 

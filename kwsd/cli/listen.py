@@ -105,11 +105,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, 
     help="Save the audio before each trigger in this folder.",
 )
 @click.option(
+    "--save-near-misses",
+    type=CheckedPath(),
+    metavar="DIR",
+    help="Save what was almost a trigger in this folder, for kwsd label and kwsd teach.",
+)
+@click.option(
     "--clip-seconds",
     type=Number(0.1, 600),
     default=3.0,
     show_default=True,
-    help="Seconds of audio saved before each trigger (pre-roll).",
+    help="Seconds of audio saved before each trigger (pre-roll) or near miss.",
 )
 @click.option(
     "--clips-limit",

@@ -201,7 +201,7 @@ def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[
             value = [_absolute_model(one) for one in value]
         if name == "--ding" and value and value != BUILTIN:
             value = _absolute(Path(value))
-        if name in ("--save-clips", "--save-commands", "--control") and value:
+        if name in ("--save-clips", "--save-near-misses", "--save-commands", "--control") and value:
             value = _absolute(value)
             if name != "--control" and hardened and not value.is_relative_to(STATE):
                 raise UsageError(f"{name} must be in {STATE}, the only folder that the service can write to")

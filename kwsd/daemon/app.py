@@ -99,8 +99,11 @@ class ListenOptions:
     save_clips: Path | None
     """Folder in which the audio before each trigger is saved; None saves nothing."""
 
+    save_near_misses: Path | None
+    """Folder in which the audio before each near miss is saved; None saves nothing."""
+
     clip_seconds: float
-    """Seconds of audio saved before each trigger (pre-roll)."""
+    """Seconds of audio saved before each trigger (pre-roll) or near miss."""
 
     clips_limit: float
     """Megabytes that all saved clips together may take."""
@@ -244,13 +247,14 @@ def _start_sinks(
     running: the context that stops the sinks.
     """
     sinks: list[Sink] = []
-    if options.save_clips is not None:
-        from kwsd.daemon.sinks.clips import Clips
+    if options.save_clips is not None or options.save_near_misses is not None:
+        from kwsd.daemon.sinks.clips import Clips, NearMissClips
 
         limit = round(options.clips_limit * 1e6)
-        sinks.append(
-            running.enter_context(Clips(options.save_clips, options.clip_seconds, limit, source.live))
-        )
+        for kind, folder in ((Clips, options.save_clips), (NearMissClips, options.save_near_misses)):
+            if folder is not None:
+                clips = kind(folder, options.clip_seconds, limit, source.live)
+                sinks.append(running.enter_context(clips))
     printer: Sink = JsonLines()
     text = options.format == "text" or (options.format == "auto" and os.isatty(1))
     if text or options.meter:

@@ -11,6 +11,7 @@ import numpy as np
 
 from kwsd.audio.source import Source
 from kwsd.daemon.events import Event
+from kwsd.daemon.near_misses import NearMiss, NearMisses
 from kwsd.daemon.pause import Pause
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.systemd.notify import Notifier
@@ -60,6 +61,7 @@ class Listener:
         self._notifier = notifier
         self._sinks = sinks
         self._pause = pause or Pause()
+        self._near_misses = NearMisses()
         self._finished = False  # whether `run` has left the loop
         self._announced = False  # whether the log says that kwsd listens
         self._ready = False  # whether systemd knows that the service is ready
@@ -114,6 +116,8 @@ class Listener:
         self._warn_of_losses()
         if not self._source.live and not self.stopping:
             self._process(np.zeros(FINAL_SILENCE_SAMPLES, np.float32))
+            end = self._detector.stream_time
+            self._report_near_miss(self._near_misses.finish(), end, end)
             for sink in self._sinks:
                 sink.on_end()
 
@@ -142,6 +146,7 @@ class Listener:
         for step in steps:
             if step.trigger:
                 self._report_trigger(step.trigger, end=steps[-1].time)
+            self._look_for_near_miss(step, end=steps[-1].time)
         if self._next_detector is not None:
             self._swap_if_warm(self._next_detector, list(self._next_detector.steps(samples)))
 
@@ -152,6 +157,21 @@ class Listener:
         event = self._event(trigger, end)
         for sink in self._sinks:
             sink.on_trigger(event)
+
+    def _look_for_near_miss(self, step: Step, end: float) -> None:
+        """Report the near miss that this step makes certain, if any. end: as in `_report_trigger`."""
+        spotter = next(one for one in self._detector.spotters if one.keyword == step.keyword)
+        score = step.verified if spotter.model.verifier else step.posterior if step.warm else None
+        near = self._near_misses.push(step, score, spotter.settings.threshold)
+        self._report_near_miss(near, step.time, end)
+
+    def _report_near_miss(self, near: NearMiss | None, now: float, end: float) -> None:
+        """Pass a near miss on to the sinks. now: the stream time at which it was certain."""
+        if near is None:
+            return
+        event = self._event(Trigger(near.keyword, near.score, now), end)
+        for sink in self._sinks:
+            sink.on_near_miss(event)
 
     def _event(self, trigger: Trigger, end: float) -> Event:
         """The event of a trigger. end: as in `_report_trigger`."""
@@ -191,6 +211,7 @@ class Listener:
             self._report_trigger(trigger, end=trigger.stream_time + seconds)
         if self._next_detector is not None:
             self._next_detector.gap(seconds)
+        self._near_misses.reset()
         for sink in self._sinks:
             sink.on_gap(seconds)
 
@@ -207,6 +228,7 @@ class Listener:
             self._report_trigger(trigger, end=now)
         removed = [keyword for keyword in self._detector.keywords if keyword not in detector.keywords]
         self._detector, self._next_detector = detector, None
+        self._near_misses.reset()  # a word may have been removed
         for spotter in detector.spotters:
             threshold = spotter.settings.threshold
             log.info("%s now listens for %r, threshold %g", spotter.model.name, spotter.keyword, threshold)

@@ -110,6 +110,20 @@ def test_clips_hold_what_was_heard(loud: Spoken, tmp_path: Path) -> None:
     np.testing.assert_array_equal(saved, loud.samples[end - 8_000 : end])
 
 
+def test_what_was_almost_heard_is_kept_and_what_was_heard_is_not(loud: Spoken, tmp_path: Path) -> None:
+    """The word's log-odds are 9.6: a threshold of 0.5 is reached, and that of 0.99999, 11.5, almost."""
+    folders = ("--save-near-misses", tmp_path / "almost", "--clip-seconds", "1.5")
+    heard = run("--model", loud.model, "--input", loud.path, *folders)
+    assert heard.stdout
+    assert list((tmp_path / "almost").iterdir()) == []
+    missed = run("--model", loud.model, "--input", loud.path, "--threshold", "0.99999", *folders)
+    assert (missed.returncode, missed.stdout) == (0, "")
+    (clip,) = (tmp_path / "almost").iterdir()
+    assert clip.name.endswith("-loud.wav")
+    saved, _ = soundfile.read(clip, dtype="int16")
+    assert np.abs(saved).max() == np.abs(loud.samples).max()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_though_the_pipe_is_silent(number: signal.Signals) -> None:
     with piped("--model", LOUD) as process:

@@ -1,4 +1,4 @@
-"""Saves the audio before each trigger (the pre-roll) as a WAV file."""
+"""Saves the audio before each trigger (the pre-roll), or before each near miss, as a WAV file."""
 
 from pathlib import Path
 from typing import Self
@@ -37,6 +37,21 @@ class Clips(Sink):
 
     def on_trigger(self, event: Event) -> None:
         """Queue the pre-roll, which ends at the trigger."""
+        self._save(event)
+
+    def _save(self, event: Event) -> None:
+        """Queue the audio before an event."""
         end = round(event.stream_time * SAMPLE_RATE)
         clip = self._recent.between(end - self._pre_roll, end)
         self._folder.save(clip_name(event.time, event.keyword), wav(clip))
+
+
+class NearMissClips(Clips):
+    """Saves near misses instead of triggers."""
+
+    def on_trigger(self, event: Event) -> None:
+        """Save nothing: this was heard."""
+
+    def on_near_miss(self, event: Event) -> None:
+        """Queue the audio before the moment at which it was certain that there is no trigger."""
+        self._save(event)

@@ -19,6 +19,9 @@ class Sink:
     def on_trigger(self, event: Event) -> None:
         """The keyword was detected, in or shortly before the chunk that `on_audio` received last."""
 
+    def on_near_miss(self, event: Event) -> None:
+        """The keyword was almost detected, shortly before the end of the chunk."""
+
     def on_command(self, command: CommandEvent) -> None:
         """What was said after a keyword is complete."""
 
