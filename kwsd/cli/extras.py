@@ -34,3 +34,10 @@ def needs_wyoming(zeroconf: bool) -> None:
             raise UsageError(
                 f"this needs the extra {name}: pip install 'kwsd[{name}]', see {page('home-assistant')}"
             )
+
+
+def needs_export() -> None:
+    """Raise UsageError if one of the packages that write files for other programs is not installed."""
+    for name in ("onnx", "tflite"):
+        if importlib.util.find_spec(name) is None:
+            raise UsageError(f"it needs the extra export: pip install 'kwsd[export]', see {page('install')}")

@@ -1,4 +1,4 @@
-"""Evaluating on streams, mining and tuning where torch cannot be imported: with the same numbers."""
+"""Evaluating, mining, tuning and exporting where torch cannot be imported: with the same results."""
 
 import os
 import subprocess
@@ -98,3 +98,14 @@ def test_the_same_is_mined(refused: dict[str, str], folders: list[str], tmp_path
         mined.append({path.name: path.read_bytes() for path in (tmp_path / name).glob("*.flac")})
     assert mined[0] == mined[1]
     assert mined[0]
+
+
+@pytest.mark.parametrize(("model", "to"), [("alexa", "openwakeword"), ("student", "onnx")])
+def test_the_same_is_exported(refused: dict[str, str], tmp_path: Path, model: str, to: str) -> None:
+    pytest.importorskip("tflite", reason="needs the extra export")
+    files = []
+    for name, env in (("with", None), ("without", refused)):
+        printed = python("-m", "kwsd", "export", model, "--to", to, "--out", str(tmp_path / name), env=env)
+        files.append({Path(line).name: Path(line).read_bytes() for line in printed.splitlines()})
+    assert files[0] == files[1]
+    assert len(files[0]) == {"openwakeword": 3, "onnx": 1}[to]
