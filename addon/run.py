@@ -24,6 +24,8 @@ def command(options: dict[str, Any]) -> list[str]:
     for name in ("threshold", "max_clients"):
         if options.get(name) is not None:
             line += [f"--{name.replace('_', '-')}", str(options[name])]
+    for one in options.get("thresholds", []):
+        line += ["--threshold", one]
     return line
 
 

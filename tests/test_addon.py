@@ -55,7 +55,9 @@ def test_it_serves_the_chosen_words_and_is_announced(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (tmp_path / "options.json").write_text('{"words": ["jarvis"], "threshold": 0.7}')
+    (tmp_path / "options.json").write_text(
+        '{"words": ["jarvis"], "threshold": 0.7, "thresholds": ["shout=0.9"]}'
+    )
     (tmp_path / "words").mkdir()
     shutil.copy(LOUD, tmp_path / "words" / "shout.pt")
     environment = {

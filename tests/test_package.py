@@ -44,6 +44,17 @@ def test_the_project_s_table_lists_every_page_that_a_message_names() -> None:
         assert shipped[f"docs/{name}.md"] == f"kwsd/share/docs/{name}.md"
 
 
+def test_a_container_is_built_from_all_that_the_package_is_made_of() -> None:
+    lets_through = (ROOT / ".dockerignore").read_text().splitlines()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    for path in (
+        "kwsd",
+        "README.md",
+        *project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"],
+    ):
+        assert f"!{Path(path).parts[0]}" in lets_through
+
+
 @needs_installation
 def test_the_pages_that_messages_name_are_installed() -> None:
     for name in PAGES:

@@ -8,6 +8,7 @@ import click
 from kwsd.cli.checked import CheckedCommand, Folder, ModelName
 from kwsd.cli.extras import needs_wyoming
 from kwsd.cli.number import Number
+from kwsd.wyoming.address import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from kwsd.wyoming.service import WyomingOptions
@@ -15,11 +16,24 @@ if TYPE_CHECKING:
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, to save memory
 
 
+class WordThreshold(click.ParamType):
+    """A posterior, of the word before it and an equals sign or, without that, of all words."""
+
+    name = "[WORD=]P"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> tuple[str | None, float]:
+        """The word, None for all, and its posterior."""
+        word, equals, number = str(value).rpartition("=")
+        return word if equals else None, Number(0, 1).convert(number, parameter, context)
+
+
 @click.command(name="wyoming", cls=CheckedCommand)
 @click.argument("words", nargs=-1, type=ModelName(), metavar="[WORD]...")
 @click.option(
     "--uri",
-    default="tcp://127.0.0.1:10400",
+    default=f"tcp://127.0.0.1:{DEFAULT_PORT}",
     show_default=True,
     help="Where to listen: tcp://ADDRESS:PORT, unix:///PATH, or stdio:// for a client that starts kwsd.",
 )
@@ -30,7 +44,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, 
     help="Folder of your own models. New and changed files are offered without a restart.",
 )
 @click.option(
-    "--threshold", type=Number(0, 1), help="Posterior that makes a trigger.  [default: the model's]"
+    "--threshold",
+    type=WordThreshold(),
+    multiple=True,
+    help="Posterior that makes a trigger, for all words or, as jarvis=0.8, for one. Repeatable.  "
+    "[default: the model's]",
 )
 @click.option(
     "--zeroconf",
@@ -75,4 +93,5 @@ def options(context: click.Context) -> "WyomingOptions":
     from kwsd.wyoming.address import Address
     from kwsd.wyoming.service import WyomingOptions
 
-    return WyomingOptions(address=Address.parse(values.pop("uri")), **values)
+    address, thresholds = Address.parse(values.pop("uri")), dict(values.pop("threshold"))
+    return WyomingOptions(address=address, thresholds=thresholds, **values)

@@ -2,20 +2,17 @@
 
 import errno
 import ipaddress
-import os
 import socket
-import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kwsd.errors import KwsdError, UsageError, one_line
+from kwsd.errors import KwsdError, UsageError, is_transient, one_line
+from kwsd.unix_socket import BACKLOG, SocketPath
 
 DEFAULT_PORT = 10400  # of wake-word services, by convention
-BACKLOG = 128
 
 
 @dataclass(frozen=True)
@@ -51,18 +48,16 @@ class Address:
     @contextmanager
     def listening(self) -> Iterator[list[socket.socket]]:
         """Sockets that listen at this address; none for stdio. Raises UsageError or KwsdError."""
-        sockets = []
-        if self.scheme == "tcp":
-            sockets = self._tcp_sockets()
-        elif self.scheme == "unix":
-            sockets = [self._unix_socket()]
+        if self.scheme == "unix":
+            with self._unix_socket() as listener:
+                yield [listener]
+            return
+        sockets = self._tcp_sockets() if self.scheme == "tcp" else []
         try:
             yield sockets
         finally:
             for one in sockets:
                 one.close()
-            if self.scheme == "unix":
-                self.path.unlink(missing_ok=True)
 
     def _tcp_sockets(self) -> list[socket.socket]:
         """A socket for each address of the host, all with the same port."""
@@ -91,40 +86,25 @@ class Address:
             raise KwsdError(f"cannot listen on {where}: {error.strerror}") from error
         return sockets
 
-    def _unix_socket(self) -> socket.socket:
-        if sys.platform == "win32":
-            raise UsageError("unix:// is not available on Windows; use tcp://")
+    @contextmanager
+    def _unix_socket(self) -> Iterator[socket.socket]:
         try:
-            self._remove_stale_socket()
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            place = SocketPath(self.path)
             try:
-                listener.bind(os.fspath(self.path))
-                listener.listen(BACKLOG)
+                listener = place.listen()
+                if listener is None:
+                    raise OSError(errno.EADDRINUSE, "it is in use by another kwsd")
             except BaseException:
-                listener.close()
+                place.close()
                 raise
         except OSError as error:
-            raise UsageError(
-                f"cannot listen on {self.path}: {error.strerror or error}",
-                transient=error.errno in (errno.EADDRINUSE, errno.EACCES, errno.ENOENT),
-            ) from None
-        return listener
-
-    def _remove_stale_socket(self) -> None:
-        """Remove the socket that a killed process has left. Raises OSError if a program listens on it."""
-        if sys.platform == "win32":
-            return
+            reason = error.strerror or error  # a path that is too long has no `strerror`
+            raise UsageError(f"cannot listen on {self.path}: {reason}", is_transient(error)) from None
         try:
-            if not stat.S_ISSOCK(self.path.stat().st_mode):
-                raise FileExistsError(errno.EEXIST, "there is a file of that name; choose another")
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-                client.connect(os.fspath(self.path))
-        except ConnectionRefusedError:
-            self.path.unlink(missing_ok=True)
-        except FileNotFoundError:
-            return
-        else:
-            raise OSError(errno.EADDRINUSE, "it is in use by another program")
+            with listener:
+                yield listener
+        finally:
+            place.close()
 
 
 def shown_uri(listener: socket.socket) -> str:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from kwsd.errors import KwsdError, UsageError
 from kwsd.wyoming import workers
-from kwsd.wyoming.address import is_public, shown_uri
+from kwsd.wyoming.address import DEFAULT_PORT, is_public, shown_uri
 from kwsd.wyoming.pacing import paced_loop
 from kwsd.wyoming.service import Notifier, WakeService, WyomingOptions
 from kwsd.wyoming.stdio import StdioConnection
@@ -110,7 +110,8 @@ async def _announced(options: WyomingOptions, listeners: list[socket.socket]) ->
 
     if not any(map(is_public, listeners)):
         raise UsageError(
-            "--zeroconf: other machines cannot reach this address; listen on all with --uri tcp://0.0.0.0:10400"
+            "--zeroconf: other machines cannot reach this address; "
+            f"listen on all with --uri tcp://0.0.0.0:{DEFAULT_PORT}"
         )
     async with announced(options.zeroconf or default_name(), listeners) as name:
         log.info("announced as %r on the local network", name)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from kwsd.errors import UsageError, one_line
 from kwsd.wyoming.address import Address
 from kwsd.wyoming.connection import Connection
 from kwsd.wyoming.turns import Turns
-from kwsd.wyoming.words import SHIPPED, ModelFolder, Words, named_words
+from kwsd.wyoming.words import SHIPPED, ModelFolder, Thresholds, Words, named_words
 
 SCAN_SECONDS = 1.0  # between two looks at the folder of models
 
@@ -41,8 +42,8 @@ class WyomingOptions:
     models: Path | None
     """Folder of more model files, which is watched."""
 
-    threshold: float | None
-    """Posterior that makes a trigger, for every word; None for each model's own."""
+    thresholds: Thresholds
+    """Posterior that makes a trigger, by word."""
 
     max_clients: int
     """Clients that may be connected at a time."""
@@ -59,8 +60,8 @@ class WakeService:
 
     def __init__(self, options: WyomingOptions, on_left: Callable[[], None] = lambda: None) -> None:
         """Reads all models. on_left: called when a client has left. Raises ModelError or UsageError."""
-        self._named = named_words(options.words or SHIPPED, options.threshold)
-        self._folder = ModelFolder(options.models, options.threshold) if options.models else None
+        self._named = named_words(options.words or SHIPPED, options.thresholds)
+        self._folder = ModelFolder(options.models, options.thresholds) if options.models else None
         self._max_clients = options.max_clients
         self._on_left = on_left
         self._connections: set[Connection] = set()
@@ -68,6 +69,7 @@ class WakeService:
         if self._folder:
             self._folder.scan()
         self.words = self._merged()
+        self._check_thresholds(options.thresholds)
 
     def connection(self) -> Connection:
         """A connection for a new client."""
@@ -110,6 +112,16 @@ class WakeService:
             await asyncio.sleep(SCAN_SECONDS)
             if await asyncio.to_thread(self._folder.scan):
                 self.words = self._merged()
+
+    def _check_thresholds(self, thresholds: Thresholds) -> None:
+        """Raise UsageError for a threshold of no word. A word may still come into the folder: then warn."""
+        for name in thresholds:
+            if name is not None and name not in self.words.by_name:
+                known = ", ".join(self.words.by_name)
+                problem = f"--threshold {one_line(name)}=...: no word has this name; the words are: {known}"
+                if not self._folder:
+                    raise UsageError(problem)
+                log.warning("%s", problem)
 
     def _merged(self) -> Words:
         """All words. One of the folder replaces another one of its name."""

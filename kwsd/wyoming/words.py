@@ -20,6 +20,10 @@ from kwsd.wyoming.protocol import encoded
 SHIPPED = ("happy", "alexa", "jarvis", "computer")  # the shipped models for daily use, one for each keyword
 PROJECT = Attribution("kwsd", "https://github.com/OWNER/kwsd")
 
+# posterior that makes a trigger, by the name of the word; that of None is for every other word. Without
+# either, a word has its model's own
+Thresholds = Mapping[str | None, float]
+
 log = logging.getLogger(__name__)
 
 
@@ -39,8 +43,9 @@ class OfferedWord:
     settings: Settings
 
     @classmethod
-    def of(cls, model: Model, path: Path, threshold: float | None) -> "OfferedWord":
-        """The word of a model file. threshold: None for the model's own. Raises UsageError."""
+    def of(cls, model: Model, path: Path, thresholds: Thresholds) -> "OfferedWord":
+        """The word of a model file. Raises UsageError for a threshold that is out of range."""
+        threshold = thresholds.get(path.stem, thresholds.get(None))
         settings = model.settings.override(threshold=threshold)
         return cls(path.stem, model.keyword, replace(model, keyword=path.stem), settings)
 
@@ -89,12 +94,12 @@ class Words:
         return encoded(Info(wake=[program]).event())
 
 
-def named_words(names: Sequence[str], threshold: float | None) -> dict[str, OfferedWord]:
+def named_words(names: Sequence[str], thresholds: Thresholds) -> dict[str, OfferedWord]:
     """The words of these models, shipped ones or files. Raises ModelError or UsageError."""
     words: dict[str, OfferedWord] = {}
     for model in read_models(names):
         assert model.path is not None  # it was read from a file
-        word = OfferedWord.of(model, model.path, threshold)
+        word = OfferedWord.of(model, model.path, thresholds)
         if word.name in words:
             raise UsageError(f"the word {one_line(word.name)} is given twice: rename one of the files")
         words[word.name] = word
@@ -104,8 +109,8 @@ def named_words(names: Sequence[str], threshold: float | None) -> dict[str, Offe
 class ModelFolder:
     """A folder of model files. What is wrong with it is logged once and never stops the service."""
 
-    def __init__(self, folder: Path, threshold: float | None) -> None:
-        self._folder, self._threshold = folder, threshold
+    def __init__(self, folder: Path, thresholds: Thresholds) -> None:
+        self._folder, self._thresholds = folder, thresholds
         self._seen: dict[Path, tuple[int, int, int]] = {}  # what tells whether a file has changed
         self._problem = ""
         self.words: dict[str, OfferedWord] = {}
@@ -146,7 +151,7 @@ class ModelFolder:
                 log.info("no longer offered: %s, because its file was removed", path.stem)
             return
         try:
-            word = OfferedWord.of(read_model(path), path, self._threshold)
+            word = OfferedWord.of(read_model(path), path, self._thresholds)
         except (ModelError, UsageError) as error:
             log.warning("not offered: %s", error)
             return

@@ -43,7 +43,7 @@ class Pipe(asyncio.Transport):
 
 def service() -> WakeService:
     address = Address.parse("tcp://127.0.0.1:0")
-    return WakeService(WyomingOptions(address, (str(LOUD),), None, None, 10, None, 1))
+    return WakeService(WyomingOptions(address, (str(LOUD),), None, {}, 10, None, 1))
 
 
 def connected(to: WakeService) -> tuple[Connection, Pipe]:

@@ -391,5 +391,5 @@ def test_options_that_cannot_be_are_refused(server: Server, tmp_path: Path) -> N
     assert (code, "is in use" in line) == (1, True), line
     (tmp_path / "file").touch()
     code, line = refused(LOUD, "--uri", f"unix://{tmp_path}/file")
-    assert (code, "there is a file of that name" in line) == (2, True), line
+    assert (code, "it is not a socket" in line) == (2, True), line
     assert (tmp_path / "file").exists()

@@ -103,6 +103,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: type of the result, types of 
     "mainloop_prepare": (c_int, c_void_p, c_int),
     "mainloop_poll": (c_int, c_void_p),
     "mainloop_dispatch": (c_int, c_void_p),
+    "mainloop_iterate": (c_int, c_void_p, c_int, c_void_p),
     "context_new": (c_void_p, c_void_p, c_char_p),
     "context_unref": (None, c_void_p),
     "context_connect": (c_int, c_void_p, c_char_p, c_int, c_void_p),

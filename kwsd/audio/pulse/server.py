@@ -101,9 +101,9 @@ class Server:
         """
         self._pa.mainloop_prepare(self._loop, round(seconds * 1e6))
         self._pa.mainloop_poll(self._loop)
-        while self._pa.mainloop_dispatch(self._loop) > 0:
-            self._pa.mainloop_prepare(self._loop, 0)
-            self._pa.mainloop_poll(self._loop)
+        dispatched = self._pa.mainloop_dispatch(self._loop)
+        while dispatched > 0:
+            dispatched = self._pa.mainloop_iterate(self._loop, 0, None)
         if self._pa.context_get_state(self._context) >= pa.CONTEXT_FAILED:
             raise self._failure()
 

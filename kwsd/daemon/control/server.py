@@ -6,11 +6,8 @@ connection: one request at a time, short lines, and nothing is kept for those wh
 
 import json
 import logging
-import os
 import selectors
 import socket
-import stat
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +18,7 @@ from typing import Any, Self
 
 from kwsd.daemon.control.requests import Answer
 from kwsd.errors import KwsdError, UsageError, is_transient
+from kwsd.unix_socket import SocketPath
 
 MAX_CLIENTS = 32  # connections; one more closes the one that has been idle for longest
 MAX_LINE = 4096  # bytes of a request
@@ -34,8 +32,7 @@ log = logging.getLogger(__name__)
 class ControlSocket:
     """Answers the requests that clients send to a socket that only this user may use.
 
-    Of several kwsd with the same socket, the first has it. When that one ends, another one takes over. This
-    is decided by a lock on a file beside the socket, so that a socket that a killed kwsd left is replaced.
+    Of several kwsd with the same socket, the first has it. When that one ends, another one takes over.
     """
 
     def __init__(self, path: Path, submit: Callable[[dict[str, Any]], Future[Answer]]) -> None:
@@ -46,11 +43,14 @@ class ControlSocket:
         self._path = path
         self._submit = submit
         self._stopping = False
-        self._lock = self._open_lock()
         try:
-            self._server = self._bind()  # None while another kwsd has the socket
+            self._place = SocketPath(path)
+        except OSError as error:
+            raise self._failure(error) from error
+        try:
+            self._server = self._listen()  # None while another kwsd has the socket
         except UsageError:
-            os.close(self._lock)
+            self._place.close()
             raise
         if self._server is None:
             log.info("another kwsd has the control socket %s; this one takes over when it ends", path)
@@ -74,52 +74,25 @@ class ControlSocket:
         for client in list(self._clients):
             self._drop(client)
         if self._server is not None:
-            self._path.unlink(missing_ok=True)
             self._server.close()
+        self._place.close()
         self._selector.close()
         self._wakeup.close()
         self._waker.close()
-        os.close(self._lock)
 
     def wake(self) -> None:
         """Let the thread of the socket look for answers. May be called from any thread; never waits."""
         with suppress(OSError):  # full: it is going to wake anyway
             self._waker.send(b".")
 
-    def _open_lock(self) -> int:
-        """Open the file whose lock decides who has the socket. Raises UsageError."""
-        lock = self._path.with_name(self._path.name + ".lock")
-        try:
-            return os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        except OSError as error:
-            raise self._failure(error) from error
-
-    def _bind(self) -> socket.socket | None:
+    def _listen(self) -> socket.socket | None:
         """Make the socket, unless another kwsd has it. Raises UsageError."""
-        if sys.platform == "win32":
-            raise UsageError("the control socket needs Unix sockets, which Python does not have on Windows")
-        import fcntl
-
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return None
-        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            with suppress(FileNotFoundError):
-                if not stat.S_ISSOCK(self._path.lstat().st_mode):
-                    raise UsageError(f"{self._path} is not a socket; give another --control, or remove it")
-                self._path.unlink()
-            server.bind(str(self._path))
-            self._path.chmod(0o600)  # before `listen`, so that nobody else can connect
-            server.listen()
-        except UsageError:
-            server.close()
-            raise
+            server = self._place.listen(mode=0o600)
         except OSError as error:
-            server.close()
             raise self._failure(error) from error
-        server.setblocking(False)
+        if server is not None:
+            server.setblocking(False)
         return server
 
     def _failure(self, error: OSError) -> UsageError:
@@ -141,7 +114,7 @@ class ControlSocket:
     def _take_over(self) -> None:
         """Make the socket if the kwsd that had it has ended. Errors end the attempts."""
         try:
-            self._server = self._bind()
+            self._server = self._listen()
         except UsageError as error:
             log.error("%s", error)
             self._stopping = True

@@ -195,6 +195,15 @@ def test_the_second_takes_over_when_the_first_ends(path: Path, monkeypatch: pyte
             wait_for("the second", answered)
 
 
+def test_the_socket_of_another_program_is_not_replaced(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        with pytest.raises(UsageError, match="it is in use by another program"):
+            ControlSocket(path, echo)
+    assert path.exists()
+
+
 def test_no_other_file_is_replaced(path: Path) -> None:
     path.write_text("mine")
     with pytest.raises(UsageError, match="is not a socket"):
