@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kwsd.cli.checked import CheckedCommand, Folder, ModelName
+from kwsd.cli.checked import CheckedCommand, Folder, ModelName, Text
 from kwsd.cli.extras import needs_wyoming
 from kwsd.cli.number import Number
 from kwsd.wyoming.address import DEFAULT_PORT
@@ -16,17 +16,15 @@ if TYPE_CHECKING:
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, to save memory
 
 
-class WordThreshold(click.ParamType):
-    """A posterior, of the word before it and an equals sign or, without that, of all words."""
-
-    name = "[WORD=]P"
-
-    def convert(
-        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
-    ) -> tuple[str | None, float]:
-        """The word, None for all, and its posterior."""
-        word, equals, number = str(value).rpartition("=")
-        return word if equals else None, Number(0, 1).convert(number, parameter, context)
+def _thresholds(
+    context: click.Context, option: click.Parameter, given: tuple[str, ...]
+) -> dict[str | None, float]:
+    """The posteriors in WORD=P, by word, and in P, for None. Raises click.BadParameter."""
+    found = {}
+    for one in given:
+        word, equals, number = one.rpartition("=")
+        found[word if equals else None] = Number(0, 1).convert(number, option, context)
+    return found
 
 
 @click.command(name="wyoming", cls=CheckedCommand)
@@ -45,8 +43,10 @@ class WordThreshold(click.ParamType):
 )
 @click.option(
     "--threshold",
-    type=WordThreshold(),
+    type=Text(),
     multiple=True,
+    callback=_thresholds,
+    metavar="[WORD=]P",
     help="Posterior that makes a trigger, for all words or, as jarvis=0.8, for one. Repeatable.  "
     "[default: the model's]",
 )
@@ -93,5 +93,5 @@ def options(context: click.Context) -> "WyomingOptions":
     from kwsd.wyoming.address import Address
     from kwsd.wyoming.service import WyomingOptions
 
-    address, thresholds = Address.parse(values.pop("uri")), dict(values.pop("threshold"))
+    address, thresholds = Address.parse(values.pop("uri")), values.pop("threshold")
     return WyomingOptions(address=address, thresholds=thresholds, **values)
