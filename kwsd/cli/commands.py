@@ -21,6 +21,8 @@ LISTENING = {
 TRAINING = {
     "train": "Train a model on recordings of the keyword.",
     "new": "Train a model for a keyword from its text, without recordings.",
+    "teach": "Adapt a model to your own voice, from ten recordings of the word.",
+    "label": "Sort clips into those that are the word and those that are not.",
     "kit": "Fetch what kwsd new works with: voices, noise and speech.",
     "synthesize": "Synthesize a keyword, similar words and sentences in many voices.",
     "evaluate": "Evaluate a model on held-out clips, or on streams.",
