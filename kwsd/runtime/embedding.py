@@ -1,4 +1,4 @@
-"""Google's speech embedding (Lin et al. 2020, arXiv 2002.01322) of a stream: a vector every 80 ms.
+"""The speech embedding of a stream: a vector every 80 ms. The network is Lin et al. 2020, arXiv 2002.01322.
 
 The network is made of convolutions with three taps, along time or along the frequency bands, and of max
 pools. So it streams: each convolution along time keeps its last two input rows, and the blocks of frames are

@@ -1,6 +1,7 @@
 """The speech embedding that ships with kwsd, to which model files refer instead of holding its weights.
 
-It is Google's (Lin et al. 2020, arXiv 2002.01322, Apache-2.0); models/embedding/README.md says more.
+It began as Google's (Lin et al. 2020, arXiv 2002.01322, Apache-2.0) and learned to say of noisy speech what
+that says of the same speech without the noise. models/embedding/README.md says more.
 """
 
 from functools import cache
@@ -13,12 +14,12 @@ from kwsd.resources import shared
 from kwsd.runtime.model import Array
 from kwsd.runtime.torchfile import read_torch
 
-SHA256 = "0cf26d8c11d1b44bc57cfcad9c88d33bee3697027174be4b1860369e62d2d928"  # of the file
+SHA256 = "47d361ef5f659b26a3353e24d1651dced75497e04ef27011f40f563c757f1d39"  # of the file
 
 
 def path() -> Path:
     """The file, which holds the arrays by name, in float16."""
-    return shared("models") / "embedding" / "google.pt"
+    return shared("models") / "embedding" / "noise_robust.pt"
 
 
 @cache

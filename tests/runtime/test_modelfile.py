@@ -267,7 +267,7 @@ def test_an_installation_without_its_embedding_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     saved_with(random_model, frozen, file)
-    missing = file.with_name("google.pt")
+    missing = file.with_name("absent.pt")
     monkeypatch.setattr("kwsd.runtime.shipped_embedding.path", lambda: missing)
     shipped_embedding.cache_clear()
     assert refused(file, file.read_bytes()) == (

@@ -126,10 +126,10 @@ def test_train_learns_from_the_embedding_and_others_inherit_it(
             heard[clip.word] += bool(detector.feed(np.pad(read_audio(clip.path), (0, 8_000))))
     assert heard["rise"] > 5 * heard["fall"]
     assert "tuning batches 60" in out.with_suffix(".md").read_text()
-    google = SpeechEmbedding().arrays()
+    shipped = SpeechEmbedding().arrays()
     learned = {
         name.partition(".")[0]
-        for name, array in google.items()
+        for name, array in shipped.items()
         if not np.array_equal(array.astype(np.float16), verified.verifier[name].astype(np.float16))
     }
     assert learned == {f"conv{number}" for number in range(11, 20)}  # its last two groups, and the last layer

@@ -70,6 +70,11 @@ class ScenePool:
         kept = {k: self._chunks[k] for k in wanted if k in self._chunks}
         self._chunks = kept | {k: self._draw(k) for k in wanted if k not in kept}
 
+    @property
+    def chunks(self) -> list[Scenes]:
+        """The chunks that it holds."""
+        return list(self._chunks.values())
+
     def pick(self, count: int, random: np.random.Generator) -> Scenes:
         """`count` random examples of one random chunk, unchanged."""
         chunk = self._chunks[int(random.choice(list(self._chunks)))]

@@ -25,7 +25,7 @@ def check_window(window: int, step: int) -> None:
 
 @dataclass(frozen=True)
 class Teaching:
-    """How the teacher (heads on Google's speech embedding) is trained, and how the CRNN learns from it.
+    """How the teacher (heads on the speech embedding) is trained, and how the CRNN learns from it.
 
     The defaults are for a model that keeps the heads as its second stage. Raises UsageError for a value that
     is out of range.
@@ -34,18 +34,19 @@ class Teaching:
     second_stage: bool = True  # the heads stay in the model and verify its candidates
     tune_embedding: bool = True  # the upper layers of the embedding are fine-tuned with the heads
     heads: int = within(1, 100, 3)  # their mean is a better teacher than any of them
-    head_batches: int = within(1, 1_000_000, 2_000)  # per head, if the embedding is not fine-tuned
+    head_batches: int = within(1, 1_000_000, 1_000)  # per head, if the embedding is not fine-tuned
     tuning_batches: int = within(1, 1_000_000, 768)  # in all, if it is fine-tuned
     tuning_chunks: int = within(1, 1_000, 24)  # chunks of examples for fine-tuning; each is used twice
     first_chunks: int = within(1, 1_000, 14)  # as Augmentation.first_chunks, for the CRNN
-    segments: int = within(1, 100_000, 64)  # of running speech in a batch for a head
+    head_words: int = within(1, 100_000, 64)  # examples of the keyword in a batch for a head
+    head_others: int = within(1, 100_000, 384)  # windows without it in a batch for a head
     noise: float = within(0, 10, 1.0)  # Gaussian, on the heads' normalized embeddings; standard deviation
     dropout: float = within(0, 0.99, 0.2)
     weight_decay: float = within(0, 1, 1e-2)
     head_rate: float = within(1e-9, 1, 2e-3)  # highest learning rate of the heads
     tuning_rate: float = within(1e-9, 1, 5e-4)  # highest learning rate of the embedding
     head_late: float = within(0, 10, 0.35)  # as Recipe.late; embeddings see the end of the word later
-    head_highest_share: float = within(0, 1, 0.5)  # as Recipe.highest_share
+    head_highest_share: float = within(0, 1, 0.5)  # as Recipe.highest_share, if the embedding is fine-tuned
     temperature: float = within(0.1, 100, 2.0)  # softens the heads' posteriors
     posterior_weight: float = within(0, 1_000, 1.0)  # of the loss on the heads' posteriors
     embedding_weight: float = within(0, 1_000, 0.3)  # of the loss on the embeddings
@@ -64,7 +65,7 @@ class Teaching:
     @classmethod
     def for_synthetic_voices(cls) -> "Teaching":
         """For synthetic voices. Fine-tuned on these, the embedding would learn to tell them from people."""
-        return cls(tune_embedding=False, head_highest_share=0.0)
+        return cls(tune_embedding=False)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The teacher: heads on Google's speech embedding, from which a CRNN learns.
+"""The teacher: heads on the speech embedding, from which a CRNN learns.
 
 A CRNN that is trained on synthetic voices overfits to those voices, but the embedding was trained on
 thousands of real ones. So heads learn the keyword from embeddings, and the CRNN learns from the heads
@@ -20,10 +20,12 @@ from torch.nn import functional
 from kwsd.runtime.embedding import EMBEDDING
 from kwsd.runtime.verifier import CONTEXT, HIDDEN
 from kwsd.training.augment.pool import Annotator, ScenePool, Scenes
-from kwsd.training.fit.losses import label_loss, negative_loss
+from kwsd.training.fit.losses import label_loss
 from kwsd.training.fit.recipe import Recipe, Teaching
-from kwsd.training.fit.speech_segments import SpeechSegments, segment_odds
+from kwsd.training.fit.windows import WordEnds, other_windows
 from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
+
+NORMALIZED_BY = 4_096  # windows
 
 
 class Head(nn.Module):
@@ -43,13 +45,32 @@ class Head(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """(batch, count, EMBEDDING) to logits (batch, count, 2)."""
+        return self._logits(functional.pad(self._units(embeddings), (CONTEXT - 1, 0)))
+
+    def odds(self, embeddings: Tensor) -> Tensor:
+        """(batch, count, EMBEDDING) to the log-odds of each whole window, (batch, count - CONTEXT + 1)."""
+        logits = self._logits(self._units(embeddings))
+        return logits[..., 1] - logits[..., 0]
+
+    def _units(self, embeddings: Tensor) -> Tensor:
+        """The first layer's units, (batch, HIDDEN, count)."""
         normal = self.normalized(embeddings)
         if self.training:
             normal = normal + self.noise * torch.randn_like(normal)
-        each = self.drop(self.each(normal.transpose(1, 2)).relu())
-        together = self.drop(self.together(functional.pad(each, (CONTEXT - 1, 0))).relu())
-        logits: Tensor = self.output(together).transpose(1, 2)
+        units: Tensor = self.drop(self.each(normal.transpose(1, 2)).relu())
+        return units
+
+    def _logits(self, units: Tensor) -> Tensor:
+        """The logits (batch, count - CONTEXT + 1, 2) of (batch, HIDDEN, count)."""
+        logits: Tensor = self.output(self.drop(self.together(units).relu())).transpose(1, 2)
         return logits
+
+    def fix_normalization(self, embeddings: Tensor) -> None:
+        """Normalize by mean and variance of these embeddings, (n, count, EMBEDDING), in training, too."""
+        each = embeddings.flatten(0, 1)
+        self.normal.get_buffer("running_mean").copy_(each.mean(dim=0))
+        self.normal.get_buffer("running_var").copy_(each.var(dim=0))
+        self.normal.eval()
 
     def normalized(self, embeddings: Tensor) -> Tensor:
         """The embeddings, normalized to mean 0 and variance 1 in each dimension over the examples."""
@@ -89,35 +110,48 @@ def frozen_features_annotator(embedding: SpeechEmbedding) -> Annotator:
     return lambda audio, _: {"frozen": embedding.frozen_features(audio).half()}
 
 
-def train_heads(
-    pool: ScenePool, speech: SpeechSegments | None, recipe: Recipe, teaching: Teaching
-) -> list[Head]:
+def train_heads(pool: ScenePool, speech: Tensor | None, recipe: Recipe, teaching: Teaching) -> list[Head]:
     """Train heads, each from its own random weights, on a pool annotated by `embedding_annotator`.
 
-    speech: further negatives. The loss on them weighs as much as that on the examples.
+    speech: further negatives, as `embedded_speech` returns them. The normalization is fixed before, so that a
+    head hears in training what it will hear later, whatever else is in a batch.
     """
     pool.move(0)
+    for_heads = replace(recipe, late=teaching.head_late)
+    words = WordEnds(pool.chunks, for_heads)
+    others = other_windows(pool.chunks, for_heads, speech)
     heads = []
     for number in range(teaching.heads):
         torch.manual_seed(recipe.seed * teaching.heads + number)
         random = np.random.default_rng([recipe.seed, number])
         head = Head(teaching)
+        head.fix_normalization(others.draw(NORMALIZED_BY, random))
         optimizer = torch.optim.AdamW(head.parameters(), weight_decay=teaching.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, teaching.head_rate, total_steps=teaching.head_batches
         )
         for _ in range(teaching.head_batches):
-            scenes = pool.pick(recipe.batch, random)
-            loss = head_loss(head, scenes.annotations["embedding"].float(), scenes, recipe, teaching)
-            if speech:
-                odds = segment_odds(head, speech.draw(teaching.segments, random))
-                loss = loss + negative_loss(odds, teaching.head_highest_share).mean()
+            spans, near_end = words.draw(teaching.head_words, random)
+            loss = window_loss(
+                head.odds(spans), near_end, head.odds(others.draw(teaching.head_others, random))
+            )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         heads.append(head.eval())
     return heads
+
+
+def window_loss(words: Tensor, near_end: Tensor, others: Tensor) -> Tensor:
+    """The loss of a head, a scalar: the mean over words, and the mean over windows without a word's end.
+
+    words: log-odds at the steps near the ends of words, (n, steps). near_end: those that count, of which the
+    two highest have to be positive. others: log-odds of windows, any shape, which have to be negative.
+    """
+    hits = words.masked_fill(~near_end, float("-inf")).topk(2, dim=1).values
+    heard = functional.softplus(-hits[hits.isfinite()]).mean()
+    return heard + functional.softplus(others).mean()
 
 
 def fine_tuned_heads(

@@ -1,10 +1,11 @@
-"""Google's speech embedding in torch: 96 numbers that describe 0.78 s of speech, one vector every 80 ms.
+"""The speech embedding in torch: 96 numbers that describe 0.78 s of speech, one vector every 80 ms.
 
-Lin et al. 2020, "Training keyword spotters with limited and synthesized speech data", arXiv 2002.01322. The
-weights are those of `kwsd.runtime.shipped_embedding`, so heads are trained on what they will hear.
+The network is that of Lin et al. 2020, "Training keyword spotters with limited and synthesized speech data",
+arXiv 2002.01322. The weights are those of `kwsd.runtime.shipped_embedding`, so heads are trained on what they
+will hear.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -28,14 +29,15 @@ def embedding_ends(count: int) -> Tensor:
 
 
 class SpeechEmbedding(nn.Module):
-    """The network with Google's weights. `upper`, the part after FROZEN_GROUPS, may be fine-tuned."""
+    """The network. `upper`, the part after FROZEN_GROUPS, may be fine-tuned."""
 
     mel: Tensor
     window: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, arrays: Mapping[str, Array] | None = None) -> None:
+        """arrays: with the names and shapes of `embedding_shapes`; by default the shipped ones."""
         super().__init__()
-        arrays = shipped_embedding()
+        arrays = arrays or shipped_embedding()
         side = (N_FFT - WINDOW) // 2
         self.register_buffer("mel", torch.tensor(arrays["mel"]))
         self.register_buffer("window", functional.pad(torch.hann_window(WINDOW), (side, side)))

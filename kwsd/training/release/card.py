@@ -58,7 +58,7 @@ def details(path: Path, facts: dict[str, Any]) -> str:
     if verifier := verifier_cost(model):
         tuned = "tuning_batches" in recipe or recipe.get("teaching", {}).get("tune_embedding")
         lines.append(
-            "- Second stage: heads on Google's speech embedding (Apache-2.0)"
+            "- Second stage: heads on the speech embedding (Apache-2.0)"
             f"{', which was fine-tuned with them' if tuned else ''}; {verifier['parameters']:,} parameters, "
             f"{verifier['macs_per_second_awake']:,} multiply-adds per second while awake. "
             f"It verifies candidates, posterior {s.candidate_threshold} or more. "

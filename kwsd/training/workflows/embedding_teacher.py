@@ -1,4 +1,4 @@
-"""Training with a teacher: heads on Google's speech embedding, which stay as the model's second stage."""
+"""Training with a teacher: heads on the speech embedding, which stay as the model's second stage."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +9,9 @@ from kwsd.training.augment.scenes import SceneMaker
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.evaluate.streams import run_streams
 from kwsd.training.evaluate.tuning import settings_to_try, tune
+from kwsd.training.fit.embedded_speech import embedded_speech
 from kwsd.training.fit.losses import HeadDistillationLoss
 from kwsd.training.fit.recipe import Recipe
-from kwsd.training.fit.speech_segments import embedded_speech
 from kwsd.training.fit.teacher import (
     Head,
     embedding_annotator,

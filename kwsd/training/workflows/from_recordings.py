@@ -24,7 +24,7 @@ def train(
 ) -> Path:
     """Train a model for a word of the Speech Commands tree `data`. Returns the path of the model file.
 
-    With recipe.teaching, heads on Google's speech embedding teach the model, and may stay as its second
+    With recipe.teaching, heads on the speech embedding teach the model, and may stay as its second
     stage. Raises UsageError, before any training, if an argument or the recordings cannot be used.
     """
     check_training(keyword, recipe, output, sources)

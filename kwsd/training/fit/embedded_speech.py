@@ -12,44 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kwsd.files import replacing
 from kwsd.pcm import SAMPLE_RATE, to_float32
-from kwsd.runtime.verifier import CONTEXT
 from kwsd.training.augment.scenes import Audio, SceneMaker
 from kwsd.training.nn.embedding import SpeechEmbedding
 
 PIECE_SAMPLES = 20 * SAMPLE_RATE  # that are embedded at once
-SEGMENT = 2 * CONTEXT - 1  # embeddings in a segment, on which a head answers CONTEXT times
-
-
-class SpeechSegments:
-    """Segments of SEGMENT consecutive embeddings. Each window that a head can see is in one segment."""
-
-    def __init__(self, pieces: Tensor) -> None:
-        """pieces: (n, count, EMBEDDING), float16; the embeddings of one piece are consecutive."""
-        segments = pieces.unfold(1, SEGMENT, CONTEXT)  # (n, segments, EMBEDDING, SEGMENT)
-        self._pieces, self._each = pieces, segments.shape[1]
-
-    def __len__(self) -> int:
-        return len(self._pieces) * self._each
-
-    def at(self, index: Tensor) -> Tensor:
-        """The segments at `index` (n,), float32 (n, SEGMENT, EMBEDDING)."""
-        first = index % self._each * CONTEXT
-        return self._pieces[(index // self._each)[:, None], first[:, None] + torch.arange(SEGMENT)].float()
-
-    def draw(self, count: int, random: np.random.Generator) -> Tensor:
-        """`count` random segments, as `at` returns them."""
-        return self.at(torch.from_numpy(random.integers(len(self), size=count)))
-
-
-def segment_odds(head: nn.Module, segments: Tensor) -> Tensor:
-    """The log-odds of a head on segments: (n, SEGMENT, EMBEDDING) to (n, CONTEXT)."""
-    logits = head(segments)[:, CONTEXT - 1 :]
-    odds: Tensor = logits[..., 1] - logits[..., 0]
-    return odds
 
 
 def embedded_speech(
@@ -58,11 +28,12 @@ def embedded_speech(
     embedding: SpeechEmbedding,
     cache: Path | None = None,
     on_piece: Callable[[int], None] = lambda _: None,
-) -> SpeechSegments | None:
+) -> Tensor | None:
     """The speech of each source, as recorded and once more disguised as `scenes` does it.
 
-    None if there are less than PIECE_SAMPLES of speech. cache: folder that keeps the embeddings of a source;
-    default_cache() if not given. on_piece: called with the number of pieces done.
+    Returns pieces (n, count, EMBEDDING) of consecutive embeddings, float16; None if there are less than
+    PIECE_SAMPLES of speech. cache: folder that keeps the embeddings of a source; default_cache() if not
+    given. on_piece: called with the number of pieces done.
     """
     done, found = 0, []
     for pieces in map(_pieces, sources):
@@ -85,7 +56,7 @@ def embedded_speech(
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as opened:
             np.save(opened, found[-1].numpy())
-    return SpeechSegments(torch.cat(found)) if found else None
+    return torch.cat(found) if found else None
 
 
 def default_cache() -> Path:
