@@ -97,8 +97,8 @@ class Recordings:
         place = torch.arange(BEFORE + PIECE, device=DEVICE) * tempo
         whole = place.long()
         index = start[:, None] + whole
-        both = torch.lerp(self._audio[index].float(), self._audio[index + 1].float(), place - whole)
-        return both / FULL_SCALE
+        both: Tensor = torch.lerp(self._audio[index].float(), self._audio[index + 1].float(), place - whole)
+        return both / float(FULL_SCALE)
 
 
 def coloured_noise(count: int) -> Tensor:
@@ -106,7 +106,8 @@ def coloured_noise(count: int) -> Tensor:
     length = BEFORE + PIECE
     spectrum = torch.fft.rfft(torch.randn(count, length, device=DEVICE))
     frequencies = torch.fft.rfftfreq(length, 1 / SAMPLE_RATE, device=DEVICE).clamp(min=20)
-    return torch.fft.irfft(spectrum * frequencies ** -uniform(0, 1, count), length)
+    found: Tensor = torch.fft.irfft(spectrum * frequencies ** -uniform(0, 1, count), length)
+    return found
 
 
 def rooms(count: int) -> Tensor:
@@ -140,7 +141,8 @@ def responses(count: int) -> Tensor:
 
 def filtered(audio: Tensor, response: Tensor) -> Tensor:
     """The audio (n, samples) through frequency responses (n, bins)."""
-    return torch.fft.irfft(torch.fft.rfft(audio, SIZE) * response, SIZE)[:, : audio.shape[1]]
+    found: Tensor = torch.fft.irfft(torch.fft.rfft(audio, SIZE) * response, SIZE)
+    return found[:, : audio.shape[1]]
 
 
 def noise_of(clean: Tensor, noise: Recordings, silent: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,7 +188,8 @@ def pairs(
     heard = torch.where(same, clean, heard) * decibels(peak)
     clipped = (heard * decibels(uniform(0, 10, count) - peak)).clamp(-1, 1)
     heard = torch.where(chance(0.05, count) & ~same, clipped, heard)
-    heard = (heard.clamp(-1, 1) * FULL_SCALE).round() / FULL_SCALE
+    scale = float(FULL_SCALE)
+    heard = (heard.clamp(-1, 1) * scale).round() / scale  # as a microphone's int16
     return clean * decibels(peak.clamp(-30, -3)) * ~silent, heard
 
 

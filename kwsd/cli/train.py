@@ -41,9 +41,7 @@ from kwsd.cli.progress import drawn
 @SPEECH
 @UNSEEN
 @HARD
-@click.option(
-    "--embedding", is_flag=True, help="Also learn from the speech embedding. Needs kwsd[synth]."
-)
+@click.option("--embedding", is_flag=True, help="Also learn from the speech embedding. Needs kwsd[synth].")
 @click.option(
     "--verifier/--no-verifier",
     default=True,
