@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from kwsd.errors import UsageError
 from kwsd.pcm import Samples
@@ -52,7 +51,7 @@ class Mixer:
         self._shares = np.full(channels, 1 / channels, np.float32)  # a product is faster than numpy's mean
         self._watching = channel is None and channels > 1
         self._pending: list[Samples] = []  # frames not yet measured
-        self._powers: list[npt.NDArray[np.float64]] = []  # columns: each channel, then the mean
+        self._powers: list[Samples] = []  # columns: each channel, then the mean
         self._measured = 0  # rows in `_powers`, one per LEVEL_SECONDS
 
     def push(self, frames: Samples) -> Samples:
@@ -81,10 +80,13 @@ class Mixer:
         pending = np.concatenate(self._pending)
         count = len(pending) // self._frame
         self._pending = [pending[count * self._frame :]]
-        whole = pending[: count * self._frame].reshape(count, self._frame, self.channels)[:, ::STRIDE]
-        power = np.empty((count, self.channels + 1))
-        power[:, :-1] = whole.var(axis=1)  # variance, because a DC offset is not sound
-        power[:, -1] = whole.mean(axis=2).var(axis=1)
+        used = pending[: count * self._frame].reshape(count, self._frame, self.channels)[:, ::STRIDE]
+        # each channel, then the mean
+        signals = np.empty((self.channels + 1, count, used.shape[1]), np.float32)
+        signals[:-1] = used.transpose(2, 0, 1)
+        signals[-1] = signals[:-1].mean(axis=0)
+        signals -= signals.mean(axis=2, keepdims=True)  # because a DC offset is not sound
+        power = np.einsum("cij,cij->ic", signals, signals) / used.shape[1]  # much faster than numpy's `var`
         self._powers.append(power)
         self._measured += count
         if self._measured * LEVEL_SECONDS >= COMPARED_SECONDS:
@@ -100,7 +102,7 @@ class Mixer:
             self._warn(f"{problem}, and kwsd listens to their mean: choose one with --channel")
 
 
-def find_problem(name: str, channels: npt.NDArray[np.float64], mean: npt.NDArray[np.float64]) -> str | None:
+def find_problem(name: str, channels: Samples, mean: Samples) -> str | None:
     """The problem with the mean of a source's channels, as the start of a sentence; None if there is none.
 
     channels, mean: their power over time, shapes (n, channels) and (n,).

@@ -104,7 +104,8 @@ class ControlSocket:
         if self._server is not None:
             self._selector.register(self._server, selectors.EVENT_READ, self._accept)
         while not self._stopping:
-            for key, events in self._selector.select(TICK):
+            nothing_to_time = self._server is not None and not self._clients
+            for key, events in self._selector.select(None if nothing_to_time else TICK):
                 key.data(events)
             for client in list(self._clients):
                 self._attend(client)
