@@ -22,10 +22,9 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/cli")]
+sys.path.insert(0, str(ROOT / "tests"))
 
-from harness import Daemon, FakeMicrophone  # noqa: E402
-from test_listen_pipewire import FakePipeWire  # noqa: E402
+from harness import Daemon, FakeMicrophone, FakePipeWire  # noqa: E402
 
 PIECE = 0.2  # seconds, the default --latency
 PAREC = ["parec", "--device=mic", "--rate=16000", "--format=s16le", "--latency-msec=200"]
@@ -80,9 +79,9 @@ def measure(
     soundfile.write(noise, np.random.default_rng(0).normal(0, 300, length).astype(np.int16), 16_000)
     lowest: dict[str, dict[str, float]] = {}
     with ExitStack() as running:
-        play = ["paplay", "--device=speaker", noise]
+        play = ["paplay", "--device=speaker", str(noise)]
         kills = [subprocess.Popen(play, env=microphone.environment)]
-        daemons = {}
+        daemons: dict[str, int] = {}
         for name, tree in trees.items():
             place = folder / f"daemon{len(daemons)}"
             place.mkdir()

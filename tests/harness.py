@@ -24,6 +24,13 @@ LOUD = Path(__file__).with_name("loud.pt")  # see make_loud.py
 KWSD = Path(os.environ.get("KWSD", Path(sys.executable).with_name("kwsd")))  # the installed command
 SILENCE = bytes(2 * 16_000)  # a second, as a pipe takes it
 WORD = np.random.default_rng(0).normal(0, 6_000, 8_000).astype(np.int16).tobytes()  # of the model LOUD
+# WirePlumber ends if PipeWire does not answer yet, and without it there is no default microphone
+PIPEWIRE = """
+pipewire &
+until pw-cli info 0 >/dev/null 2>&1; do sleep 0.05; done
+wireplumber &
+exec pipewire-pulse
+"""
 PATIENCE = 30.0  # seconds after which what was waited for is not coming
 
 ALSA = """
@@ -162,6 +169,31 @@ class FakeMicrophone:
     def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         line = ["pactl", *command]
         return subprocess.run(line, env=self.environment, capture_output=True, check=False, text=True)
+
+
+class FakePipeWire(FakeMicrophone):
+    """PipeWire, WirePlumber and pipewire-pulse in a session of their own."""
+
+    def start(self) -> None:
+        self.environment["XDG_STATE_HOME"] = self.environment["XDG_CONFIG_HOME"]
+        self._server = subprocess.Popen(
+            ["dbus-run-session", "--", "sh", "-c", PIPEWIRE],
+            env=self.environment,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_for("PipeWire", lambda: self.control("info"))
+        self.plug()
+
+    def freeze(self) -> None:
+        os.killpg(self._server.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.killpg(self._server.pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.wait()
 
 
 class Daemon:

@@ -1,50 +1,15 @@
 """The same as in test_listen_server.py with PipeWire for a sound server, which goes other ways about it."""
 
-import os
 import shutil
-import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import LOUD, Daemon, FakeMicrophone, Spoken, wait_for
+from harness import LOUD, Daemon, FakeMicrophone, FakePipeWire, Spoken, wait_for
 
 pytestmark = pytest.mark.microphone
 
 PROGRAMS = ("dbus-run-session", "pipewire", "pw-cli", "wireplumber", "pipewire-pulse", "pactl", "paplay")
-# WirePlumber ends if PipeWire does not answer yet, and without it there is no default microphone
-SERVERS = """
-pipewire &
-until pw-cli info 0 >/dev/null 2>&1; do sleep 0.05; done
-wireplumber &
-exec pipewire-pulse
-"""
-
-
-class FakePipeWire(FakeMicrophone):
-    """PipeWire, WirePlumber and pipewire-pulse in a session of their own."""
-
-    def start(self) -> None:
-        self.environment["XDG_STATE_HOME"] = self.environment["XDG_CONFIG_HOME"]
-        self._server = subprocess.Popen(
-            ["dbus-run-session", "--", "sh", "-c", SERVERS],
-            env=self.environment,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        wait_for("PipeWire", lambda: self.control("info"))
-        self.plug()
-
-    def freeze(self) -> None:
-        os.killpg(self._server.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.killpg(self._server.pid, signal.SIGCONT)
-
-    def close(self) -> None:
-        os.killpg(self._server.pid, signal.SIGKILL)
-        self._server.wait()
 
 
 @pytest.fixture
