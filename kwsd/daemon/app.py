@@ -152,6 +152,10 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
     notifier = Notifier()
     hooks = Hooks(hook_commands(options, detector), options.hook_timeout)
     on_command = spoken_commands(options, detector)
+    if _captures(options, on_command):
+        from kwsd.daemon.sinks.speech import check_installed
+
+        check_installed()  # before the microphone is opened
     pause, activity = Pause(), RecentActivity()
     with ExitStack() as running:
         source = running.enter_context(
@@ -218,6 +222,11 @@ def spoken_commands(options: ListenOptions, detector: Detector) -> dict[str, tup
     return {keyword: options.on_command + word.on_command for keyword, word in pairs}
 
 
+def _captures(options: ListenOptions, commands: Mapping[str, Sequence[str]]) -> bool:
+    """Whether what is said after a keyword is recorded."""
+    return any(commands.values()) or options.save_commands is not None
+
+
 def _start_capture(
     options: ListenOptions,
     commands: Mapping[str, Sequence[str]],
@@ -227,7 +236,7 @@ def _start_capture(
     running: ExitStack,
 ) -> "Capture | None":
     """Start the sink that records what is said after a keyword, if something is to be done with that."""
-    if not any(commands.values()) and options.save_commands is None:
+    if not _captures(options, commands):
         return None
     from kwsd.daemon.sinks.capture import Capture
 

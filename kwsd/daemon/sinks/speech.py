@@ -1,5 +1,7 @@
 """Tells speech from other sounds, with the microVAD network (package pymicro-vad)."""
 
+import importlib.util
+
 from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE, Int16
 
@@ -8,17 +10,21 @@ THRESHOLD = 0.5  # of the network's probability of speech
 HANGOVER = 0.5  # seconds that it still reports speech after speech has ended (docs/experiments)
 
 
+def check_installed() -> None:
+    """Raise UsageError if the package is not installed."""
+    if importlib.util.find_spec("pymicro_vad") is None:
+        raise UsageError(
+            "--on-command and --save-commands need pymicro-vad: pip install pymicro-vad or, if kwsd was "
+            "installed with pipx, pipx inject kwsd pymicro-vad"
+        )
+
+
 class SpeechDetector:
     """Judges a stream of audio, 10 ms at a time."""
 
     def __init__(self) -> None:
-        """Raises UsageError if the package is not installed."""
-        try:
-            from pymicro_vad import MicroVad
-        except ImportError:
-            raise UsageError(
-                "--on-command and --save-commands need pymicro-vad: pip install 'kwsd[command]'"
-            ) from None
+        from pymicro_vad import MicroVad
+
         self._network = MicroVad()
 
     def push(self, frame: Int16) -> bool:

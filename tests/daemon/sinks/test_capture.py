@@ -187,5 +187,5 @@ def test_one_that_cannot_be_saved_is_run_all_the_same(tmp_path: Path) -> None:
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pymicro_vad", None)
-    with pytest.raises(UsageError, match=r"pip install 'kwsd\[command\]'"):
-        speech.SpeechDetector()
+    with pytest.raises(UsageError, match="pip install pymicro-vad"):
+        speech.check_installed()
