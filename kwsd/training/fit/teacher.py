@@ -26,6 +26,7 @@ from kwsd.training.fit.windows import WordEnds, other_windows
 from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
 
 NORMALIZED_BY = 4_096  # windows
+RARITY = 3.0  # log-odds: in training words count as much as all else, but people say them far more rarely
 
 
 class Head(nn.Module):
@@ -139,6 +140,8 @@ def train_heads(pool: ScenePool, speech: Tensor | None, recipe: Recipe, teaching
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+        with torch.no_grad():
+            head.output.get_parameter("bias")[1] -= RARITY
         heads.append(head.eval())
     return heads
 
