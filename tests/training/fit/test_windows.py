@@ -15,6 +15,7 @@ from kwsd.training.fit.teacher import train_heads, window_loss
 from kwsd.training.fit.windows import Windows, WordEnds, other_windows
 
 RECIPE = Recipe(STUDENT, early=0.1, late=0.35, onset=0.15)
+SHORT = Teaching(heads=1, head_batches=60)
 COUNT = 20  # embeddings in an example; the one with number n ends 0.782 + 0.08 n seconds into it
 
 
@@ -82,7 +83,7 @@ def test_the_steps_near_the_end_of_a_word() -> None:
 
 def test_a_word_whose_end_has_no_whole_window_is_left_out() -> None:
     # too early for ten embeddings before its end; too late for all six steps after it; and between
-    words = WordEnds([examples((True, 0.2, 0.9), (True, 1.5, 2.3), (True, 1.0, 1.9))], RECIPE)
+    words = WordEnds([examples((True, 0.5, 1.5), (True, 1.5, 2.3), (True, 1.0, 1.9))], RECIPE)
     assert len(words) == 1
 
 
@@ -102,8 +103,8 @@ def test_a_word_with_one_step_near_its_end_counts_with_that_step() -> None:
     assert loss.item() == pytest.approx(math.log(2))
 
 
-def test_heads_learn_to_refuse_running_speech() -> None:
-    """A head that was trained with speech that sounds like the keyword is less sure of it than another."""
+def keyword_odds(speech: Tensor | None, teaching: Teaching = SHORT) -> float:
+    """What a head says of the keyword, which is ones, after training against minus ones and `speech`."""
     keyword = torch.ones(1, COUNT, EMBEDDING, dtype=torch.float16)
     scenes = Scenes(
         torch.zeros(64, 1, 1),
@@ -118,10 +119,23 @@ def test_heads_learn_to_refuse_running_speech() -> None:
 
         def move(self, epoch: int) -> None: ...
 
-    def odds(speech: Tensor | None) -> float:
-        teaching = Teaching(heads=1, head_batches=60)
-        [head] = train_heads(Pool(), speech, RECIPE, teaching)  # type: ignore[arg-type]
-        with torch.no_grad():
-            return head.odds(keyword.float()).mean().item()
+    [head] = train_heads(Pool(), speech, RECIPE, teaching)  # type: ignore[arg-type]
+    with torch.no_grad():
+        return head.odds(keyword.float()).mean().item()
 
-    assert odds(keyword.repeat(16, 1, 1)) < odds(None) - 2
+
+def test_heads_learn_to_refuse_running_speech() -> None:
+    """A head that was trained with speech that sounds like the keyword is less sure of it than another."""
+    like_the_keyword = torch.ones(16, COUNT, EMBEDDING, dtype=torch.float16)
+    assert keyword_odds(like_the_keyword) < keyword_odds(None) - 2
+
+
+def test_the_log_odds_are_lowered_after_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    lowered = keyword_odds(None)
+    monkeypatch.setattr("kwsd.training.fit.teacher.RARITY", 0.0)
+    assert lowered == pytest.approx(keyword_odds(None) - 3, abs=1e-4)
+
+
+def test_how_late_the_word_may_be_heard_is_the_heads_own_number() -> None:
+    short = Teaching(heads=1, head_batches=60, head_late=0.1)
+    assert keyword_odds(None, short) != keyword_odds(None)
