@@ -35,6 +35,8 @@ from kwsd import Detector
 detector = Detector.load("happy")
 noise = np.random.default_rng(0).normal(0, 0.01, {round(PIECE * 16_000)}).astype(np.float32)
 pause = float(sys.argv[1])
+for _ in range(100):  # noise that begins wakes the second stage
+    detector.feed(noise)
 spent = heard = 0.0
 while True:
     if pause:
