@@ -26,7 +26,7 @@ from kwsd.training.evaluate.streams import Positive, place
 from kwsd.training.workflows.teach import FEWEST, Teacher, triggers
 
 SNR = 10.0  # dB
-OTHERS = 20  # clips of other people that each taught model is tested with
+OTHERS = 12  # clips of other people that each taught model is tested with
 HIT_SECONDS = 1.0  # after the end of the word
 
 
