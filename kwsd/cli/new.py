@@ -23,6 +23,7 @@ from kwsd.cli.options import (
 )
 from kwsd.cli.progress import drawn, tell
 from kwsd.errors import UsageError
+from kwsd.files import check_replaceable
 
 AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
 
@@ -67,6 +68,13 @@ AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
 )
 @JOBS
 @SEED
+@click.option(
+    "--recordings",
+    type=Folder(),
+    multiple=True,
+    help="Folder of recordings of KEYWORD by its users, whom OUT-taught.pt learns, as kwsd teach does. "
+    "Repeatable.",
+)
 @click.option("--resume", is_flag=True, hidden=True, expose_value=False)  # in the cards of earlier models
 def command(
     keyword: str,
@@ -88,6 +96,7 @@ def command(
     fa_per_hour: float,
     jobs: int | None,
     seed: int,
+    recordings: tuple[Path, ...],
 ) -> None:
     """Synthesizes KEYWORD in many voices, trains a model on them and chooses its threshold.
 
@@ -99,16 +108,22 @@ def command(
     """
     needs_torch("new")
     from kwsd.runtime.model import BASELINE, check_keyword
+    from kwsd.runtime.modelfile import read_model
     from kwsd.training.augment.augmentation import Augmentation
     from kwsd.training.fit.recipe import Recipe, Teaching
     from kwsd.training.release.release import Output
     from kwsd.training.workflows.from_text import Speech
     from kwsd.training.workflows.new import make_word
     from kwsd.training.workflows.run import Sources
+    from kwsd.training.workflows.teach import check_enough, teach_folders
 
     check_keyword(keyword)
     out = out or default_output(keyword)
     TrainedOutput().check(out)
+    taught = out.with_name(f"{out.stem}-taught.pt")
+    if recordings:
+        check_enough(keyword, recordings)
+        check_replaceable(taught)
     folder = work or out.with_suffix(".speech")
     NewFolder().check(folder)
     test: tuple[Path, ...] = ()
@@ -144,6 +159,9 @@ def command(
             jobs=jobs,
             progress=progress,
         )
+        if recordings:
+            teach_folders(read_model(out), recordings, (), (), taught, progress)
+            out = taught
         progress.note(f"{out} is ready: kwsd listen {out}")
 
 

@@ -20,7 +20,7 @@ from kwsd.cli.new import default_output
 from kwsd.errors import KwsdError, UsageError
 from kwsd.runtime.detector import FINAL_SILENCE_SAMPLES, Detector
 from kwsd.runtime.model import STUDENT
-from kwsd.runtime.modelfile import read_model
+from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.kit.kit import Kit
@@ -278,3 +278,23 @@ def test_a_keyword_without_letters_has_no_default_file() -> None:
     assert default_output("  Hey, Zoë 2 ") == Path("hey-zoë-2.pt")
     with pytest.raises(UsageError, match="has no letters"):
         default_output("?!")
+
+
+def test_the_model_is_taught_the_voices_in_a_folder_as_the_last_step(
+    kit: Path, calls: list[SimpleNamespace], tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    shutil.copy(find_model("happy"), tmp_path / "hey.pt")  # as the workflow would have left it
+    command = ["new", "hey", "--kit", str(kit), "--recordings", "mine"]
+    with pytest.raises(UsageError, match="0 recordings of 'hey' are too few"):
+        CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert calls == []
+    for number in range(3):
+        burst = np.random.default_rng(number).normal(0, 0.1, 16_000)
+        soundfile.write(tmp_path / "mine" / f"{number}.wav", burst, 16_000)
+    output = CliRunner().invoke(cli, command, catch_exceptions=False).output
+    assert len(calls) == 1
+    assert "of 3 recordings, each left out in turn: " in output
+    assert output.splitlines()[-1] == "hey-taught.pt is ready: kwsd listen hey-taught.pt"
+    assert "taught" not in read_model(tmp_path / "hey.pt").facts
+    assert read_model(tmp_path / "hey-taught.pt").facts["taught"]["recordings"] == 3

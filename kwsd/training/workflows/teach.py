@@ -114,6 +114,16 @@ def teach_folders(
     return taught
 
 
+def check_enough(keyword: str, folders: Sequence[Path]) -> None:
+    """Raise UsageError if folders have fewer than FEWEST recordings, before long work."""
+    _check_count(keyword, sum(1 for folder in folders for _ in files_of(folder)))
+
+
+def _check_count(keyword: str, count: int) -> None:
+    if count < FEWEST:
+        raise UsageError(f"{count} recordings of {keyword!r} are too few; at least {FEWEST} are needed")
+
+
 def check_teachable(model: Model) -> None:
     """Raise UsageError for a model that has no second stage, or was taught already."""
     if not model.verifier:
@@ -134,10 +144,7 @@ def teach(
     takes: recordings of the word, of up to 10 s each. others: what sounds like the word and is not.
     Raises UsageError if there are fewer than FEWEST recordings.
     """
-    if len(takes) < FEWEST:
-        raise UsageError(
-            f"{len(takes)} recordings of {model.keyword!r} are too few; at least {FEWEST} are needed"
-        )
+    _check_count(model.keyword, len(takes))
     teacher = Teacher(model, others)
     examples = [teacher.example(take) for take in takes]
     count = len(takes)
