@@ -6,6 +6,7 @@ So the path always names the complete old or new file, even after a full disk, C
 
 import errno
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,21 @@ def read_file(path: Path, limit: int) -> bytes:
         status = os.fstat(descriptor)
         _check_regular(status, limit)  # again, because the path may have been replaced since then
         return file.read(status.st_size) or b""  # None if reading would block, as some files in /proc do
+
+
+def check_room(folder: Path, needed: int, purpose: str) -> None:
+    """Raise KwsdError if the disk of `folder`, which need not exist yet, has fewer than `needed` bytes left.
+
+    purpose: what needs them, and what to do about it.
+    """
+    absolute = folder.absolute()
+    existing = next(parent for parent in (absolute, *absolute.parents) if parent.exists())
+    usage = shutil.disk_usage(existing)
+    if usage.total and usage.free < needed:  # some file systems report a size of 0
+        raise KwsdError(
+            f"{existing} has {usage.free / 1e6:,.1f} MB of disk left, and {needed / 1e6:,.1f} MB are needed "
+            f"for {purpose}"
+        )
 
 
 def check_replaceable(path: Path) -> None:

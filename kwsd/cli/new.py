@@ -42,23 +42,23 @@ AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
 @click.option("--no-kit", is_flag=True, help="Use only the folders given here.")
 @YES
 @KOKORO
-@click.option("--count", type=AT_LEAST_ONE, default=900, show_default=True, help="Clips of the keyword.")
+@click.option("--count", type=AT_LEAST_ONE, default=450, show_default=True, help="Clips of the keyword.")
 @click.option(
     "--near-misses",
     type=AT_LEAST_ONE,
-    default=500,
+    default=250,
     show_default=True,
     help="Clips of words that sound like it.",
 )
 @click.option(
-    "--sentences", type=AT_LEAST_ONE, default=60, show_default=True, help="Clips of sentences without it."
+    "--sentences", type=AT_LEAST_ONE, default=40, show_default=True, help="Clips of sentences without it."
 )
 @click.option("--data", type=Folder(), help="Speech Commands folder, as a source of other words.")
 @NOISE
 @SPEECH
 @UNSEEN
 @HARD
-@click.option("--epochs", type=EPOCHS, default=40, show_default=True, help="Epochs of each training run.")
+@click.option("--epochs", type=EPOCHS, default=15, show_default=True, help="Epochs of training.")
 @click.option(
     "--fa-per-hour",
     type=FALSE_ALARMS,
@@ -103,7 +103,6 @@ def command(
     No option is needed. Voices, noise and speech come from the kit, which is fetched once (kwsd kit). Folders
     given with --noise, --speech and --unseen are used in addition, --kokoro and --data instead of the kit's.
 
-    It trains twice: what the first model mistakes for the keyword becomes hard negatives for the second.
     After an interruption the same command continues.
     """
     needs_torch("new")
@@ -113,6 +112,7 @@ def command(
     from kwsd.training.fit.recipe import Recipe, Teaching
     from kwsd.training.release.release import Output
     from kwsd.training.workflows.from_text import Speech
+    from kwsd.training.workflows.material import Material, with_kit
     from kwsd.training.workflows.new import make_word
     from kwsd.training.workflows.run import Sources
     from kwsd.training.workflows.teach import check_enough, teach_folders
@@ -126,19 +126,14 @@ def command(
         check_replaceable(taught)
     folder = work or out.with_suffix(".speech")
     NewFolder().check(folder)
-    test: tuple[Path, ...] = ()
+    material = Material(kokoro, data, Sources(noise, speech, hard, unseen))
     if not no_kit:
         opened = open_kit(kit)
         missing = opened.missing()
         if missing and not fetch_if_agreed(opened, missing, yes):
             for part in missing:
                 tell(f"Without {part.name}: {part.without}")
-        kokoro = kokoro or next(iter(opened.folders("voices")), None)
-        data = data or next(iter(opened.folders("words")), None)
-        noise += opened.folders("noise") + opened.folders("music")
-        speech += opened.folders("speech")
-        unseen += opened.folders("unseen")
-        test = opened.folders("test")
+        material = with_kit(material, opened)
     recipe = Recipe(
         BASELINE,
         epochs=epochs,
@@ -149,12 +144,10 @@ def command(
     with drawn() as progress:
         make_word(
             keyword,
-            Speech(folder, count, near_misses, sentences, kokoro),
+            Speech(folder, count, near_misses, sentences),
             recipe,
             Output(out, resume=True, command=command_line()),
-            data=data,
-            sources=Sources(noise, speech, hard, unseen),
-            test=test,
+            material=material,
             fa_per_hour=fa_per_hour,
             jobs=jobs,
             progress=progress,

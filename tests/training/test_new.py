@@ -32,6 +32,7 @@ from kwsd.training.fit.trainer import Epoch
 from kwsd.training.release.release import Output
 from kwsd.training.workflows import new
 from kwsd.training.workflows.from_text import Speech
+from kwsd.training.workflows.material import Material, with_kit
 from kwsd.training.workflows.new import make_word
 from kwsd.training.workflows.progress import Silent
 from kwsd.training.workflows.run import Sources
@@ -48,7 +49,8 @@ def small_recipe(**values: Any) -> Recipe:
         tune_embedding=False,
         first_chunks=8,
         heads=1,
-        head_batches=100,
+        head_batches=200,
+        new_examples=False,
         posterior_weight=0.3,
         embedding_weight=0.1,
         label_weight=1.0,
@@ -57,21 +59,22 @@ def small_recipe(**values: Any) -> Recipe:
 
 
 class Told(Silent):
-    """Keeps what a person would read. stop: the training run and the epoch after which Ctrl-C comes."""
+    """Keeps what a person would read. stop: the epoch after which Ctrl-C comes."""
 
-    def __init__(self, stop: tuple[int, int] | None = None) -> None:
-        self.stop, self.runs = stop, 0
+    def __init__(self, stop: int | None = None) -> None:
+        self.stop = stop
+        self.stages: list[str] = []
         self.epochs: list[int] = []
         self.lines: list[str] = []
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, done: int = 0) -> Iterator[None]:  # noqa: ARG002
-        self.runs += name == "training"
+        self.stages.append(name)
         yield
 
     def epoch(self, epoch: Epoch) -> None:
         self.epochs.append(epoch.number)
-        if (self.runs, epoch.number) == self.stop:
+        if epoch.number == self.stop:
             raise KeyboardInterrupt
 
     def note(self, line: str) -> None:
@@ -91,14 +94,14 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A word, made by the same call twice; the first one is interrupted in the second round of training."""
+    """A word, made by the same call twice; the first one is interrupted after three epochs."""
     folder = tmp_path_factory.mktemp("new")
     out, work, test = folder / "hey.pt", folder / "speech", folder / "test"
     test.mkdir()
     noise = np.random.default_rng(0).normal(0, 0.05, 16_000 * 36)
     soundfile.write(test / "noise.wav", noise, 16_000, subtype="PCM_16")
     speech = Speech(work, keyword=100, near_misses=250, sentences=20)
-    every = [Told((2, 3)), Told()]
+    every = [Told(3), Told()]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kwsd.training.synthesis.engines.flite.shutil.which", lambda _: None)  # no flite
         for told in every:
@@ -106,9 +109,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
                 make_word(
                     KEYWORD,
                     speech,
-                    small_recipe(epochs=11),
+                    small_recipe(epochs=16),
                     Output(out, resume=True),
-                    test=(test,),
+                    material=Material(test=(test,)),
                     fa_per_hour=1000,
                     progress=told,
                 )
@@ -117,9 +120,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 def test_an_interrupted_run_continues_with_the_same_call(made: Made) -> None:
     first, last = made.told
-    assert first.epochs == [*range(1, 12), 1, 2, 3]
-    assert last.epochs == list(range(4, 12))
-    assert "has 3 of 11 epochs; the same command continues from there" in first.lines[-1]
+    assert first.epochs == [1, 2, 3]
+    assert last.epochs == list(range(4, 17))
+    assert "training the teacher" in first.stages
+    assert "training the teacher" not in last.stages  # its heads are in the checkpoint
+    assert "has 3 of 16 epochs; the same command continues from there" in first.lines[-1]
     assert any("0 clips made, 370 already there" in line for line in last.lines)
     assert [path.name for path in made.work.iterdir() if path.suffix] == ["manifest.jsonl"]
 
@@ -128,7 +133,7 @@ def test_it_ends_with_what_unheard_voices_and_speech_say(made: Made) -> None:
     line = made.told[-1].lines[-1]
     found = re.fullmatch(
         r".*hey\.pt, in quiet: missed (\d+) of (\d+) held-out synthetic voices \((.*) %\), "
-        r"0\.0 false alarms per hour in 0\.0 h of unseen speech",
+        r"\d+\.\d false alarms per hour in 0\.0 h of unseen speech",
         line.replace("%)", " %)"),
     )
     assert found, line
@@ -163,7 +168,8 @@ def test_voices_do_not_cross_splits(made: Made) -> None:
 
 def test_streams_hold_every_word_once_in_quiet(made: Made) -> None:
     recordings = Recordings.spoken(made.work, KEYWORD, None, (), ())
-    positives, _ = run_streams(recordings, "validation", snr=10)
+    [(conditions, positives, _)] = run_streams(recordings, "validation", snr=10)
+    assert conditions.snr is None
     assert len(positives) == len(recordings.words("validation")[0])
 
 
@@ -218,12 +224,18 @@ def test_no_option_is_needed(kit: Path, calls: list[SimpleNamespace]) -> None:
     assert (call.keyword, call.output.model) == ("Hey Marvin!", Path("hey-marvin.pt"))
     assert call.output.resume
     assert call.speech.folder == Path("hey-marvin.speech")
-    assert call.speech.kokoro == kit / "the voices"
-    assert call.data == kit / "the words"
-    assert call.sources == Sources(
-        (kit / "the noise", kit / "the music"), (kit / "the speech",), (), (kit / "the unseen",)
+    assert call.material == with_kit(Material(), Kit(kit))
+
+
+def test_the_parts_of_the_kit_have_their_roles(kit: Path) -> None:
+    assert with_kit(Material(), Kit(kit)) == Material(
+        kokoro=kit / "the voices",
+        data=kit / "the words",
+        sources=Sources(
+            (kit / "the noise", kit / "the music"), (kit / "the speech",), (), (kit / "the unseen",)
+        ),
+        test=(kit / "the test",),
     )
-    assert call.test == (kit / "the test",)
 
 
 def test_folders_are_added_to_those_of_the_kit(
@@ -239,11 +251,10 @@ def test_folders_are_added_to_those_of_the_kit(
     CliRunner().invoke(cli, ["new", "hey", *options, "--no-kit"], catch_exceptions=False)
     added, alone = calls
     here = Path("mine")
-    assert added.sources.speech == (here, kit / "the speech")
-    assert added.sources.noise == (here, kit / "the noise", kit / "the music")
-    assert (added.speech.kokoro, added.data) == (here, here)
-    assert alone.sources == Sources((here,), (here,), (), (here,))
-    assert alone.test == ()
+    assert added.material.sources.speech == (here, kit / "the speech")
+    assert added.material.sources.noise == (here, kit / "the noise", kit / "the music")
+    assert (added.material.kokoro, added.material.data) == (here, here)
+    assert alone.material == Material(here, here, Sources((here,), (here,), (), (here,)))
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
@@ -267,11 +278,11 @@ def test_a_missing_part_is_asked_for(
 def test_too_little_disk_or_memory_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = Told()
     monkeypatch.setattr(new, "available_memory", lambda: 10**9)
-    new.check_room(tmp_path / "not" / "there", (), told)
+    new.check_machine(tmp_path / "not" / "there", Material(), told)
     assert told.lines == ["1.0 GB of memory are available; training takes 2.5 GB"]
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, 10**6))
-    with pytest.raises(KwsdError, match=rf"{tmp_path} has 1 MB of disk left; kwsd new needs 300 MB there"):
-        new.check_room(tmp_path / "not" / "there", (), told)
+    with pytest.raises(KwsdError, match=rf"{tmp_path} has 1\.0 MB of disk left, and 300\.0 MB"):
+        new.check_machine(tmp_path / "not" / "there", Material(), told)
 
 
 def test_a_keyword_without_letters_has_no_default_file() -> None:

@@ -42,6 +42,7 @@ class Scenes:
 
 
 Annotator = Callable[[Tensor, Tensor], dict[str, Tensor]]
+OnChunk = Callable[[], None]
 
 
 class ScenePool:
@@ -61,14 +62,17 @@ class ScenePool:
         self._front_end = LogMel()
         self._mask = SpecAugment(self._augmentation.masked_bands, self._augmentation.masked_frames)
 
-    def move(self, epoch: int) -> None:
-        """Hold the chunks of `epoch`, counted from 0."""
+    def move(self, epoch: int, on_chunk: OnChunk = lambda: None) -> None:
+        """Hold the chunks of `epoch`, counted from 0. on_chunk: called after each that is drawn."""
         last = self._first + epoch
-        self._hold(range(max(0, last - self._augmentation.kept_chunks), last))
+        self._hold(range(max(0, last - self._augmentation.kept_chunks), last), on_chunk)
 
-    def _hold(self, wanted: range) -> None:
-        kept = {k: self._chunks[k] for k in wanted if k in self._chunks}
-        self._chunks = kept | {k: self._draw(k) for k in wanted if k not in kept}
+    def _hold(self, wanted: range, on_chunk: OnChunk) -> None:
+        self._chunks = {k: self._chunks[k] for k in wanted if k in self._chunks}
+        for number in wanted:
+            if number not in self._chunks:
+                self._chunks[number] = self._draw(number)
+                on_chunk()
 
     @property
     def chunks(self) -> list[Scenes]:
@@ -106,9 +110,9 @@ class ScenePool:
 class StillPool(ScenePool):
     """A pool that always holds the examples of its start, for several short runs."""
 
-    def move(self, epoch: int) -> None:  # noqa: ARG002
+    def move(self, epoch: int, on_chunk: OnChunk = lambda: None) -> None:  # noqa: ARG002
         """Hold the first chunks, in every epoch."""
-        self._hold(range(self._first))
+        self._hold(range(self._first), on_chunk)
 
 
 def joined(parts: list[Scenes]) -> Scenes:

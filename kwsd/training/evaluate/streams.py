@@ -144,8 +144,8 @@ def run_conditions(recordings: Recordings, split: str, snr: float) -> list[Acous
 
 def run_streams(
     recordings: Recordings, split: str, snr: float, unseen: Sequence[Path] = ()
-) -> tuple[list[Positive], list[Negative]]:
-    """The streams of a training run's recordings, once in each of `run_conditions`.
+) -> list[tuple[AcousticConditions, list[Positive], list[Negative]]]:
+    """The streams of a training run's recordings, in each of `run_conditions`.
 
     They consist of the clips of the keyword and the running speech of the split, and of all files in the
     folders `unseen`, on which nothing is trained.
@@ -158,10 +158,14 @@ def run_streams(
         ]
     )
     words = recordings.keyword_audio(split)
-    every = run_conditions(recordings, split, snr)
-    positives = [place(word, others, conditions, random) for conditions in every for word in words]
-    negatives = segments(others)
-    return positives, [Negative(segment, conditions, random) for conditions in every for segment in negatives]
+    return [
+        (
+            conditions,
+            [place(word, others, conditions, random) for word in words],
+            [Negative(segment, conditions, random) for segment in segments(others)],
+        )
+        for conditions in run_conditions(recordings, split, snr)
+    ]
 
 
 def place(

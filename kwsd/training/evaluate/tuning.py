@@ -42,16 +42,17 @@ def tune(
     fa_per_hour: float,
     jobs: int | None = None,
     on_best: Callable[[Settings, Point], None] = lambda *_: None,
+    on_stream: Callable[[], None] = lambda: None,
 ) -> tuple[Settings, Point]:
     """The settings with the lowest FRR at no more than `fa_per_hour`, and their point of the curve.
 
     Latency decides between equal ones. If none has so few false alarms, those with the fewest are best.
     choices: each is tried at every threshold. on_best: called with each that is better than all before it.
-    Raises KwsdError if none has a hit.
+    on_stream: called after each stream of each choice. Raises KwsdError if none has a hit.
     """
     best: tuple[tuple[float, float, float], Settings, Point] | None = None
     for choice in choices:
-        for point in curve(model, positives, negatives, choice, jobs):
+        for point in curve(model, positives, negatives, choice, jobs, on_stream):
             if not point.latencies:
                 continue
             alarms = max(allowed(fa_per_hour, point.hours), point.false_alarms)

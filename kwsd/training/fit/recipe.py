@@ -38,6 +38,7 @@ class Teaching:
     tuning_batches: int = within(1, 1_000_000, 768)  # in all, if it is fine-tuned
     tuning_chunks: int = within(1, 1_000, 24)  # chunks of examples for fine-tuning; each is used twice
     first_chunks: int = within(1, 1_000, 14)  # as Augmentation.first_chunks, for the CRNN
+    new_examples: bool = True  # each epoch of the CRNN adds a chunk to these
     head_words: int = within(1, 100_000, 64)  # examples of the keyword in a batch for a head
     head_others: int = within(1, 100_000, 384)  # windows without it in a batch for a head
     noise: float = within(0, 10, 1.0)  # Gaussian, on the heads' normalized embeddings; standard deviation
@@ -51,8 +52,7 @@ class Teaching:
     posterior_weight: float = within(0, 1_000, 1.0)  # of the loss on the heads' posteriors
     embedding_weight: float = within(0, 1_000, 0.3)  # of the loss on the embeddings
     label_weight: float = within(0, 1_000, 0.3)  # of the label loss
-    snr: float = within(-60, 100, 10.0)  # dB, of the noisy streams that choose the threshold and are mined
-    mined_from: float = within(0.001, 1, 0.2)  # posterior from which `kwsd new` mines false alarms
+    snr: float = within(-60, 100, 10.0)  # dB, of the noisy streams that choose the threshold
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -64,8 +64,11 @@ class Teaching:
 
     @classmethod
     def for_synthetic_voices(cls) -> "Teaching":
-        """For synthetic voices. Fine-tuned on these, the embedding would learn to tell them from people."""
-        return cls(tune_embedding=False)
+        """For synthetic voices. Fine-tuned on these, the embedding would learn to tell them from people.
+
+        The CRNN needs little training, because the heads know the word, and it only has to wake them.
+        """
+        return cls(tune_embedding=False, new_examples=False)
 
 
 @dataclass(frozen=True)

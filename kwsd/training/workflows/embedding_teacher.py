@@ -21,35 +21,61 @@ from kwsd.training.fit.teacher import (
 )
 from kwsd.training.fit.trainer import Trainer
 from kwsd.training.nn.embedding import SpeechEmbedding
+from kwsd.training.release.release import Output
 from kwsd.training.workflows.progress import Progress
 
 FA_PER_HOUR = 0.5  # false alarms per hour that the threshold may cause
 
 
 def trainer_with_teacher(
-    recordings: Recordings, recipe: Recipe, checkpoint: Path, progress: Progress
+    recordings: Recordings, recipe: Recipe, output: Output, progress: Progress
 ) -> Trainer:
-    """Train heads as `recipe.teaching` says, and return the trainer of a CRNN that learns from them."""
+    """Train heads as `recipe.teaching` says, and return the trainer of a CRNN that learns from them.
+
+    If the trainer will resume from a checkpoint, the heads are left untrained, because it holds trained ones.
+    """
     teaching = recipe.teaching
     assert teaching is not None
-    embedding, scenes = SpeechEmbedding(), recordings.scenes(recipe.augmentation)
-    if teaching.tune_embedding:
+    with progress.stage("reading speech and noise"):
+        embedding, scenes = SpeechEmbedding(), recordings.scenes(recipe.augmentation)
+    kind = ScenePool if teaching.new_examples else StillPool
+    pool = kind(scenes, recipe.seed, embedding_annotator(embedding), teaching.first_chunks)
+    if output.resume and output.checkpoint.exists():
+        heads = [Head(teaching) for _ in range(teaching.heads)]
+    elif teaching.tune_embedding:
         heads = _fine_tuned_heads(embedding, scenes, recipe, progress)
-    pool = ScenePool(scenes, recipe.seed, embedding_annotator(embedding), teaching.first_chunks)
-    with progress.stage("making training examples"):
-        pool.move(0)
-    if not teaching.tune_embedding:
-        with progress.stage("embedding the speech"):
-            speech = embedded_speech(
-                recordings.running_speech("training"),
-                scenes,
-                embedding,
-                on_piece=lambda done: progress.count(done, None),
-            )
-        with progress.stage("training the teacher"):
-            heads = train_heads(pool, speech, recipe, teaching)
+        _make_examples(pool, teaching.first_chunks, "making training examples", progress)
+    else:
+        _make_examples(pool, teaching.first_chunks, "making training examples", progress)
+        heads = _heads(embedding, pool, recordings, scenes, recipe, progress)
     objective = HeadDistillationLoss([*heads], embedding, recipe.architecture.hidden, teaching)
-    return Trainer(recipe, pool, recordings.validation(), checkpoint, objective)
+    return Trainer(recipe, pool, recordings.validation(), output.checkpoint, objective)
+
+
+def _make_examples(pool: ScenePool, chunks: int, name: str, progress: Progress) -> None:
+    with progress.stage(name, chunks):
+        pool.move(0, progress.batch)
+
+
+def _heads(
+    embedding: SpeechEmbedding,
+    pool: ScenePool,
+    recordings: Recordings,
+    scenes: SceneMaker,
+    recipe: Recipe,
+    progress: Progress,
+) -> list[Head]:
+    """Train heads on the embedding as it is, on the pool's examples and all running speech."""
+    assert recipe.teaching is not None
+    with progress.stage("embedding the speech"):
+        speech = embedded_speech(
+            recordings.running_speech("training"),
+            scenes,
+            embedding,
+            on_piece=lambda done: progress.count(done, None),
+        )
+    with progress.stage("training the teacher"):
+        return train_heads(pool, speech, recipe, recipe.teaching)
 
 
 def _fine_tuned_heads(
@@ -65,8 +91,7 @@ def _fine_tuned_heads(
     annotator = frozen_features_annotator(embedding)
     # a gigabyte, which is freed when this function returns
     pool = StillPool(scenes, recipe.seed + 1, annotator, teaching.tuning_chunks)
-    with progress.stage("making training examples for the teacher"):
-        pool.move(0)
+    _make_examples(pool, teaching.tuning_chunks, "making training examples for the teacher", progress)
     with progress.stage("training the teacher"):
         return fine_tuned_heads(embedding, pool, recipe, teaching)
 
@@ -86,10 +111,15 @@ def settings_chooser(
     """
 
     def choose(model: Model) -> Settings:
-        with progress.stage("choosing the settings"):
-            streams = run_streams(recordings, "validation", snr, unseen)
-            choices = settings_to_try(model, recordings.synthetic)
-            settings, point = tune(model, *streams, choices, fa_per_hour, jobs)
+        with progress.stage("reading the validation speech"):
+            every = run_streams(recordings, "validation", snr, unseen)
+        positives = [stream for _, words, _ in every for stream in words]
+        negatives = [stream for _, _, others in every for stream in others]
+        choices = settings_to_try(model, recordings.synthetic)
+        with progress.stage("choosing the settings", len(choices) * (len(positives) + len(negatives))):
+            settings, point = tune(
+                model, positives, negatives, choices, fa_per_hour, jobs, on_stream=progress.batch
+            )
         progress.note(
             f"threshold {settings.threshold:g}, candidate threshold {settings.candidate_threshold:g}, "
             f"patience {settings.patience}, window {settings.window}, step {settings.step}: "

@@ -54,6 +54,6 @@ def check_training(keyword: str, recipe: Recipe, output: Output, sources: Source
 
 def _trainer(recordings: Recordings, recipe: Recipe, output: Output, progress: Progress) -> Trainer:
     if recipe.teaching:
-        return trainer_with_teacher(recordings, recipe, output.checkpoint, progress)
+        return trainer_with_teacher(recordings, recipe, output, progress)
     pool = ScenePool(recordings.scenes(recipe.augmentation), recipe.seed)
     return Trainer(recipe, pool, recordings.validation(), output.checkpoint)

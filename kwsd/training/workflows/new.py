@@ -1,24 +1,23 @@
 """``kwsd new``: a model for a keyword from its text, and how good it is on unheard voices and speech."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from kwsd.errors import KwsdError
+from kwsd.files import check_room
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.speech_commands import files_of
 from kwsd.training.data.spool import spool_folder
 from kwsd.training.evaluate.curve import Point, curve
-from kwsd.training.evaluate.streams import run_conditions, run_streams
+from kwsd.training.evaluate.streams import run_streams
 from kwsd.training.fit.recipe import Recipe
 from kwsd.training.release.release import Output
 from kwsd.training.workflows.embedding_teacher import FA_PER_HOUR
 from kwsd.training.workflows.from_text import Speech, train_from_text
+from kwsd.training.workflows.material import Material
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt, warn_of_recordings
-from kwsd.training.workflows.run import NO_SOURCES, Sources
 
-MEMORY_BYTES = 2_500_000_000  # recordings 0.8 GB, training examples, torch, and workers that mine
+MEMORY_BYTES = 2_500_000_000  # recordings 0.8 GB, training examples, torch, and workers that evaluate
 DISK_BYTES = 300_000_000  # of synthesized speech
 UNPACKED = 4  # bytes of a recording while it is in use, by a byte of its file
 
@@ -29,37 +28,32 @@ def make_word(
     recipe: Recipe,
     output: Output,
     *,
-    data: Path | None = None,
-    sources: Sources = NO_SOURCES,
-    test: tuple[Path, ...] = (),
+    material: Material,
     fa_per_hour: float = FA_PER_HOUR,
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> Path:
     """Train a model (see `train_from_text`) and evaluate it. Returns its path.
 
-    test: folders of speech on which nothing is trained and nothing chosen. Raises KwsdError if the disk has
-    no room.
+    Raises KwsdError if the disk has no room.
     """
-    check_room(speech.folder, (*sources.speech, *sources.unseen, *test), progress)
+    check_machine(speech.folder, material, progress)
     with on_interrupt(progress, lambda: "stopped; the same command continues"):
         model = train_from_text(
             keyword,
             speech,
             recipe,
             output,
-            data=data,
-            sources=sources,
+            material=material,
             fa_per_hour=fa_per_hour,
             jobs=jobs,
             progress=progress,
         )
     assert recipe.teaching is not None
     with on_interrupt(progress, lambda: f"stopped; {model} is complete, and only its evaluation is missing"):
-        points = evaluate_unheard(model, speech, sources, test, recipe.teaching.snr, jobs, progress)
-        for name, point in points:
+        for name, point in evaluate_unheard(model, speech, material, recipe.teaching.snr, jobs, progress):
             progress.note(f"{model}, {name}: {summary(point)}")
-    if not test:
+    if not material.test:
         progress.note("there was no unseen speech to count false alarms in")
     return model
 
@@ -67,30 +61,25 @@ def make_word(
 def evaluate_unheard(
     model: Path,
     speech: Speech,
-    sources: Sources,
-    test: tuple[Path, ...],
+    material: Material,
     snr: float,
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> list[tuple[str, Point]]:
-    """The model at its threshold, on synthetic voices that it was not trained on and in the speech `test`.
+    """The model at its threshold, on synthetic voices and in speech on which it was not trained.
 
     Once as recorded and, if there is noise, once in noise at `snr` dB.
     """
     trained = read_model(model)
-    recordings = Recordings.spoken(speech.folder, trained.keyword, None, sources.noise, ())
-    recordings = replace(recordings, speech=())
-    names = ["in quiet", f"in noise at {snr:g} dB"][: len(run_conditions(recordings, "dev-test", snr))]
-    positives, negatives = run_streams(recordings, "dev-test", snr, test)
+    recordings = Recordings.spoken(speech.folder, trained.keyword, None, material.sources.noise, ())
+    with progress.stage("reading the unheard speech"):
+        every = run_streams(replace(recordings, speech=()), "dev-test", snr, material.test)
     warn_of_recordings(recordings.reader, progress)
     found = []
-    with progress.stage("evaluating", len(positives) + len(negatives)):
-        for number, name in enumerate(names):
-            words, others = (
-                every[number * len(every) // len(names) : (number + 1) * len(every) // len(names)]
-                for every in (positives, negatives)
-            )
-            points = curve(trained, words, others, None, jobs, progress.batch)  # type: ignore[arg-type]
+    with progress.stage("evaluating", sum(len(words) + len(others) for _, words, others in every)):
+        for conditions, words, others in every:
+            points = curve(trained, words, others, None, jobs, progress.batch)
+            name = "in quiet" if conditions.snr is None else f"in noise at {conditions.snr:g} dB"
             found.append((name, min(points, key=lambda p: abs(p.threshold - trained.settings.threshold))))
     return found
 
@@ -103,20 +92,15 @@ def summary(point: Point) -> str:
     return f"{missed}, {point.fa_per_hour:.1f} false alarms per hour in {point.hours:.1f} h of unseen speech"
 
 
-def check_room(folder: Path, recordings: tuple[Path, ...], progress: Progress) -> None:
+def check_machine(folder: Path, material: Material, progress: Progress) -> None:
     """Raise KwsdError if the disks have no room for synthesized speech, or for the recordings while in use.
 
     Warn if there may be too little memory.
     """
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    bytes_in_use = UNPACKED * sum(path.stat().st_size for each in recordings for path in files_of(each))
-    for where, needed in ((existing, DISK_BYTES), (spool_folder(), bytes_in_use)):
-        usage = shutil.disk_usage(where)
-        if usage.total and usage.free < needed:
-            raise KwsdError(
-                f"{where} has {usage.free // 1_000_000:,} MB of disk left; "
-                f"kwsd new needs {needed // 1_000_000:,} MB there"
-            )
+    recordings = (*material.sources.speech, *material.sources.unseen, *material.test)
+    in_use = UNPACKED * sum(path.stat().st_size for each in recordings for path in files_of(each))
+    check_room(folder, DISK_BYTES, "synthesized speech")
+    check_room(spool_folder(), in_use, "recordings while they are in use")
     memory = available_memory()
     if memory is not None and memory < MEMORY_BYTES:
         progress.warning(

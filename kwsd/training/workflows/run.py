@@ -1,6 +1,5 @@
 """The course of a training run, which the workflows share: early checks, reading, training, release."""
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kwsd.errors import KwsdError, UsageError
+from kwsd.files import check_room
 from kwsd.runtime.model import Architecture, Model, Settings
 from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.training.augment.training_set import Recordings
@@ -93,12 +93,7 @@ def check_disk_space(out: Path, architecture: Architecture, with_teacher: bool =
     """
     # the model twice, while it is replaced; in the checkpoint three sets of weights and Adam's moments
     needed = (2 + 5) * 4 * architecture.parameters + 100_000 + 6_000_000 * with_teacher
-    usage = shutil.disk_usage(out.absolute().parent)
-    if usage.total and usage.free < needed:  # some file systems report a size of 0
-        raise KwsdError(
-            f"{out.absolute().parent} has {usage.free // 1000:,} kB of disk left; "
-            f"the model and its checkpoint need {needed // 1000:,} kB"
-        )
+    check_room(out.parent, needed, "the model and its checkpoint")
 
 
 def train_and_release(

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -272,9 +273,9 @@ def test_too_small_a_disk_is_told_before_anything_is_fetched(
     server: Server, kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("Usage", (), {"total": 10**9, "free": 3_000})
-    monkeypatch.setattr(kits.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(
-        KwsdError, match=r"MB of disk left; the kit needs .* or give another folder with --kit"
+        KwsdError, match=r"MB of disk left, and .* needed for the kit; .* or give another folder with --kit"
     ):
         fetch(kit)
     assert server.starts == []

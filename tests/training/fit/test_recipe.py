@@ -33,7 +33,8 @@ def test_a_value_out_of_its_limits_is_named(record: Any, value: dict[str, Any], 
 @pytest.mark.parametrize("record", [Augmentation, Teaching, Recipe])
 def test_every_number_of_a_recipe_has_limits(record: Any) -> None:
     free = {each.name for each in fields(record) if "limits" not in each.metadata}
-    assert free <= {"architecture", "augmentation", "teaching", "second_stage", "tune_embedding"}
+    switches = {"second_stage", "tune_embedding", "new_examples"}
+    assert free <= {"architecture", "augmentation", "teaching", *switches}
 
 
 def test_the_facts_are_everything_but_the_architecture() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import soundfile
 
 from kwsd.errors import KwsdError
+from kwsd.files import check_room
 from kwsd.training.data.download import fetch
 from kwsd.training.data.kit.manifest import File, Part, shipped_parts
 from kwsd.training.data.kit.sources import urls
@@ -77,7 +78,10 @@ class Kit:
         has no room, and OSError if a file cannot be written.
         """
         wanted = [part for part in parts if not self.has(part)]
-        self._check_room(wanted)
+        # an archive is deleted once it is unpacked
+        needed = sum(part.unpacked for part in wanted) + max((part.size for part in wanted), default=0)
+        check_room(self.folder, needed, "the kit; make room, or give another folder with --kit")
+        self.folder.mkdir(parents=True, exist_ok=True)
         total = sum(part.size + part.unpacked for part in wanted)
         before = 0  # bytes of the parts that are done
         failures = {}
@@ -106,17 +110,6 @@ class Kit:
                 self.folder / _DOWNLOADS / f"{file.name}.part",
             ):
                 archive.unlink(missing_ok=True)
-
-    def _check_room(self, parts: list[Part]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # an archive is deleted once it is unpacked
-        needed = sum(part.unpacked for part in parts) + max((part.size for part in parts), default=0)
-        usage = shutil.disk_usage(self.folder)
-        if usage.total and usage.free < needed:  # some file systems report a size of 0
-            raise KwsdError(
-                f"{self.folder} has {usage.free // 1_000_000:,} MB of disk left; the kit needs "
-                f"{needed // 1_000_000:,} MB: make room, or give another folder with --kit"
-            )
 
     def _fetch(self, part: Part, progress: Callable[[int], None]) -> list[Path]:
         """Fetch a part's files. progress: called with the bytes of it that are there. Raises KwsdError."""
