@@ -33,7 +33,8 @@ def command(model: str, to: str, out: Path, threshold: float | None) -> None:
     """MODEL is a file or the name of a shipped model.
 
     openwakeword: the second stage of a word that `kwsd new` made, as .tflite and .onnx, and a .json for
-    linux-voice-assistant. There the first stage is missing, so expect more false alarms than in kwsd.
+    linux-voice-assistant. There the first stage is missing, so expect more false alarms than in kwsd: in
+    dialogue, `alexa` once gave 15 an hour instead of 2.5.
 
     onnx: the first stage, one step of it with its state as input and output, for browsers and phones.
 
