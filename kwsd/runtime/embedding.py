@@ -98,8 +98,10 @@ class EmbeddingStream:
     def read(self, first: int, stop: int) -> Array:
         """The embeddings `first` (which may be negative) to `stop` - 1, shape (stop - first, EMBEDDING).
 
-        The history must hold their audio, which begins WARM_UP + 1 blocks before the end of the first one.
+        At most KEPT at a time. The history must hold their audio, which begins WARM_UP + 1 blocks before the
+        end of the first one.
         """
+        assert stop - first <= KEPT
         if not max(self._first_valid, self._next - len(self._kept)) <= first <= self._next + WARM_UP:
             self._kept, self._next, self._first_valid = self._kept[:0], first - WARM_UP, first
         while self._next < stop:
