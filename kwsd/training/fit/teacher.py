@@ -7,7 +7,7 @@ stage, which verifies the CRNN's candidates (kwsd.runtime.verifier). If real peo
 embedding is fine-tuned with the heads. On synthetic voices it would learn to tell those from real ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -111,11 +111,18 @@ def frozen_features_annotator(embedding: SpeechEmbedding) -> Annotator:
     return lambda audio, _: {"frozen": embedding.frozen_features(audio).half()}
 
 
-def train_heads(pool: ScenePool, speech: Tensor | None, recipe: Recipe, teaching: Teaching) -> list[Head]:
+def train_heads(
+    pool: ScenePool,
+    speech: Tensor | None,
+    recipe: Recipe,
+    teaching: Teaching,
+    on_batch: Callable[[], None] = lambda: None,
+) -> list[Head]:
     """Train heads, each from its own random weights, on a pool annotated by `embedding_annotator`.
 
-    speech: further negatives, as `embedded_speech` returns them. The normalization is fixed before, so that a
-    head hears in training what it will hear later, whatever else is in a batch.
+    speech: further negatives, as `embedded_speech` returns them. on_batch: called after each batch. The
+    normalization is fixed before, so that a head hears in training what it will hear later, whatever else
+    is in a batch.
     """
     pool.move(0)
     for_heads = replace(recipe, late=teaching.head_late)
@@ -140,6 +147,7 @@ def train_heads(pool: ScenePool, speech: Tensor | None, recipe: Recipe, teaching
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+            on_batch()
         with torch.no_grad():
             head.output.get_parameter("bias")[1] -= RARITY
         heads.append(head.eval())

@@ -66,7 +66,8 @@ def _heads(
     progress: Progress,
 ) -> list[Head]:
     """Train heads on the embedding as it is, on the pool's examples and all running speech."""
-    assert recipe.teaching is not None
+    teaching = recipe.teaching
+    assert teaching is not None
     with progress.stage("embedding the speech"):
         speech = embedded_speech(
             recordings.running_speech("training"),
@@ -74,8 +75,8 @@ def _heads(
             embedding,
             on_piece=lambda done: progress.count(done, None),
         )
-    with progress.stage("training the teacher"):
-        return train_heads(pool, speech, recipe, recipe.teaching)
+    with progress.stage("training the teacher", teaching.heads * teaching.head_batches):
+        return train_heads(pool, speech, recipe, teaching, progress.batch)
 
 
 def _fine_tuned_heads(
