@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.checked import CheckedCommand, CheckedPath, Folder, ModelName, Output
+from kwsd.cli.checked import CheckedCommand, CheckedPath, Folder, ModelName, Output, Text
 from kwsd.cli.progress import drawn, tell
 from kwsd.errors import AudioError, UsageError
 
@@ -41,7 +41,7 @@ from kwsd.errors import AudioError, UsageError
 @click.option(
     "--count", type=click.IntRange(3, 100), default=10, show_default=True, help="Recordings to make."
 )
-@click.option("--device", metavar="NAME|INDEX", help="Microphone, by index or part of its name.")
+@click.option("--device", type=Text(), metavar="NAME|INDEX", help="Microphone, by index or part of its name.")
 @click.option("--channel", type=click.IntRange(min=1), help="Channel to record.  [default: the mean of all]")
 @click.option("--no-play", is_flag=True, help="Do not play the first recording back.")
 def command(
