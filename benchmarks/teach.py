@@ -23,7 +23,7 @@ from kwsd.training.data.reader import Audio, Reader
 from kwsd.training.data.speech_commands import files_of, read_tree
 from kwsd.training.evaluate.conditions import AS_RECORDED, AcousticConditions
 from kwsd.training.evaluate.streams import Positive, place
-from kwsd.training.workflows.teach import FEWEST, Teacher, triggers
+from kwsd.training.workflows.teach import FEWEST, Adaptation, triggers
 
 SNR = 10.0  # dB
 OTHERS = 12  # clips of other people that each taught model is tested with
@@ -55,15 +55,15 @@ def main() -> None:
         name: {who: [hit(model, one) for one in many] for who, many in by.items()}
         for name, by in streams.items()
     }
-    teacher = Teacher(model)
+    adaptation = Adaptation(model)
     for who, clips in people.items():
         if len(clips) < FEWEST:
             continue
-        examples = [teacher.example(clip) for clip in clips]
-        taught = teacher.taught(examples)
+        examples = [adaptation.example(clip) for clip in clips]
+        taught = adaptation.taught(examples)
         taught_models.append(taught)
         for left_out in range(len(clips)) if options.by_speaker else ():
-            without = teacher.taught([*examples[:left_out], *examples[left_out + 1 :]])
+            without = adaptation.taught([*examples[:left_out], *examples[left_out + 1 :]])
             for name in conditions:
                 own[name].append((heard[name][who][left_out], hit(without, streams[name][who][left_out])))
         everyone = [(one, number) for one in people if one != who for number in range(len(people[one]))]

@@ -216,7 +216,7 @@ def train(google: Path, out: Path, speech: list[Path], noise: list[Path], second
         spread = embed(teacher, pairs(batch, spoken, sounds)[0]).flatten(0, 1).std(0) + 1e-3
         checks = [pairs(batch, held, held_sounds, (0, 20), unchanged=0) for _ in range(4)]
 
-    def far(model: SpeechEmbedding) -> str:
+    def distances(model: SpeechEmbedding) -> str:
         with torch.no_grad():
             wanted = [embed(teacher, clean) for clean, _ in checks]
             noisy, clean = (
@@ -229,7 +229,7 @@ def train(google: Path, out: Path, speech: list[Path], noise: list[Path], second
             )
         return f"distance in noise {noisy:.3f}, clean {clean:.3f}"
 
-    print(f"Google's: {far(teacher)}", flush=True)
+    print(f"Google's: {distances(teacher)}", flush=True)
     optimizer = torch.optim.Adam(student.parameters(), betas=(0.9, 0.99))
     begin = shown = time.monotonic()
     count = 0
@@ -252,8 +252,8 @@ def train(google: Path, out: Path, speech: list[Path], noise: list[Path], second
                 mean.lerp_(value, 1 - decay)
         if time.monotonic() - shown > 20:
             shown = time.monotonic()
-            print(f"{count} batches, loss {loss.item():.3f}, {far(average)}", flush=True)
-    print(f"{count} batches: {far(average)}")
+            print(f"{count} batches, loss {loss.item():.3f}, {distances(average)}", flush=True)
+    print(f"{count} batches: {distances(average)}")
     trained = average.cpu().arrays()
     write_torch({name: np.ascontiguousarray(array, np.float16) for name, array in trained.items()}, out)
     print(hashlib.sha256(out.read_bytes()).hexdigest(), out)

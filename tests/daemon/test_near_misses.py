@@ -39,6 +39,7 @@ def test_the_best_score_below_the_threshold_is_found_after_a_wait_for_a_better_o
         [0.09] * 20,  # odds of 0.099 to 1
         [NEAR, NEARER, TRIGGER, NEAR, *[None] * 20],
         [TRIGGER, NEARER, *[None] * 20],
+        [NEARER, *[None] * 5, TRIGGER, *[None] * 20],  # at the last moment
     ],
 )
 def test_far_scores_and_what_triggers_are_no_near_misses(scores: list[float | None]) -> None:

@@ -13,7 +13,7 @@ from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.runtime.verifier import CONTEXT
 from kwsd.training.data.reader import Audio
 from kwsd.training.workflows import teach
-from kwsd.training.workflows.teach import Example, Teacher, check_teachable
+from kwsd.training.workflows.teach import Adaptation, Example, check_teachable
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_every_recording_is_judged_once_by_a_model_that_was_taught_without_it(
     judged: list[int] = []
     known: list[list[int]] = []
 
-    def make_teacher(*_: object) -> SimpleNamespace:
+    def make_adaptation(*_: object) -> SimpleNamespace:
         return SimpleNamespace(example=lambda take: Example(np.array([take[0]]), 1.0), taught=taught_with)
 
     def taught_with(examples: list[Example]) -> Model:
@@ -42,7 +42,7 @@ def test_every_recording_is_judged_once_by_a_model_that_was_taught_without_it(
             return True, take[0] == 0
         return take[0] == 0, False
 
-    monkeypatch.setattr(teach, "Teacher", make_teacher)
+    monkeypatch.setattr(teach, "Adaptation", make_adaptation)
     monkeypatch.setattr(teach, "hears", hears)
     taught = teach.teach(model, [np.array([number], np.int16) for number in range(count)])
     assert sorted(judged) == list(range(count))
@@ -52,11 +52,11 @@ def test_every_recording_is_judged_once_by_a_model_that_was_taught_without_it(
 
 
 def test_the_candidate_threshold_is_lowered_where_the_first_stage_does_not_react(model: Model) -> None:
-    teacher = Teacher(model)
+    adaptation = Adaptation(model)
     windows = np.random.default_rng(0).normal(0, 5, (6, CONTEXT, EMBEDDING)).astype(np.float32)
 
     def threshold(*peaks: float) -> float:
-        settings = teacher.taught([Example(windows, peak) for peak in peaks]).settings
+        settings = adaptation.taught([Example(windows, peak) for peak in peaks]).settings
         assert replace(settings, candidate_threshold=model.settings.candidate_threshold) == model.settings
         return settings.candidate_threshold
 

@@ -145,20 +145,20 @@ def teach(
     Raises UsageError if there are fewer than FEWEST recordings.
     """
     _check_count(model.keyword, len(takes))
-    teacher = Teacher(model, others)
-    examples = [teacher.example(take) for take in takes]
+    adaptation = Adaptation(model, others)
+    examples = [adaptation.example(take) for take in takes]
     count = len(takes)
     before, after = np.zeros(2, int), np.zeros(2, int)
     for fold in range(min(FOLDS, count)):
         held_out = range(fold, count, FOLDS)
-        without = teacher.taught([examples[i] for i in range(count) if i not in held_out])
+        without = adaptation.taught([examples[i] for i in range(count) if i not in held_out])
         for i in held_out:
             before += hears(model, takes[i])
             after += hears(without, takes[i])
             progress.batch()
     facts = model.facts | {TAUGHT: {"recordings": count, "date": datetime.date.today().isoformat()}}
     return Taught(
-        model=replace(teacher.taught(examples), facts=facts),
+        model=replace(adaptation.taught(examples), facts=facts),
         recordings=count,
         before=(int(before[0]), int(before[1])),
         after=(int(after[0]), int(after[1])),
@@ -176,8 +176,8 @@ class Example(NamedTuple):
     """The highest posterior of the first stage."""
 
 
-class Teacher:
-    """Teaches a model with several sets of recordings."""
+class Adaptation:
+    """Adapts a model to several sets of recordings."""
 
     def __init__(self, model: Model, others: Sequence[Audio] = ()) -> None:
         """others: what sounds like the word and is not. Raises UsageError as `check_teachable` does."""
