@@ -49,7 +49,7 @@ def small_recipe(**values: Any) -> Recipe:
         tune_embedding=False,
         first_chunks=8,
         heads=1,
-        head_batches=200,
+        head_batches=400,
         new_examples=False,
         posterior_weight=0.3,
         embedding_weight=0.1,
