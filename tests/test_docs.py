@@ -10,6 +10,7 @@ import click
 import pytest
 
 from kwsd.cli.commands import cli
+from kwsd.cli.words import DEFAULT_WORD
 from kwsd.runtime.modelfile import find_model, read_model
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +92,11 @@ def test_the_results_are_those_recorded(model: str) -> None:
         assert f"{missed:.1f} % ({low:.1f} to {high:.1f})" in row
         if (model, condition) != ("computer", "sky"):  # the dialogue says "computer"
             assert f"{point['fa_per_hour']:.1f} (".replace("0.0 (", "0 (") in row
+
+
+def test_the_pages_name_the_default_word() -> None:
+    assert f"`{DEFAULT_WORD}` (the default)" in (ROOT / "README.md").read_text()
+    assert (ROOT / "scripts" / "try").read_text().count(f"'{DEFAULT_WORD}'") == 2
 
 
 def test_what_a_workflow_names_is_there() -> None:

@@ -19,9 +19,9 @@ from kokoro_onnx import Kokoro
 RATE = 16_000
 LINES = [
     ("am_michael", "The weather is fine today, so I will take the dog to the park."),
-    ("af_heart", "Happy."),
+    ("af_heart", "Jarvis."),
     ("bf_emma", "Could you turn the kettle on, and bring me the newspaper?"),
-    ("am_fenrir", "Happy."),
+    ("am_fenrir", "Jarvis."),
 ]
 PAUSE = 1.5  # seconds
 

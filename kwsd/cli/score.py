@@ -10,6 +10,7 @@ import click
 
 from kwsd.cli.checked import CheckedCommand, ModelName, Picture
 from kwsd.cli.number import Number
+from kwsd.cli.words import DEFAULT_WORD
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
     "models",
     type=ModelName(),
     multiple=True,
-    default=["happy"],
-    show_default="happy",
+    default=[DEFAULT_WORD],
+    show_default=DEFAULT_WORD,
     help="Model file, or the name of a shipped model. Repeatable.",
 )
 @click.option("--window", type=WINDOW, help="Steps that the attention sees.  [default: the model's]")

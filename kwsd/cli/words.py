@@ -13,7 +13,7 @@ from kwsd.errors import ModelError
 if TYPE_CHECKING:
     from kwsd.daemon.app import Word
 
-DEFAULT_WORD = "happy"
+DEFAULT_WORD = "jarvis"
 TABLES = "kwsd.words"  # key of `click.Context.meta`, for the [word.NAME] tables of the file by NAME
 
 

@@ -72,7 +72,7 @@ def test_without_soxr_the_word_is_heard(monkeypatch: pytest.MonkeyPatch, rate: i
     heard = np.concatenate([*blocks, resampler.push(np.empty(0, np.float32), last=True)])
 
     def times(audio: Samples) -> list[float]:
-        return [trigger.stream_time for trigger in Detector.load(find_model("happy")).feed(audio)]
+        return [trigger.stream_time for trigger in Detector.load(find_model("jarvis")).feed(audio)]
 
     assert times(heard) == pytest.approx(times(samples), abs=0.1)
     assert len(times(heard)) == 2

@@ -374,7 +374,7 @@ def test_a_home_or_working_directory_that_is_closed_holds_no_files(
     closed.mkdir(mode=0o000 if where != "removed cwd" else 0o700)
     variables = environment(HOME=str(closed if where in ("home", "both") else tmp_path))
     variables.pop("XDG_CONFIG_HOME", None)
-    line = [KWSD, command, "--model", "happy", *(["--input", "-"] if command == "listen" else [])]
+    line = [KWSD, command, *(["--input", "-"] if command == "listen" else [])]
     enter = "cd {0}; chmod 000 {0}; " if where in ("cwd", "both") else "cd {0}; rmdir {0}; "
     if where == "home":
         enter = ""
@@ -403,7 +403,7 @@ def test_a_closed_home_is_no_matter_of_libraries_either(tmp_path: Path) -> None:
     for name in ("XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "PULSE_SERVER"):
         variables.pop(name, None)
     done = subprocess.run(
-        without_privileges(KWSD, "listen", "--model", "happy", "--exit-on-loss"),
+        without_privileges(KWSD, "listen", "--exit-on-loss"),
         capture_output=True,
         text=True,
         env=variables | ({"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}),

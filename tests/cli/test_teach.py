@@ -13,9 +13,7 @@ from harness import KWSD, PATIENCE, FakeMicrophone
 
 from kwsd.runtime.modelfile import find_model, read_model
 
-SAMPLE = (
-    Path(__file__).parents[2] / "docs" / "sample.flac"
-)  # says "happy", which ends at about 7.2 and 13.6 s
+SAMPLE = Path(__file__).parents[2] / "docs" / "sample.flac"  # says "jarvis", which ends at 7.5 and 13.9 s
 
 
 def run(*words: str | Path, **how: Any) -> "subprocess.CompletedProcess[str]":
@@ -25,10 +23,10 @@ def run(*words: str | Path, **how: Any) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def takes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two people saying "happy", twice each."""
+    """Two people saying "jarvis", twice each."""
     folder = tmp_path_factory.mktemp("takes")
     audio, rate = soundfile.read(SAMPLE)
-    for name, end, level in (("a", 7.4, 1.0), ("b", 13.8, 1.0), ("c", 7.4, 0.4), ("d", 13.8, 0.4)):
+    for name, end, level in (("a", 7.7, 1.0), ("b", 14.1, 1.0), ("c", 7.7, 0.4), ("d", 14.1, 0.4)):
         soundfile.write(
             folder / f"{name}.wav", level * audio[round((end - 1.4) * rate) : round(end * rate)], rate
         )
@@ -36,23 +34,23 @@ def takes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_taught_model_hears_its_word_and_the_original_stays(takes: Path, tmp_path: Path) -> None:
-    before = find_model("happy").read_bytes()
+    before = find_model("jarvis").read_bytes()
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
     without_torch = os.environ | {"PYTHONPATH": str(tmp_path)}
-    line = ("teach", "happy", "--recordings", takes, "--speech", SAMPLE.parent)
+    line = ("teach", "jarvis", "--recordings", takes, "--speech", SAMPLE.parent)
     done = run(*line, cwd=tmp_path, env=without_torch)
     assert done.returncode == 0, done.stderr
     assert "of 4 recordings, each left out in turn: " in done.stdout
     assert "h of speech: 2 before, 2 now" in done.stdout
-    assert "happy-taught.pt is ready: kwsd listen happy-taught.pt" in done.stdout
-    taught, original = read_model(tmp_path / "happy-taught.pt"), read_model(find_model("happy"))
+    assert "jarvis-taught.pt is ready: kwsd listen jarvis-taught.pt" in done.stdout
+    taught, original = read_model(tmp_path / "jarvis-taught.pt"), read_model(find_model("jarvis"))
     assert taught.facts["taught"]["recordings"] == 4
     assert taught.settings.threshold == original.settings.threshold
-    assert find_model("happy").read_bytes() == before
-    heard = run("listen", "happy-taught.pt", "--input", SAMPLE, cwd=tmp_path)
+    assert find_model("jarvis").read_bytes() == before
+    heard = run("listen", "jarvis-taught.pt", "--input", SAMPLE, cwd=tmp_path)
     events = [json.loads(line) for line in heard.stdout.splitlines()]
-    assert [event["stream_time"] for event in events] == pytest.approx([7.36, 13.72], abs=0.2)
-    again = run("teach", "happy-taught.pt", "--recordings", takes, cwd=tmp_path)
+    assert [event["stream_time"] for event in events] == pytest.approx([7.56, 13.94], abs=0.2)
+    again = run("teach", "jarvis-taught.pt", "--recordings", takes, cwd=tmp_path)
     assert (again.returncode, "taught already; teach the original" in again.stderr) == (2, True)
 
 
@@ -60,12 +58,12 @@ def test_a_taught_model_hears_its_word_and_the_original_stays(takes: Path, tmp_p
     ("words", "said"),
     [
         (("student",), "student.pt has no second stage"),
-        (("happy", "--recordings", "few"), "2 recordings of 'happy' are too few; at least 3 are needed"),
+        (("jarvis", "--recordings", "few"), "2 recordings of 'jarvis' are too few; at least 3 are needed"),
         (
             ("own.pt", "--recordings", "few", "--out", "own.pt"),
             "own.pt is the model itself; give another name",
         ),
-        (("happy", "--recordings", "missing"), "no such folder"),
+        (("jarvis", "--recordings", "missing"), "no such folder"),
     ],
 )
 def test_what_cannot_be_taught_is_said_in_a_line(
@@ -74,7 +72,7 @@ def test_what_cannot_be_taught_is_said_in_a_line(
     (tmp_path / "few").mkdir()
     for name in ("a", "b"):
         (tmp_path / "few" / f"{name}.wav").write_bytes((takes / f"{name}.wav").read_bytes())
-    (tmp_path / "own.pt").write_bytes(find_model("happy").read_bytes())
+    (tmp_path / "own.pt").write_bytes(find_model("jarvis").read_bytes())
     done = run("teach", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
@@ -85,11 +83,11 @@ def test_what_cannot_be_taught_is_said_in_a_line(
 def test_the_word_is_recorded_from_a_microphone(microphone: FakeMicrophone, tmp_path: Path) -> None:
     audio, rate = soundfile.read(SAMPLE)
     word = np.concatenate(
-        [np.zeros(rate // 2), audio[round(6.4 * rate) : round(7.3 * rate)], np.zeros(rate // 2)]
+        [np.zeros(rate // 2), audio[round(6.7 * rate) : round(7.6 * rate)], np.zeros(rate // 2)]
     )
     soundfile.write(tmp_path / "word.wav", word, rate)
     with subprocess.Popen(
-        [KWSD, "teach", "happy", "--count", "3", "--keep", "mine", "--no-play"],
+        [KWSD, "teach", "jarvis", "--count", "3", "--keep", "mine", "--no-play"],
         env=microphone.environment | {"PYTHONUNBUFFERED": "1"},
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
@@ -106,4 +104,4 @@ def test_the_word_is_recorded_from_a_microphone(microphone: FakeMicrophone, tmp_
     assert process.wait(PATIENCE) == 0, printed
     assert len(list((tmp_path / "mine").glob("*.wav"))) == 3
     assert "3 recordings were added to mine\n" in printed
-    assert (tmp_path / "happy-taught.pt").is_file()
+    assert (tmp_path / "jarvis-taught.pt").is_file()

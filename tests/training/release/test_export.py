@@ -151,7 +151,7 @@ def posteriors_of(model: Model, sound: Array) -> Array:
     return engine.advance(np.concatenate((silence, frames)).astype(np.float32)[step:])
 
 
-@pytest.mark.parametrize("name", ["student", "alexa"])
+@pytest.mark.parametrize("name", ["student", "jarvis"])
 def test_a_step_of_the_first_stage_gives_the_posteriors_of_the_engine(name: str) -> None:
     model = read_model(find_model(name))
     sound = np.float32(read_audio(SAMPLE)) / 32_768
@@ -159,7 +159,7 @@ def test_a_step_of_the_first_stage_gives_the_posteriors_of_the_engine(name: str)
     found = list(steps_of(network, sound))
     wanted = posteriors_of(model, sound)
     assert len(found) == len(wanted) > 100
-    assert np.ptp(wanted) > (0.9 if name == "student" else 0)  # the recording says its word
+    assert np.ptp(wanted) > (0.9 if name == "jarvis" else 0)  # the recording says its word
     np.testing.assert_allclose([one["posterior"].item() for one in found], wanted, atol=1e-5)
     assert [one["warm"].item() for one in found[:21]] == [0] * 19 + [1, 1]
 
