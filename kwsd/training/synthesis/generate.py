@@ -19,7 +19,9 @@ from kwsd.files import replace_file
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.parallel import parallel
 from kwsd.training.synthesis.keyword import Keyword
-from kwsd.training.synthesis.phonemes import sounds
+from kwsd.training.synthesis.language import Language
+from kwsd.training.synthesis.languages import find_language
+from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.synthesis.plan import Plan, Utterance
 from kwsd.training.synthesis.speech import Voice, finish
 from kwsd.training.synthesis.voices import find_voices
@@ -45,6 +47,7 @@ def synthesize(
     kokoro: Path | None = None,
     jobs: int | None = None,
     seed: int = 0,
+    language: Language = ENGLISH,
     on_missing_engine: Callable[[str], None] = lambda _: None,
     on_clip: Callable[[int, int], None] = lambda *_: None,
 ) -> Outcome:
@@ -54,8 +57,8 @@ def synthesize(
     in `parallel`. on_missing_engine: called with a line for each engine that is not installed. on_clip: see
     `generate`. Raises UsageError if the keyword cannot be pronounced, and the errors of `generate`.
     """
-    pronounced = Keyword(keyword)
-    voices, missing = find_voices(kokoro)
+    pronounced = Keyword(keyword, language)
+    voices, missing = find_voices(kokoro, language)
     for line in missing:
         on_missing_engine(line)
     utterances = Plan(pronounced, voices, seed).draw_all(counts)
@@ -72,13 +75,18 @@ def generate(
     """Write the clips that are missing in `out`, and the manifest with the record of every clip.
 
     on_clip: called with (clips done, clips in all) after each. Raises UsageError if `out` holds clips of
-    another keyword, KwsdError if not a single clip could be made.
+    another keyword or language, KwsdError if not a single clip could be made.
     """
     planned = {utterance.file: utterance for utterance in utterances}
     records = _read_manifest(out / MANIFEST) | {file: utterance.record for file, utterance in planned.items()}
     if len(words := sorted({record["keyword"] for record in records.values()})) > 1:
         raise UsageError(
             f"{out} holds clips of another keyword ({', '.join(words)}); give each keyword its own folder"
+        )
+    # clips that were made before there were languages are English
+    if len(codes := sorted({record.get("language", ENGLISH.code) for record in records.values()})) > 1:
+        raise UsageError(
+            f"{out} holds clips in another language ({', '.join(codes)}); give each language its own folder"
         )
     for file in planned:
         (out / file).parent.mkdir(parents=True, exist_ok=True)
@@ -100,9 +108,9 @@ def generate(
 
 
 @cache
-def _voices(kokoro: Path | None) -> dict[str, Voice]:
+def _voices(kokoro: Path | None, language: str) -> dict[str, Voice]:
     """Every voice by its name. Engines load when they first speak, once in each worker."""
-    by_engine, _ = find_voices(kokoro)
+    by_engine, _ = find_voices(kokoro, find_language(language))
     return {voice.name: voice for voices in by_engine.values() for voice in voices}
 
 
@@ -110,8 +118,9 @@ def _make_clip(kokoro: Path | None, utterance: Utterance) -> tuple[str, npt.NDAr
     """The clip's file name, and the clip, (n,), or a line that says why it could not be made."""
     line = utterance.line
     try:
-        spoken = _voices(kokoro)[utterance.voice].say(line, utterance.speed, utterance.take)
-        return utterance.file, finish(spoken, len(sounds(line.phonemes)))
+        voice = _voices(kokoro, utterance.language)[utterance.voice]
+        spoken = voice.say(line, utterance.speed, utterance.take)
+        return utterance.file, finish(spoken, len(find_language(utterance.language).sounds(line.phonemes)))
     except AudioError as error:
         return utterance.file, f"{utterance.voice} said '{line.text}' ({line.phonemes}): {error}"
 

@@ -3,9 +3,11 @@
 from functools import cached_property
 
 from kwsd.errors import UsageError
-from kwsd.training.synthesis.engines.espeak import ACCENTS, espeak
+from kwsd.training.synthesis.engines.espeak import espeak
+from kwsd.training.synthesis.language import Language
+from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.synthesis.phoneme_distance import WordList
-from kwsd.training.synthesis.phonemes import Sounds, contains, sounds
+from kwsd.training.synthesis.phonemes import Sounds, contains
 
 
 class Keyword:
@@ -14,16 +16,18 @@ class Keyword:
     Raises UsageError if the text cannot be pronounced, or espeak-ng is not installed.
     """
 
-    def __init__(self, text: str) -> None:
-        self.text = " ".join(text.split())
-        self.pronunciations = {accent: espeak().phonemes(self.text, accent) for accent in ACCENTS}
-        if not all(sounds(ipa) for ipa in self.pronunciations.values()):
-            raise UsageError(f"'{text}' has no English pronunciation; spell the keyword as an English word")
+    def __init__(self, text: str, language: Language = ENGLISH) -> None:
+        self.text, self.language = " ".join(text.split()), language
+        self.pronunciations = {accent: espeak().phonemes(self.text, accent) for accent in language.accents}
+        if not all(language.sounds(ipa) for ipa in self.pronunciations.values()):
+            raise UsageError(
+                f"'{text}' has no {language.name} pronunciation; spell the keyword as in {language.name}"
+            )
 
     @cached_property
     def spoken(self) -> frozenset[Sounds]:
         """Its sounds in every accent."""
-        return frozenset(sounds(ipa) for ipa in self.pronunciations.values())
+        return frozenset(self.language.sounds(ipa) for ipa in self.pronunciations.values())
 
     @cached_property
     def _words(self) -> WordList:
@@ -31,9 +35,9 @@ class Keyword:
 
     def said_in(self, ipa: str) -> bool:
         """Whether an IPA string contains the keyword in any accent, also across word boundaries."""
-        speech = sounds(ipa)
+        speech = self.language.sounds(ipa)
         return any(contains(speech, spoken) for spoken in self.spoken)
 
     def distance(self, ipa: str) -> float:
         """The phoneme distance to the most similar pronunciation of the keyword; 0 is the keyword itself."""
-        return float(self._words.distances(sounds(ipa)).min())
+        return float(self._words.distances(self.language.sounds(ipa)).min())

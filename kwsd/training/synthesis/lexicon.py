@@ -10,10 +10,11 @@ from importlib.resources import files
 import numpy as np
 
 from kwsd.training.synthesis.alphabets import from_misaki
-from kwsd.training.synthesis.engines.espeak import AMERICAN, espeak
+from kwsd.training.synthesis.engines.espeak import espeak
 from kwsd.training.synthesis.keyword import Keyword
+from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.synthesis.phoneme_distance import WordList
-from kwsd.training.synthesis.phonemes import Sounds, sounds
+from kwsd.training.synthesis.phonemes import Sounds
 
 # Words at a smaller phoneme distance count as another pronunciation of the keyword
 MIN_DISTANCE = 0.38
@@ -31,7 +32,7 @@ def lexicon() -> dict[str, Sounds]:
         said = letters if isinstance(letters, str) else letters.get("DEFAULT", "")
         abbreviation = len(word) == 1 or not word.isalpha() or not word.islower() or "ˈ" not in said
         if not abbreviation:
-            words[word] = sounds(from_misaki(said))
+            words[word] = ENGLISH.sounds(from_misaki(said))
     return words
 
 
@@ -42,7 +43,7 @@ def near_words(keyword: Keyword, count: int) -> list[str]:
     """
     words = keyword.text.split()
     if len(words) > 1:
-        near = [_near_words(Keyword(word), count // len(words)) for word in words]
+        near = [_near_words(Keyword(word, keyword.language), count // len(words)) for word in words]
         phrases = [
             " ".join([*words[:place], other, *words[place + 1 :]])
             for place, others in enumerate(near)
@@ -50,7 +51,7 @@ def near_words(keyword: Keyword, count: int) -> list[str]:
         ]
         return sorted(
             filter(lambda phrase: _is_other(keyword, phrase), phrases),
-            key=lambda phrase: keyword.distance(espeak().phonemes(phrase, AMERICAN)),
+            key=lambda phrase: keyword.distance(espeak().phonemes(phrase, keyword.language.accents[0])),
         )
     return _near_words(keyword, count)
 
@@ -69,5 +70,5 @@ def _near_words(keyword: Keyword, count: int) -> list[str]:
 
 def _is_other(keyword: Keyword, text: str) -> bool:
     """Whether espeak-ng pronounces the text differently enough from the keyword."""
-    ipa = espeak().phonemes(text, AMERICAN)
+    ipa = espeak().phonemes(text, keyword.language.accents[0])
     return keyword.distance(ipa) >= MIN_DISTANCE and not keyword.said_in(ipa)

@@ -5,58 +5,56 @@ from collections.abc import Callable
 import numpy as np
 
 from kwsd.training.synthesis.keyword import Keyword
+from kwsd.training.synthesis.language import Language
 from kwsd.training.synthesis.phoneme_distance import substitution_cost
-from kwsd.training.synthesis.phonemes import CONSONANTS, SOUNDS, VOWELS, is_vowel, sounds, split
+from kwsd.training.synthesis.phonemes import VOWEL_FEATURES
 
 # Invented words at a smaller phoneme distance might be some speaker's pronunciation of the keyword
 MIN_DISTANCE = 0.6
-_ONSETS = (
-    "b", "d", "f", "ɡ", "h", "k", "l", "m", "n", "p", "ɹ", "s", "t", "v", "w", "j", "ʃ", "tʃ", "dʒ", "θ",
-    "bɹ", "kl", "kɹ", "dɹ", "fl", "ɡɹ", "pl", "pɹ", "sk", "sl", "sm", "sn", "sp", "st", "stɹ", "tɹ", "",
-)  # fmt: skip
-_CODAS = ("", "", "n", "t", "d", "s", "z", "k", "l", "m", "p", "ŋ", "st", "nt", "ɹ")
-_SYLLABLE_VOWELS = ("iː", "ɪ", "ɛ", "æ", "ə", "ʌ", "ɑː", "ɔː", "uː", "eɪ", "aɪ", "oʊ")
 
-Word = list[str]  # phonemes, as `split` returns them
+Word = list[str]  # phonemes, as `Language.split` returns them
 
 
 def _pick(choices: tuple[str, ...] | Word, random: np.random.Generator) -> str:
     return choices[random.integers(len(choices))]
 
 
-def _similar(phoneme: str, random: np.random.Generator) -> str:
+def _similar(phoneme: str, language: Language, random: np.random.Generator) -> str:
     """Another vowel or another consonant with the same stress; similar ones are more likely."""
-    sound = sounds(phoneme + "ə")[0]
-    others = [other for other in (VOWELS if sound in VOWELS else CONSONANTS) if other != sound]
+    heard = language.sounds(phoneme + language.vowels[0])[:-1]
+    sound = heard[0] if heard else "ə"
+    alike = language.vowels if sound in VOWEL_FEATURES else language.consonants
+    others = [other for other in alike if other != sound]
     odds = np.exp(-4 * np.array([substitution_cost(sound, other) for other in others]))
     stress = phoneme[0] if phoneme[0] in "ˈˌ" else ""
     return stress + str(random.choice(others, p=odds / odds.sum()))
 
 
-def _substituted(word: Word, random: np.random.Generator) -> Word:
+def _substituted(word: Word, language: Language, random: np.random.Generator) -> Word:
     """The word with one or two sounds replaced by similar ones."""
     changed = list(word)
     for place in random.permutation(len(word))[: random.integers(1, 3)]:
-        changed[place] = _similar(word[place], random)
+        changed[place] = _similar(word[place], language, random)
     return changed
 
 
-def _deleted(word: Word, random: np.random.Generator) -> Word:
+def _deleted(word: Word, _: Language, random: np.random.Generator) -> Word:
     place = random.integers(len(word))
     return word[:place] + word[place + 1 :]
 
 
-def _inserted(word: Word, random: np.random.Generator) -> Word:
+def _inserted(word: Word, language: Language, random: np.random.Generator) -> Word:
     """The word with one more sound inside. At either end, it would leave the keyword intact."""
     if len(word) < 2:
-        return _substituted(word, random)
+        return _substituted(word, language, random)
     place = random.integers(1, len(word))
-    sound = _pick(CONSONANTS if is_vowel(word[place]) else SOUNDS, random)
+    sound = _pick(language.consonants if language.is_vowel(word[place]) else language.inventory, random)
     return [*word[:place], sound, *word[place:]]
 
 
-def _syllable(random: np.random.Generator) -> Word:
-    return split(_pick(_ONSETS, random) + _pick(_SYLLABLE_VOWELS, random) + _pick(_CODAS, random))
+def _syllable(language: Language, random: np.random.Generator) -> Word:
+    parts = (language.onsets, language.syllable_vowels, language.codas)
+    return language.split("".join(_pick(choices, random) for choices in parts))
 
 
 def _cut(word: Word, random: np.random.Generator) -> int:
@@ -64,32 +62,32 @@ def _cut(word: Word, random: np.random.Generator) -> int:
     return int(random.integers(1, max(2, len(word))))
 
 
-def _beginning(word: Word, random: np.random.Generator) -> Word:
+def _beginning(word: Word, _: Language, random: np.random.Generator) -> Word:
     return word[: _cut(word, random)]
 
 
-def _end(word: Word, random: np.random.Generator) -> Word:
+def _end(word: Word, _: Language, random: np.random.Generator) -> Word:
     return word[_cut(word, random) :]
 
 
-def _with_other_end(word: Word, random: np.random.Generator) -> Word:
-    return word[: _cut(word, random)] + _syllable(random)
+def _with_other_end(word: Word, language: Language, random: np.random.Generator) -> Word:
+    return word[: _cut(word, random)] + _syllable(language, random)
 
 
-def _with_other_beginning(word: Word, random: np.random.Generator) -> Word:
-    return _syllable(random) + word[_cut(word, random) :]
+def _with_other_beginning(word: Word, language: Language, random: np.random.Generator) -> Word:
+    return _syllable(language, random) + word[_cut(word, random) :]
 
 
-def _rhyme(word: Word, random: np.random.Generator) -> Word:
+def _rhyme(word: Word, language: Language, random: np.random.Generator) -> Word:
     """The word with another onset before its stressed vowel."""
     stressed = next(
-        (place for place, phoneme in enumerate(word) if phoneme[0] == "ˈ" and is_vowel(phoneme)), 0
+        (n for n, phoneme in enumerate(word) if phoneme[0] == "ˈ" and language.is_vowel(phoneme)), 0
     )
-    return split(_pick(_ONSETS, random)) + word[stressed:]
+    return language.split(_pick(language.onsets, random)) + word[stressed:]
 
 
 # All entries are equally likely, so substitution, which is listed twice, is the most common change
-_CHANGES: tuple[Callable[[Word, np.random.Generator], Word], ...] = (
+_CHANGES: tuple[Callable[[Word, Language, np.random.Generator], Word], ...] = (
     _substituted,
     _substituted,
     _deleted,
@@ -102,7 +100,7 @@ _CHANGES: tuple[Callable[[Word, np.random.Generator], Word], ...] = (
 )
 
 
-def _changed_phrase(words: list[Word], random: np.random.Generator) -> list[Word]:
+def _changed_phrase(words: list[Word], language: Language, random: np.random.Generator) -> list[Word]:
     """One word of the phrase alone, its words in another order, or the phrase with one word changed."""
     if len(words) > 1:
         kind = random.random()
@@ -112,15 +110,15 @@ def _changed_phrase(words: list[Word], random: np.random.Generator) -> list[Word
             return [words[place] for place in random.permutation(len(words))]
     place = random.integers(len(words))
     change = _CHANGES[random.integers(len(_CHANGES))]
-    return [*words[:place], change(words[place], random), *words[place + 1 :]]
+    return [*words[:place], change(words[place], language, random), *words[place + 1 :]]
 
 
-def _stressed(words: list[Word]) -> str:
+def _stressed(words: list[Word], language: Language) -> str:
     """IPA of the words, each with a stressed vowel."""
     spoken = []
     for word in words:
         ipa = "".join(word)
-        vowel = next((place for place, phoneme in enumerate(word) if is_vowel(phoneme)), 0)
+        vowel = next((place for place, phoneme in enumerate(word) if language.is_vowel(phoneme)), 0)
         spoken.append(
             ipa if "ˈ" in ipa else "".join([*word[:vowel], "ˈ", word[vowel].lstrip("ˌ"), *word[vowel + 1 :]])
         )
@@ -129,9 +127,11 @@ def _stressed(words: list[Word]) -> str:
 
 def near_miss(keyword: Keyword, accent: str, random: np.random.Generator) -> str:
     """IPA of one invented near miss, which does not contain the keyword in any accent."""
-    words = [split(word) for word in keyword.pronunciations[accent].split()]
+    language = keyword.language
+    words = [language.split(word) for word in keyword.pronunciations[accent].split()]
     while True:
-        changed = [word for word in _changed_phrase(words, random) if any(map(is_vowel, word))]
-        ipa = _stressed(changed)
+        drawn = _changed_phrase(words, language, random)
+        changed = [word for word in drawn if any(map(language.is_vowel, word))]
+        ipa = _stressed(changed, language)
         if changed and keyword.distance(ipa) >= MIN_DISTANCE and not keyword.said_in(ipa):
             return ipa

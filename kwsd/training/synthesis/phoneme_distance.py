@@ -9,9 +9,14 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from kwsd.training.synthesis.phonemes import CONSONANT_FEATURES, SOUNDS, VOWEL_FEATURES, Sounds
+from kwsd.training.synthesis.phonemes import (
+    ALL_SOUNDS,
+    CONSONANT_FEATURES,
+    DIPHTHONGS,
+    VOWEL_FEATURES,
+    Sounds,
+)
 
-_DIPHTHONGS = {"eɪ", "aɪ", "ɔɪ", "aʊ", "oʊ"}
 _OFTEN_DROPPED = {"h", "ə", "ɹ", "j"}  # by speakers of some accents
 
 
@@ -22,7 +27,7 @@ def substitution_cost(one: str, other: str) -> float:
         return 0.0
     if one in VOWEL_FEATURES and other in VOWEL_FEATURES:
         apart = float(np.linalg.norm(np.subtract(VOWEL_FEATURES[one], VOWEL_FEATURES[other])))
-        return min(1.0, 0.2 + 0.35 * apart + 0.2 * ((one in _DIPHTHONGS) != (other in _DIPHTHONGS)))
+        return min(1.0, 0.2 + 0.35 * apart + 0.2 * ((one in DIPHTHONGS) != (other in DIPHTHONGS)))
     if one in CONSONANT_FEATURES and other in CONSONANT_FEATURES:
         (place, manner, voice), (place2, manner2, voice2) = CONSONANT_FEATURES[one], CONSONANT_FEATURES[other]
         apart = 0.4 * (voice != voice2) + 0.5 * (manner != manner2) + 0.25 * min(2.0, abs(place - place2))
@@ -35,10 +40,12 @@ def deletion_cost(sound: str) -> float:
     return 0.5 if sound in _OFTEN_DROPPED else 1.0
 
 
-_NUMBERS = {sound: number for number, sound in enumerate(SOUNDS)}
+_NUMBERS = {sound: number for number, sound in enumerate(ALL_SOUNDS)}
 # By number; the last entry stands for padding and costs nothing
-_DELETIONS = np.array([*map(deletion_cost, SOUNDS), 0.0], np.float32)
-_SUBSTITUTIONS = np.array([[*(substitution_cost(a, b) for b in SOUNDS), 0.0] for a in SOUNDS], np.float32)
+_DELETIONS = np.array([*map(deletion_cost, ALL_SOUNDS), 0.0], np.float32)
+_SUBSTITUTIONS = np.array(
+    [[*(substitution_cost(one, other) for other in ALL_SOUNDS), 0.0] for one in ALL_SOUNDS], np.float32
+)
 
 
 class WordList:
@@ -46,7 +53,7 @@ class WordList:
 
     def __init__(self, words: Sequence[Sounds]) -> None:
         self._lengths = np.array([len(word) for word in words], np.intp)
-        self._rows = np.full((len(words), max(self._lengths, default=0)), len(SOUNDS), np.intp)  # padded
+        self._rows = np.full((len(words), max(self._lengths, default=0)), len(ALL_SOUNDS), np.intp)  # padded
         for row, word in zip(self._rows, words, strict=True):
             row[: len(word)] = [_NUMBERS[sound] for sound in word]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kwsd.training.synthesis.engines.espeak import AMERICAN, BRITISH, espeak
+from kwsd.training.synthesis.engines.espeak import espeak
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.lexicon import near_words
 from kwsd.training.synthesis.near_misses import near_miss
@@ -29,8 +29,12 @@ NEAR_WORDS = 300  # number of real words to draw from; more similar ones are dra
 
 @dataclass(frozen=True)
 class Utterance:
-    """One clip. kind: one of KINDS. speed, take: see Voice.say. distance: see Keyword.distance."""
+    """One clip. language: its code. kind: one of KINDS. speed, take: see Voice.say.
 
+    distance: see Keyword.distance.
+    """
+
+    language: str
     keyword: str
     kind: str
     line: Line
@@ -62,7 +66,7 @@ class Utterance:
     @property
     def record(self) -> dict[str, Any]:
         """Its entry in the manifest."""
-        return {"file": self.file, **self._facts}
+        return {"file": self.file, "language": self.language, **self._facts}
 
 
 class Plan:
@@ -94,7 +98,8 @@ class Plan:
         speed = round(float(random.uniform(MIN_SPEED, MAX_SPEED)), 2)
         distance = round(self.keyword.distance(line.phonemes), 2)
         take = int(random.integers(1000))
-        return Utterance(self.keyword.text, kind, line, engine, voice.name, speed, take, distance)
+        code = self.keyword.language.code
+        return Utterance(code, self.keyword.text, kind, line, engine, voice.name, speed, take, distance)
 
     def _keyword(self, voice: Voice, random: np.random.Generator) -> Line:
         ending = ENDINGS[random.integers(len(ENDINGS))]
@@ -113,9 +118,11 @@ class Plan:
         return self.near_words[place]
 
     def _sentence(self, voice: Voice, random: np.random.Generator) -> Line:
+        language = self.keyword.language
         while True:  # until a sentence does not contain the keyword
-            text = sentence(self.near_words, random)
-            spoken = {accent: espeak().phonemes(text, accent) for accent in (voice.accent, AMERICAN, BRITISH)}
+            text = sentence(language, self.near_words, random)
+            accents = (voice.accent, *language.accents[:2])
+            spoken = {accent: espeak().phonemes(text, accent) for accent in accents}
             written = self.keyword.text.lower() in text.lower()
             if not written and not any(map(self.keyword.said_in, spoken.values())):
                 return Line(text, spoken[voice.accent])

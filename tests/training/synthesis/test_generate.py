@@ -11,6 +11,7 @@ from kwsd.training.data.speech_commands import read_tree
 from kwsd.training.synthesis.engines.espeak import espeak_voices
 from kwsd.training.synthesis.generate import MANIFEST, Outcome, generate
 from kwsd.training.synthesis.keyword import Keyword
+from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.synthesis.plan import Plan
 
 COUNTS = {"keyword": 4, "near_misses": 4, "sentences": 2}
@@ -18,7 +19,7 @@ COUNTS = {"keyword": 4, "near_misses": 4, "sentences": 2}
 
 def run(out: Path, text: str = "kettle") -> tuple[Outcome, list[tuple[int, int]]]:
     seen: list[tuple[int, int]] = []
-    plan = Plan(Keyword(text), {"espeak": espeak_voices()}, seed=0)
+    plan = Plan(Keyword(text), {"espeak": espeak_voices(ENGLISH)}, seed=0)
     outcome = generate(plan.draw_all(COUNTS), out, None, 1, lambda done, total: seen.append((done, total)))
     return outcome, seen
 

@@ -6,12 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.training.synthesis.engines.espeak import AMERICAN, espeak
+from kwsd.training.synthesis.engines.espeak import espeak
 from kwsd.training.synthesis.keyword import Keyword
+from kwsd.training.synthesis.languages.en import AMERICAN
 from kwsd.training.synthesis.phoneme_distance import WordList, deletion_cost, substitution_cost
-from kwsd.training.synthesis.phonemes import SOUNDS, Sounds
+from kwsd.training.synthesis.phonemes import ALL_SOUNDS, Sounds
 
-WORDS = st.lists(st.sampled_from(SOUNDS), max_size=7).map(tuple)
+WORDS = st.lists(st.sampled_from(ALL_SOUNDS), max_size=7).map(tuple)
 
 
 def plain_distance(one: Sounds, other: Sounds) -> float:

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kwsd.errors import UsageError
-from kwsd.training.synthesis.engines.espeak import ACCENTS, espeak, espeak_voices
+from kwsd.training.synthesis.engines.espeak import espeak, espeak_voices
 from kwsd.training.synthesis.engines.nanotts import NanoVoice
 from kwsd.training.synthesis.keyword import Keyword
+from kwsd.training.synthesis.languages.en import BRITISH, ENGLISH
 from kwsd.training.synthesis.plan import KINDS, Plan
 from kwsd.training.synthesis.sentences import grammar, sentence
 
-VOICES = {"espeak": espeak_voices(), "nanotts": [NanoVoice("en-GB", 1.0)]}
+VOICES = {"espeak": espeak_voices(ENGLISH), "nanotts": [NanoVoice("en-GB", BRITISH, 1.0)]}
 COUNTS = {"keyword": 5, "near_misses": 30, "sentences": 60}
 
 
@@ -61,7 +62,7 @@ def test_a_voice_that_reads_text_gets_text() -> None:
 
 def test_keyword_within_a_longer_word_is_said() -> None:
     keyword = Keyword("happy")
-    assert all(keyword.said_in(espeak().phonemes("I am unhappy today", accent)) for accent in ACCENTS)
+    assert all(keyword.said_in(espeak().phonemes("I am unhappy today", accent)) for accent in ENGLISH.accents)
     assert not keyword.said_in(espeak().phonemes("I hippie or happen", "en-us"))
 
 
@@ -72,7 +73,7 @@ def test_keyword_nobody_can_say_is_refused() -> None:
 
 @given(st.integers(0, 2**32), st.lists(st.sampled_from(["hippie", "harpy"]), max_size=2))
 def test_sentences_are_filled(seed: int, near: list[str]) -> None:
-    made = sentence(near, np.random.default_rng(seed))
+    made = sentence(ENGLISH, near, np.random.default_rng(seed))
     assert made[0].isupper() or made[0].isdigit()
     assert made[-1] in ".?!"
     assert not set("{}_|\n") & set(made)
@@ -82,8 +83,8 @@ def test_every_slot_can_be_filled() -> None:
 
     slots = {
         slot
-        for options in grammar().values()
+        for options in grammar("en").values()
         for option in options
         for slot in re.findall(r"{(\w+)}", option)
     }
-    assert slots <= {*grammar(), "near"}
+    assert slots <= {*grammar("en"), "near"}

@@ -1,1 +1,1 @@
-"""Speech synthesis engines. Each module lists its voices, or raises MissingEngineError."""
+"""Speech synthesis engines. Each module lists its voices for a language, or raises MissingEngineError."""

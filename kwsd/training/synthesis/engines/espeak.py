@@ -8,19 +8,10 @@ from typing import Any
 from kwsd.errors import UsageError
 from kwsd.interrupts import interrupts_postponed
 from kwsd.training.synthesis.alphabets import to_espeak
+from kwsd.training.synthesis.language import Language
 from kwsd.training.synthesis.speech import Floats, Line, from_int16, to_16k
 
 RATE_HZ = 22_050
-AMERICAN, BRITISH = "en-us", "en"
-ACCENTS = (
-    AMERICAN,
-    BRITISH,
-    "en-gb-scotland",
-    "en-gb-x-rp",
-    "en-gb-x-gbclan",
-    "en-us-nyc",
-    "en-029",
-)
 # Variants that could be people. The package has as many others, which whisper, croak or ring
 VARIANTS = (
     "m1", "m2", "m3", "m4", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "klatt", "klatt3", "adam", "Alex",
@@ -66,7 +57,7 @@ class Espeak:
             raise UsageError(f"espeak-ng has no voice '{name}'; reinstall espeakng-loader")
 
     def phonemes(self, text: str, accent: str) -> str:
-        """IPA of a text in one of ACCENTS, with its punctuation."""
+        """IPA of a text in an accent (a voice of espeak-ng), with its punctuation."""
         self._set_voice(accent)
         pieces = _CLAUSE.split(text)  # the library drops punctuation, so it gets one clause at a time
         for place in range(0, len(pieces), 2):
@@ -102,18 +93,18 @@ class EspeakVoice:
     engine = "espeak"
     needs_text = False
 
-    def __init__(self, accent: str, variant: str) -> None:
+    def __init__(self, language: Language, accent: str, variant: str) -> None:
         self.name = f"espeak-{accent}-{variant}"
-        self.accent = accent
+        self.accent, self._language = accent, language
         self._voice = f"{accent}+{variant}"
 
     def say(self, line: Line, speed: float, take: int) -> Floats:
         """As Voice.say; the take is the pitch."""
         ending = line.phonemes[-1] if line.phonemes[-1] in ",.!?" else ""
-        spoken = line.text or f"[[{to_espeak(line.phonemes)}]]{ending}"
+        spoken = line.text or f"[[{to_espeak(line.phonemes, self._language)}]]{ending}"
         return to_16k(espeak().say(spoken, self._voice, speed, pitch=35 + take % 31), RATE_HZ)
 
 
-def espeak_voices() -> list[EspeakVoice]:
+def espeak_voices(language: Language) -> list[EspeakVoice]:
     """Every variant in every accent."""
-    return [EspeakVoice(accent, variant) for accent in ACCENTS for variant in VARIANTS]
+    return [EspeakVoice(language, accent, variant) for accent in language.accents for variant in VARIANTS]

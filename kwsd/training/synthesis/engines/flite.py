@@ -5,7 +5,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from kwsd.training.synthesis.engines.espeak import AMERICAN
+from kwsd.training.synthesis.language import Language
+from kwsd.training.synthesis.languages.en import AMERICAN, ENGLISH
 from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, to_16k
 
 VOICES = ("kal16", "awb", "rms", "slt")
@@ -13,8 +14,10 @@ VOICES = ("kal16", "awb", "rms", "slt")
 WARPS = (0.88, 0.96, 1.04, 1.14)
 
 
-def flite_voices() -> "list[FliteVoice]":
-    """Every voice at every warp. Raises MissingEngineError."""
+def flite_voices(language: Language) -> "list[FliteVoice]":
+    """Every voice at every warp, for English. Raises MissingEngineError."""
+    if language is not ENGLISH:
+        return []
     if shutil.which("flite") is None:
         raise MissingEngineError("apt install flite")
     return [FliteVoice(voice, warp) for voice in VOICES for warp in WARPS]

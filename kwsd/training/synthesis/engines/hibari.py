@@ -5,7 +5,8 @@ from functools import cache
 from typing import Any
 
 from kwsd.training.synthesis.alphabets import to_misaki
-from kwsd.training.synthesis.engines.espeak import AMERICAN
+from kwsd.training.synthesis.language import Language
+from kwsd.training.synthesis.languages.en import AMERICAN, ENGLISH
 from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, to_16k
 
 # Factors on the sampling rate. Each sounds like another person: see `to_16k`
@@ -17,8 +18,10 @@ def is_installed() -> bool:
     return all(map(importlib.util.find_spec, ("hibari", "onnxruntime")))
 
 
-def hibari_voices() -> "list[HibariVoice]":
-    """The voice at every warp. Raises MissingEngineError."""
+def hibari_voices(language: Language) -> "list[HibariVoice]":
+    """The voice at every warp, for English. Raises MissingEngineError."""
+    if language is not ENGLISH:
+        return []
     if not is_installed():
         raise MissingEngineError("pip install 'kwsd[synth]', also for real words that sound like the keyword")
     return [HibariVoice(warp) for warp in WARPS]
@@ -37,7 +40,7 @@ class HibariVoice:
 
     def say(self, line: Line, speed: float, take: int) -> Floats:
         """As Voice.say; the take is the seed of the breath noise."""
-        misaki = to_misaki(line.phonemes, british=False)
+        misaki = to_misaki(line.phonemes, ENGLISH, AMERICAN)
         samples = _hibari().from_phonemes(misaki, speed=min(2.0, speed / self._warp), seed=take)
         return to_16k(samples, _hibari().sample_rate * self._warp)
 

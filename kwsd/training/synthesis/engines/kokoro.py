@@ -14,12 +14,11 @@ import numpy as np
 from kwsd.errors import UsageError
 from kwsd.training.synthesis.alphabets import to_misaki
 from kwsd.training.synthesis.engines import hibari
-from kwsd.training.synthesis.engines.espeak import AMERICAN, BRITISH
+from kwsd.training.synthesis.language import Language
 from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, to_16k
 
 RATE_HZ = 24_000
-# Number of mixes of an English style with another, by the first letter of the other (its language)
-MIXES = {"ab": 80, "efhijpz": 40}
+NATIVE_MIXES, MIXES = 80, 120  # at most: mixes of two native styles, and of a native one with any
 _STYLE_SHAPE = (-1, 256)  # one row for every number of phonemes
 _MELODIES = 12  # a line can use the row of a line of up to 11 phonemes more, which has another melody
 
@@ -79,21 +78,21 @@ class KokoroVoice:
     engine = "kokoro"
     needs_text = False
 
-    def __init__(self, folder: Path, *styles: str) -> None:
+    def __init__(self, folder: Path, language: Language, *styles: str) -> None:
         self.name = "kokoro-" + "+".join(styles)
-        self.accent = BRITISH if styles[0].startswith("b") else AMERICAN
-        self._folder, self._styles = folder, styles
+        self.accent = language.kokoro.get(styles[0][0], language.accents[0])
+        self._folder, self._language, self._styles = folder, language, styles
 
     def say(self, line: Line, speed: float, take: int) -> Floats:
         """As Voice.say; the take is the melody."""
         styles = [_style(self._folder / "voices" / f"{name}.bin") for name in self._styles]
-        misaki = to_misaki(line.phonemes, british=self.accent == BRITISH)
+        misaki = to_misaki(line.phonemes, self._language, self.accent)
         samples = _kokoro(self._folder).say(misaki, np.mean(styles, axis=0), speed, take % _MELODIES)
         return to_16k(samples, RATE_HZ)
 
 
-def kokoro_voices(folder: Path | None) -> list[KokoroVoice]:
-    """All styles of a folder and MIXES of two, in a fixed order.
+def kokoro_voices(folder: Path | None, language: Language) -> list[KokoroVoice]:
+    """All styles of a folder and MIXES of two, in a fixed order. The first letter of a style is its language.
 
     Raises MissingEngineError without a folder, UsageError if it has no styles or the model cannot be found.
     """
@@ -110,11 +109,10 @@ def kokoro_voices(folder: Path | None) -> list[KokoroVoice]:
     _model(folder)  # raises if it cannot be found
     random = np.random.default_rng(0)
     chosen = [(name,) for name in names]
-    for languages, count in MIXES.items():
-        pairs = [
-            pair
-            for pair in itertools.combinations(names, 2)
-            if pair[0][0] in "ab" and pair[1][0] in languages
-        ]
-        chosen += [pairs[place] for place in random.permutation(len(pairs))[:count]]
-    return [KokoroVoice(folder, *styles) for styles in chosen]
+    pairs = list(itertools.combinations(names, 2))
+    mixes: list[tuple[str, ...]] = []
+    for natives, count in ((2, NATIVE_MIXES), (1, MIXES)):
+        mixable = [pair for pair in pairs if sum(name[0] in language.kokoro for name in pair) == natives]
+        order = random.permutation(len(mixable))[: count - len(mixes)]
+        mixes += [mixable[place] for place in order]
+    return [KokoroVoice(folder, language, *styles) for styles in (*chosen, *mixes)]
