@@ -1,19 +1,24 @@
 """Figures of the report, drawn with matplotlib to files."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from kwsd.errors import UsageError
 from kwsd.runtime.model import STUDENT
 from kwsd.training.evaluate.metrics import Scores, det_curve
 from kwsd.training.nn.macs import macs_per_second
+from kwsd.training.report.published import Published
+from kwsd.training.report.results import Result
 
-LOWEST = 1e-6  # 1 - AUROC drawn for a model without mistakes, because a log scale has no zero
+LOWEST = 1e-6  # of an area that is drawn for a model without mistakes, because a log scale has no zero
+FLOAT_BITS = 32
 
 
 def det_plot(models: dict[str, tuple[Scores, Scores]], path: Path) -> None:
@@ -84,30 +89,46 @@ def search_plot(trials: list[tuple[float, float]], path: Path) -> None:
     save(figure, path)
 
 
-@dataclass(frozen=True)
-class Model:
-    """A point of `quality_plot`."""
+def quality_plot(results: Sequence[Result], published: Sequence[Published], limit: float, path: Path) -> None:
+    """au_fa_fr over how many times fewer multiply-adds and bytes a model needs than the teacher; log scales.
 
-    name: str
-    macs: float  # per second of audio
-    weight_bytes: float
-    quality: float  # 1 - AUROC
-    quantized: bool
-
-
-def quality_plot(models: list[Model], path: Path) -> None:
-    """1 - AUROC over multiply-adds and over bytes of weights, log scales; quantized models are squares."""
+    Bars go from the lowest to the highest of the seeds. limit: au_fa_fr of a dotted line.
+    """
     figure = Figure(figsize=(11, 4.5))
     over_macs, over_bytes = figure.subplots(1, 2, sharey=True)
     for axes, cost in ((over_macs, "macs"), (over_bytes, "weight_bytes")):
-        for model in models:
-            marker = "s" if model.quantized else "o"
-            axes.scatter(getattr(model, cost), max(model.quality, LOWEST), marker=marker, label=model.name)
+        for result in results:
+            areas = [max(area, LOWEST) for area in result.areas]
+            middle = max(result.area, LOWEST)
+            axes.errorbar(
+                getattr(result, cost),
+                middle,
+                [[middle - min(areas)], [max(areas) - middle]],
+                marker="s" if result.bits < FLOAT_BITS else "o",
+                linestyle="none",
+                label=result.name,
+            )
+        for number, one in enumerate(published, 1):
+            if getattr(one, cost) is not None:
+                place = getattr(one, cost), one.au_fa_fr
+                axes.plot(*place, marker="D", markerfacecolor="none", color="black", linestyle="none")
+                axes.annotate(str(number), place, (5, -10), textcoords="offset points", fontsize=8)
+        axes.axhline(limit, color="black", linestyle=":", linewidth=0.8)
         axes.set(xscale="log", yscale="log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.grid(alpha=0.3, which="both")
-    over_macs.set(xlabel="multiply-adds per second of audio", ylabel="1 - AUROC, dev-test")
-    over_bytes.set(xlabel="bytes of weights")
-    over_bytes.legend(title="squares: quantized", loc="center left", bbox_to_anchor=(1, 0.5))
+    over_macs.set(xlabel="times fewer multiply-adds than the teacher", ylabel="au_fa_fr, dev-test")
+    over_bytes.set(xlabel="times fewer bytes of weights than the teacher")
+    handles, labels = over_bytes.get_legend_handles_labels()
+    empty = Line2D([], [], linestyle="none")
+    names = [f"{number}  {one.name}" for number, one in enumerate(published, 1)]
+    over_bytes.legend(
+        [*handles, *(empty for _ in names)],
+        [*labels, *names],
+        title="squares: quantized; diamonds: published",
+        loc="center left",
+        bbox_to_anchor=(1, 0.5),
+    )
     save(figure, path)
 
 

@@ -1,39 +1,42 @@
-"""Writes the report of recorded runs in Markdown: tables, figures, and hand-written notes from a file."""
+"""Writes the report of recorded runs in Markdown: tables, figures, and hand-written notes from a file.
+
+It opens with its conclusion. The names of the headings are also those of the notes.
+"""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kwsd.files import replace_file
 from kwsd.training.release.notes import notes_beside
 from kwsd.training.report import plots
+from kwsd.training.report.conclusion import conclusion
+from kwsd.training.report.published import LIMIT, PUBLISHED, TASK, Published
+from kwsd.training.report.results import Result, Run, results_of
 
-Run = dict[str, Any]
 Sections = dict[str, list[str]]  # paragraphs by heading
 
 SHIPPED = {"train", "distill", "quantize", "qat", "prune"}  # kinds of run that make a model
 
 
-def write_report(runs: list[Run], path: Path, teacher: str = "teacher") -> None:
+def write_report(runs: list[Run], path: Path) -> None:
     """Write the page `path`, and its figures to a folder beside it.
 
-    teacher: the group of runs that ratios refer to; if there is none, the most expensive one. Hand-written
-    text comes from `notes_of(path)`. Raises KwsdError if a file cannot be written.
+    Hand-written text comes from `notes_of(path)`. Raises KwsdError if a file cannot be written.
     """
-    groups = grouped(run for run in runs if run["kind"] in SHIPPED)
+    made = [run for run in runs if run["kind"] in SHIPPED]
     figures = path.with_suffix("")
     sections: Sections = {}
-    if groups:
-        if teacher not in groups:
-            teacher = max(groups, key=lambda name: float(groups[name][0]["cost"]["macs_per_second"]))
-        plots.quality_plot(quality_points(groups), figures / "quality.png")
+    opening, appendix = [INTRODUCTION], []
+    if made:
+        teacher, results = results_of(made)
+        opening = [conclusion(teacher, results), INTRODUCTION]
+        appendix = [full_table(teacher, results), COSTS]
+        plots.quality_plot(results, PUBLISHED, LIMIT, figures / "quality.png")
         sections["Models"] = [
-            models_table(groups, teacher),
-            MODELS,
+            short_table(teacher, results),
+            COMPARISON,
             f"![Quality over cost]({figures.name}/quality.png)",
         ]
     if comparisons := [run for run in runs if run["kind"] == "compare"]:
@@ -56,8 +59,10 @@ def write_report(runs: list[Run], path: Path, teacher: str = "teacher") -> None:
     if curves := {run["name"]: run["history"] for run in runs if "history" in run}:
         plots.curves_plot(curves, figures / "curves.png")
         sections["Training"] = [f"![Training curves]({figures.name}/curves.png)"]
+    if appendix:
+        sections["Appendix: all columns"] = appendix
     notes = notes_of(path)
-    parts = ["# Report of the recorded runs", INTRODUCTION, *notes.pop("", [])]
+    parts = ["# Report of the recorded runs", *opening, *notes.pop("", [])]
     for heading, paragraphs in with_notes(sections, notes).items():
         parts += [f"## {heading}", *paragraphs]
     replace_file(path, "\n\n".join(parts) + "\n")
@@ -84,12 +89,26 @@ def with_notes(sections: Sections, notes: Sections) -> Sections:
     return {heading: sections.get(heading, []) + notes.get(heading, []) for heading in order}
 
 
-def grouped(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Runs by their name without the seed (``student-2``). A repeated run counts once."""
-    groups = defaultdict(list)
-    for run in {run["name"]: run for run in runs}.values():
-        groups[re.sub(r"-\d+$", "", run["name"])].append(run)
-    return dict(groups)
+def short_table(teacher: Result, results: list[Result]) -> str:
+    """Cost and quality of every model, then of the published ones."""
+    lines = [
+        f"| model | MACs, {teacher.name}'s / | bytes, {teacher.name}'s / | au_fa_fr: mean (least to most) |",
+        "|---" * 4 + "|",
+    ]
+    for result in results:
+        spread = f" ({min(result.areas):.1e} to {max(result.areas):.1e})" if len(result.runs) > 1 else ""
+        lines.append(
+            f"| {result.name} | {result.macs:.1f} | {result.weight_bytes:.1f} | {result.area:.2e}{spread} |"
+        )
+    for one in PUBLISHED:
+        costs = ("" if ratio is None else f"{ratio:g}" for ratio in (one.macs, one.weight_bytes))
+        lines.append(f"| *{linked(one)}* | {' | '.join(costs)} | {one.au_fa_fr:.2e} |")
+    return "\n".join(lines)
+
+
+def linked(published: Published) -> str:
+    """The name of a published model, with a link to its source if that is known."""
+    return f"[{published.name}]({published.source})" if published.source else published.name
 
 
 def quality(run: Run, split: str = "dev-test") -> float:
@@ -97,33 +116,23 @@ def quality(run: Run, split: str = "dev-test") -> float:
     return float(run["metrics"][split]["one_minus_auroc"])
 
 
-def mean_quality(runs: list[Run]) -> float:
-    """Mean 1 - AUROC on dev-test."""
-    return float(np.mean([quality(run) for run in runs]))
-
-
-def bits(run: Run) -> int:
-    """Bits of a run's weights."""
-    return int(run["config"].get("bits", 32))
-
-
-def models_table(groups: dict[str, list[Run]], teacher: str) -> str:
-    """Cost and quality of every group: mean and range over its seeds, and the ratio to the teacher."""
-    base, base_quality = groups[teacher][0]["cost"], mean_quality(groups[teacher])
+def full_table(teacher: Result, results: list[Result]) -> str:
+    """All recorded columns: mean and range over the seeds, and ratios to the teacher."""
+    base_quality = np.mean([quality(run) for run in teacher.runs])
+    name = teacher.name
     lines = [
-        f"| model | made by | bits | parameters | MACs/s | {teacher}'s / | weights, bytes | {teacher}'s / "
-        f"| file, bytes | seeds | 1 - AUROC, validation | dev-test: mean (least to most) | x {teacher}'s |",
+        f"| model | made by | bits | parameters | MACs/s | {name}'s / | weights, bytes | {name}'s / "
+        f"| file, bytes | seeds | 1 - AUROC, validation | dev-test: mean (least to most) | x {name}'s |",
         "|---" * 13 + "|",
     ]
-    for name, runs in groups.items():
-        c = runs[0]["cost"]
-        values = np.array([quality(run) for run in runs])
-        validation = np.mean([quality(run, "validation") for run in runs])
+    for result in results:
+        c = result.runs[0]["cost"]
+        values = np.array([quality(run) for run in result.runs])
+        validation = np.mean([quality(run, "validation") for run in result.runs])
         lines.append(
-            f"| {name} | {runs[0]['kind']} | {bits(runs[0])} "
-            f"| {c['parameters']:,} | {c['macs_per_second']:,.0f} "
-            f"| {base['macs_per_second'] / c['macs_per_second']:.1f} | {c['weight_bytes']:,} "
-            f"| {base['weight_bytes'] / c['weight_bytes']:.1f} | {c['file_bytes']:,} | {len(runs)} "
+            f"| {result.name} | {result.runs[0]['kind']} | {result.bits} "
+            f"| {c['parameters']:,} | {c['macs_per_second']:,.0f} | {result.macs:.1f} "
+            f"| {c['weight_bytes']:,} | {result.weight_bytes:.1f} | {c['file_bytes']:,} | {len(result.runs)} "
             f"| {validation:.1e} | {values.mean():.2e} ({values.min():.1e} to {values.max():.1e}) "
             f"| {f'{values.mean() / base_quality:.2f}' if base_quality else '-'} |"
         )
@@ -141,25 +150,17 @@ def compare_table(comparisons: list[Run]) -> str:
     return "\n".join(lines)
 
 
-def quality_points(groups: dict[str, list[Run]]) -> list[plots.Model]:
-    """Every group, with its mean 1 - AUROC on dev-test."""
-    return [
-        plots.Model(
-            name,
-            runs[0]["cost"]["macs_per_second"],
-            runs[0]["cost"]["weight_bytes"],
-            mean_quality(runs),
-            bits(runs[0]) < 32,
-        )
-        for name, runs in groups.items()
-    ]
-
-
 INTRODUCTION = """\
 `kwsd report` writes this page and its figures from recorded runs; hand-written text comes from the file of
 notes beside it. *Validation* was used to choose epochs, thresholds and settings. The results are on
 *dev-test*: other speakers, who are in neither training nor validation."""
 
-MODELS = """\
+COMPARISON = f"""\
+au_fa_fr is the area under FR over FA, both divided by the number of all clips, at 1,734 clips of the keyword
+among 64,721. In *italics*: published models. Ratios of cost compare with theirs; areas do so only roughly,
+because theirs are for "sheila", on their authors' own validation clips. Those without a link: source unknown.
+The dotted line is the limit of [the task]({TASK}), {LIMIT:.1e}."""
+
+COSTS = """\
 Multiply-adds (MACs) are those of the network at its own step; `kwsd info` adds the front end's. Bytes are
 those of the weights as stored, scales included."""
