@@ -31,6 +31,7 @@ TRAINING = {
     "distill": "Distill large models into a small one.",
     "quantize": "Quantize a model's weights to 16, 8 or 4 bits.",
     "prune": "Prune units and channels of a model.",
+    "experiment": "Train, distill and quantize a model, and compare them in a report.",
     "export": "Write a model for openWakeWord and Home Assistant, or as ONNX.",
     "info": "Show the settings, parameters, multiply-adds and bytes of a model.",
     "report": "Write a report on the recorded training runs.",

@@ -22,6 +22,7 @@ BROKEN = {
 MODEL = ("--model", "student")
 COMMANDS = {
     "train": ("--data", "{folder}", "--out", "{out}"),
+    "experiment": ("--data", "{folder}", "--out", "{folder}/experiment"),
     "new": ("hey computer", "--out", "{out}"),
     "distill": ("--teacher", "student", "--data", "{folder}", "--out", "{out}"),
     "quantize": (*MODEL, "--data", "{folder}", "--out", "{out}"),

@@ -32,6 +32,7 @@ GIVEN = {
         *("--model", "student", "--teacher", "teacher", "--data", "tree", "--out", "m.pt"),
         *("--channels", "2", "--hidden", "10"),
     ],
+    "experiment": ["--data", "tree"],
     "info": ["student"],
     "report": [],
     "wyoming": [],
@@ -48,6 +49,7 @@ WORKSHOP = (
     "distill",
     "quantize",
     "prune",
+    "experiment",
     "report",
 )
 

@@ -17,6 +17,7 @@ from kwsd.training.report.results import Result, Run, results_of
 
 Sections = dict[str, list[str]]  # paragraphs by heading
 
+STREAM = "stream.png"  # in the folder of figures, if `kwsd experiment` has drawn it
 SHIPPED = {"train", "distill", "quantize", "qat", "prune"}  # kinds of run that make a model
 
 
@@ -53,6 +54,10 @@ def write_report(runs: list[Run], path: Path) -> None:
         sections["Architectures"] = [
             f"![The search]({figures.name}/search.png)",
             f"{len(trials)} architectures, chosen by Optuna, of {trials[0]['epochs']} epochs each.",
+        ]
+    if (figures / STREAM).exists():
+        sections["Ten clips of other words and two of the keyword"] = [
+            f"![Posteriors]({figures.name}/{STREAM})",
         ]
     plots.macs_plot(figures / "macs.png")
     sections["Multiply-adds over hidden size and channels"] = [f"![Multiply-adds]({figures.name}/macs.png)"]

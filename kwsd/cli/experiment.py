@@ -1,0 +1,93 @@
+"""``kwsd experiment``: the whole experiment that this project began with, as one command."""
+
+from pathlib import Path
+
+import click
+
+from kwsd.cli.checked import CheckedCommand, CheckedPath, Folder, NewFolder, Text
+from kwsd.cli.extras import needs_torch
+from kwsd.cli.options import EPOCHS, NOISE, SEED, SPEECH, command_line
+from kwsd.cli.progress import drawn
+
+
+@click.command(name="experiment", cls=CheckedCommand)
+@click.option(
+    "--data",
+    type=CheckedPath(),
+    required=True,
+    help="Speech Commands folder, with a subfolder for each word.",
+)
+@click.option(
+    "--keyword",
+    type=Text(),
+    default="happy",
+    show_default=True,
+    help="The keyword: a subfolder of DATA.",
+)
+@click.option(
+    "--out",
+    type=NewFolder(),
+    default=Path("experiment"),
+    show_default=True,
+    help="Folder for the models, the recorded runs and the report.",
+)
+@NOISE
+@SPEECH
+@click.option(
+    "--epochs", type=EPOCHS, default=60, show_default=True, help="Epochs of the teacher and of the student."
+)
+@click.option(
+    "--grid-epochs", type=EPOCHS, default=10, show_default=True, help="Epochs of each student of the grid."
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(1, 20),
+    default=20,
+    show_default=True,
+    help="Students of the grid: pairs of temperature and alpha, of 20.",
+)
+@SEED
+@click.option(
+    "--download",
+    is_flag=True,
+    help="If DATA does not exist, download Speech Commands (1.5 GB) into it first.",
+)
+def command(
+    data: Path,
+    keyword: str,
+    out: Path,
+    noise: tuple[Path, ...],
+    speech: tuple[Path, ...],
+    epochs: int,
+    grid_epochs: int,
+    trials: int,
+    seed: int,
+    download: bool,
+) -> None:
+    """Trains a teacher, draws its posterior on a stream, distills it into a student with the best temperature
+    and alpha of a grid, quantizes the student, and writes a report.
+
+    After an interruption, the same command continues.
+    """
+    needs_torch()
+    from kwsd.runtime.model import BASELINE, STUDENT, check_keyword
+    from kwsd.training.data.download import download as download_archive
+    from kwsd.training.fit.recipe import Recipe
+    from kwsd.training.workflows.experiment import Plan, experiment
+    from kwsd.training.workflows.run import Sources
+
+    check_keyword(keyword)
+    plan = Plan(
+        keyword,
+        teacher=Recipe(BASELINE, epochs=epochs, seed=seed),
+        student=Recipe(STUDENT, epochs=epochs, seed=seed),
+        grid=Recipe(STUDENT, epochs=grid_epochs, seed=seed),
+        trials=trials,
+    )
+    with drawn() as progress:
+        if download and not data.exists():
+            with progress.stage("speech_commands_v0.01.tar.gz"):
+                download_archive(data, progress.count)
+        Folder().check(data)
+        report = experiment(data, out, plan, Sources(noise, speech), progress, command_line())
+    click.echo(f"{report} was written")

@@ -1,0 +1,63 @@
+"""The original experiment from end to end, on a toy tree."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from small_recipes import make_recipes_small
+
+from kwsd.cli.commands import cli
+from kwsd.errors import UsageError
+from kwsd.runtime.modelfile import read_model
+
+FEW = {"first_chunks": 1, "kept_chunks": 2, "chunk": 64}
+
+
+@pytest.fixture(autouse=True)
+def _few_batches() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        make_recipes_small(patch, FEW, batches=2, batch=16)
+        yield
+
+
+def experiment(tree: Path, out: Path, *options: Any) -> str:
+    """What the command prints, with the smallest settings. Raises what it raises."""
+    small = ("--data", tree, "--out", out, "--epochs", 1, "--grid-epochs", 1, "--trials", 1)
+    arguments = [str(a) for a in ("experiment", *small, "--keyword", "rise", *options)]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_whole_experiment_and_continuing_it(tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "experiment"
+    assert experiment(tree, out).endswith("report.md was written\n")
+    assert {read_model(out / f"{name}.pt").keyword for name in ("teacher", "student", "student-int8")} == {
+        "rise"
+    }
+    runs = (out / "runs.jsonl").read_text()
+    kinds = [json.loads(line)["kind"] for line in runs.splitlines()]
+    assert kinds == ["train", "grid", "distill", "quantize", *["compare"] * 10]
+    text = (out / "report.md").read_text()
+    for figure in ("quality", "grid", "macs", "stream", "curves"):
+        assert f"report/{figure}.png" in text
+        assert (out / "report" / f"{figure}.png").exists()
+
+    without_student = [line for line in runs.splitlines() if json.loads(line)["kind"] in ("train", "grid")]
+    (out / "runs.jsonl").write_text("\n".join(without_student) + "\n")
+    trained = (out / "teacher.pt").read_bytes()
+    experiment(tree, out)
+    assert [json.loads(line)["kind"] for line in (out / "runs.jsonl").read_text().splitlines()] == kinds
+    assert (out / "teacher.pt").read_bytes() == trained
+
+    with pytest.raises(UsageError, match="other options"):
+        experiment(tree, out, "--seed", 1)
+
+
+def test_a_word_without_clips_is_said_before_anything_is_trained(tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no clips of 'sheila'"):
+        experiment(tree, tmp_path / "experiment", "--keyword", "sheila")
+    assert not (tmp_path / "experiment").exists()
