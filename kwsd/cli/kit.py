@@ -51,11 +51,11 @@ def list_parts(kit: Path | None) -> None:
     opened = open_kit(kit)
     table = Table("part", "role", "MB", "state", "what it is (licence)", header_style="bold")
     for part in opened.parts:
-        state = "there" if opened.has(part) else "optional" if part.optional else "missing"
+        state = "there" if opened.has(part) else "optional" if part.optional or part.languages else "missing"
         size = megabytes(part.size).removesuffix(" MB")
         table.add_row(part.name, part.role, size, state, f"{part.what} ({part.licence})")
     console.print(table)
-    default = sum(part.size for part in opened.parts if not part.optional)
+    default = sum(part.size for part in opened.parts if not part.optional and not part.languages)
     tell(f"{megabytes(default)} in all, without what is optional; in {opened.folder}")
 
 

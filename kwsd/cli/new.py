@@ -15,6 +15,7 @@ from kwsd.cli.options import (
     HARD,
     JOBS,
     KOKORO,
+    LANGUAGE,
     NOISE,
     SEED,
     SPEECH,
@@ -38,6 +39,7 @@ AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
     type=NewFolder(),
     help="Folder that keeps the synthesized speech.  [default: OUT.speech]",
 )
+@LANGUAGE
 @KIT
 @click.option("--no-kit", is_flag=True, help="Use only the folders given here.")
 @YES
@@ -80,6 +82,7 @@ def command(
     keyword: str,
     out: Path | None,
     work: Path | None,
+    language: str,
     kit: Path | None,
     no_kit: bool,
     yes: bool,
@@ -111,6 +114,7 @@ def command(
     from kwsd.training.augment.augmentation import Augmentation
     from kwsd.training.fit.recipe import Recipe, Teaching
     from kwsd.training.release.release import Output
+    from kwsd.training.synthesis.languages import LANGUAGES
     from kwsd.training.workflows.from_text import Speech
     from kwsd.training.workflows.material import Material, with_kit
     from kwsd.training.workflows.new import make_word
@@ -129,11 +133,14 @@ def command(
     material = Material(kokoro, data, Sources(noise, speech, hard, unseen))
     if not no_kit:
         opened = open_kit(kit)
-        missing = opened.missing()
+        missing = opened.missing(language)
         if missing and not fetch_if_agreed(opened, missing, yes):
             for part in missing:
                 tell(f"Without {part.name}: {part.without}")
-        material = with_kit(material, opened)
+        if not opened.tests(language):
+            name = LANGUAGES[language].name
+            tell(f"The kit has no {name} dialogue: the false alarms at the end are those in English dialogue")
+        material = with_kit(material, opened, language)
     recipe = Recipe(
         BASELINE,
         epochs=epochs,
@@ -144,7 +151,7 @@ def command(
     with drawn() as progress:
         make_word(
             keyword,
-            Speech(folder, count, near_misses, sentences),
+            Speech(folder, count, near_misses, sentences, LANGUAGES[language]),
             recipe,
             Output(out, resume=True, command=command_line()),
             material=material,
@@ -165,5 +172,5 @@ def default_output(keyword: str) -> Path:
     """
     name = "-".join(re.findall(r"\w+", keyword.lower()))
     if not name:
-        raise UsageError(f"'{keyword}' has no letters; spell the keyword as an English word")
+        raise UsageError(f"'{keyword}' has no letters; spell the keyword as words")
     return Path(f"{name}.pt")

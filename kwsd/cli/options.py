@@ -10,6 +10,7 @@ import click
 from kwsd.cli.checked import AppendedFile, Folder, ModelName, ModelOutput, TrainedOutput
 from kwsd.cli.number import Number
 from kwsd.cli.parallel import parallel_options
+from kwsd.training.synthesis.languages import LANGUAGES
 
 MODEL = ModelName()
 EPOCHS = click.IntRange(1, 100_000)
@@ -51,6 +52,14 @@ KOKORO = click.option(
     "--kokoro",
     type=Folder(),
     help="Folder with Kokoro's ONNX model and, in voices/*.bin, its voice styles.",
+)
+LANGUAGE = click.option(
+    "--language",
+    type=click.Choice(list(LANGUAGES)),
+    metavar="CODE",
+    default="en",
+    show_default=True,
+    help="Language of KEYWORD: " + ", ".join(f"{each.code} {each.name}" for each in LANGUAGES.values()) + ".",
 )
 JOBS = parallel_options(os.cpu_count() or 1, "one per core")
 

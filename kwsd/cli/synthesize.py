@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from kwsd.cli.checked import CheckedCommand, NewFolder, Text
-from kwsd.cli.options import CLIPS, JOBS, KOKORO
+from kwsd.cli.options import CLIPS, JOBS, KOKORO, LANGUAGE
 from kwsd.cli.progress import drawn
 
 
@@ -32,6 +32,7 @@ from kwsd.cli.progress import drawn
     show_default=True,
     help="Clips of sentences without it.",
 )
+@LANGUAGE
 @KOKORO
 @JOBS
 @click.option(
@@ -47,13 +48,15 @@ def command(
     count: int,
     near_misses: int,
     sentences: int,
+    language: str,
     kokoro: Path | None,
     jobs: int | None,
     seed: int,
 ) -> None:
     """Writes FLAC files to OUT/keyword, OUT/near_misses and OUT/sentences."""
+    from kwsd.training.synthesis.languages import LANGUAGES
     from kwsd.training.workflows.synthesize import speak
 
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
     with drawn() as progress:
-        speak(keyword, out, counts, kokoro, jobs, seed, progress)
+        speak(keyword, out, counts, kokoro, jobs, seed, LANGUAGES[language], progress)

@@ -37,3 +37,20 @@ def test_kokoro_folder_without_voices(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_keyword_nobody_can_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("?!", "--out", str(tmp_path)) == 2
     assert capsys.readouterr().err.startswith("kwsd: '?!' has no English pronunciation")
+
+
+def test_another_language(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kwsd.training.synthesis.lexicon.COMMON_WORDS", 100)
+    counts = ["--count", "1", "--near-misses", "0", "--sentences", "0", "--jobs", "1"]
+    assert run("Kessel", "--language", "de", *counts, "--out", str(tmp_path)) == 0
+    assert "1 clips made" in " ".join(capsys.readouterr().out.split())
+    assert run("Kessel", *counts, "--out", str(tmp_path)) == 2
+    assert "holds clips in another language (de, en)" in " ".join(capsys.readouterr().err.split())
+
+
+def test_unknown_language(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("kettle", "--language", "xx", "--out", str(tmp_path)) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "'xx' is not one of 'en', 'de', 'es', 'fr', 'it', 'nl', 'pt'" in line

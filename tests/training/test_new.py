@@ -30,6 +30,8 @@ from kwsd.training.evaluate.streams import run_streams
 from kwsd.training.fit.recipe import Recipe, Teaching
 from kwsd.training.fit.trainer import Epoch
 from kwsd.training.release.release import Output
+from kwsd.training.synthesis.languages.de import GERMAN
+from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.workflows import new
 from kwsd.training.workflows.from_text import Speech
 from kwsd.training.workflows.material import Material, with_kit
@@ -224,11 +226,12 @@ def test_no_option_is_needed(kit: Path, calls: list[SimpleNamespace]) -> None:
     assert (call.keyword, call.output.model) == ("Hey Marvin!", Path("hey-marvin.pt"))
     assert call.output.resume
     assert call.speech.folder == Path("hey-marvin.speech")
-    assert call.material == with_kit(Material(), Kit(kit))
+    assert call.material == with_kit(Material(), Kit(kit), "en")
+    assert call.speech.language is ENGLISH
 
 
 def test_the_parts_of_the_kit_have_their_roles(kit: Path) -> None:
-    assert with_kit(Material(), Kit(kit)) == Material(
+    assert with_kit(Material(), Kit(kit), "en") == Material(
         kokoro=kit / "the voices",
         data=kit / "the words",
         sources=Sources(
@@ -236,6 +239,16 @@ def test_the_parts_of_the_kit_have_their_roles(kit: Path) -> None:
         ),
         test=(kit / "the test",),
     )
+
+
+def test_another_language(kit: Path, calls: list[SimpleNamespace]) -> None:
+    command = ["new", "Hallo Zoë", "--language", "de", "--kit", str(kit)]
+    output = CliRunner().invoke(cli, command, catch_exceptions=False).output
+    assert output.splitlines() == [
+        "The kit has no German dialogue: the false alarms at the end are those in English dialogue",
+        "hallo-zoë.pt is ready: kwsd listen hallo-zoë.pt",
+    ]
+    assert [call.speech.language for call in calls] == [GERMAN]
 
 
 def test_folders_are_added_to_those_of_the_kit(

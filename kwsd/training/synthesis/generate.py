@@ -20,8 +20,9 @@ from kwsd.pcm import SAMPLE_RATE
 from kwsd.training.parallel import parallel
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.language import Language
-from kwsd.training.synthesis.languages import find_language
+from kwsd.training.synthesis.languages import LANGUAGES
 from kwsd.training.synthesis.languages.en import ENGLISH
+from kwsd.training.synthesis.lexicon import lexicon
 from kwsd.training.synthesis.plan import Plan, Utterance
 from kwsd.training.synthesis.speech import Voice, finish
 from kwsd.training.synthesis.voices import find_voices
@@ -48,19 +49,21 @@ def synthesize(
     jobs: int | None = None,
     seed: int = 0,
     language: Language = ENGLISH,
-    on_missing_engine: Callable[[str], None] = lambda _: None,
+    on_missing: Callable[[str], None] = lambda _: None,
     on_clip: Callable[[int, int], None] = lambda *_: None,
 ) -> Outcome:
     """Speak `keyword` with every engine that is installed, into OUT/keyword, OUT/near_misses, OUT/sentences.
 
     counts: number of clips of each of kwsd.training.synthesis.plan.KINDS. kokoro: see `find_voices`. jobs: as
-    in `parallel`. on_missing_engine: called with a line for each engine that is not installed. on_clip: see
+    in `parallel`. on_missing: called with lines that say which voices and words are missing. on_clip: see
     `generate`. Raises UsageError if the keyword cannot be pronounced, and the errors of `generate`.
     """
     pronounced = Keyword(keyword, language)
     voices, missing = find_voices(kokoro, language)
+    if not lexicon(language):
+        missing.append("near misses are invented words alone; for real ones: pip install 'kwsd[synth]'")
     for line in missing:
-        on_missing_engine(line)
+        on_missing(line)
     utterances = Plan(pronounced, voices, seed).draw_all(counts)
     return generate(utterances, out, kokoro, jobs, on_clip)
 
@@ -110,7 +113,7 @@ def generate(
 @cache
 def _voices(kokoro: Path | None, language: str) -> dict[str, Voice]:
     """Every voice by its name. Engines load when they first speak, once in each worker."""
-    by_engine, _ = find_voices(kokoro, find_language(language))
+    by_engine, _ = find_voices(kokoro, LANGUAGES[language])
     return {voice.name: voice for voices in by_engine.values() for voice in voices}
 
 
@@ -120,7 +123,7 @@ def _make_clip(kokoro: Path | None, utterance: Utterance) -> tuple[str, npt.NDAr
     try:
         voice = _voices(kokoro, utterance.language)[utterance.voice]
         spoken = voice.say(line, utterance.speed, utterance.take)
-        return utterance.file, finish(spoken, len(find_language(utterance.language).sounds(line.phonemes)))
+        return utterance.file, finish(spoken, len(LANGUAGES[utterance.language].sounds(line.phonemes)))
     except AudioError as error:
         return utterance.file, f"{utterance.voice} said '{line.text}' ({line.phonemes}): {error}"
 

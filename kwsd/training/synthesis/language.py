@@ -7,6 +7,12 @@ from functools import cached_property
 
 from kwsd.training.synthesis.phonemes import Sounds
 
+# What misaki makes of espeak-ng's phonemes for Kokoro: affricates and diphthongs are one letter
+MISAKI = (
+    ("tʃ", "ʧ"), ("dʒ", "ʤ"), ("ts", "ʦ"), ("dz", "ʣ"), ("eɪ", "A"), ("aɪ", "I"), ("aʊ", "W"), ("ɔɪ", "Y"),
+    ("oʊ", "O"), ("əʊ", "Q"),
+)  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class Language:
@@ -37,7 +43,7 @@ class Language:
     codas: tuple[str, ...]
     syllable_vowels: tuple[str, ...]
     mnemonics: Mapping[str, str]
-    misaki: tuple[tuple[str, str], ...]
+    misaki: tuple[tuple[str, str], ...] = MISAKI
     dropped_r: str = ""
     without_length: tuple[str, ...] = ()
     kokoro: Mapping[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ import numpy as np
 from kwsd.training.synthesis.alphabets import from_misaki
 from kwsd.training.synthesis.engines.espeak import espeak
 from kwsd.training.synthesis.keyword import Keyword
+from kwsd.training.synthesis.language import Language
 from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.synthesis.phoneme_distance import WordList
 from kwsd.training.synthesis.phonemes import Sounds
@@ -20,9 +21,28 @@ from kwsd.training.synthesis.phonemes import Sounds
 MIN_DISTANCE = 0.38
 
 
+COMMON_WORDS = 40_000  # of a language
+
+
 @cache
-def lexicon() -> dict[str, Sounds]:
-    """Words and their sounds from misaki's dictionary in hibari-tts; empty if that is not installed."""
+def lexicon(language: Language) -> dict[str, Sounds]:
+    """Words of a language and their sounds; empty if the package that has the words is not installed."""
+    return _pronounced() if language is ENGLISH else _common(language)
+
+
+def _common(language: Language) -> dict[str, Sounds]:
+    """The commonest words in pyspellchecker's lists, pronounced by espeak-ng."""
+    if importlib.util.find_spec("spellchecker") is None:
+        return {}
+    packed = files("spellchecker").joinpath(f"resources/{language.code}.json.gz").read_bytes()
+    counts: dict[str, int] = json.loads(gzip.decompress(packed))
+    words = sorted(filter(str.isalpha, counts), key=lambda word: -counts[word])[:COMMON_WORDS]
+    spoken = {word: language.sounds(espeak().phonemes(word, language.accents[0])) for word in words}
+    return {word: heard for word, heard in spoken.items() if heard}
+
+
+def _pronounced() -> dict[str, Sounds]:
+    """The English words of misaki's dictionary, which is in hibari-tts."""
     if importlib.util.find_spec("hibari") is None:
         return {}
     packed = files("hibari").joinpath("assets/lexicon_us_gold.json.gz").read_bytes()
@@ -57,7 +77,7 @@ def near_words(keyword: Keyword, count: int) -> list[str]:
 
 
 def _near_words(keyword: Keyword, count: int) -> list[str]:
-    words = lexicon()
+    words = lexicon(keyword.language)
     if not words:
         return []
     spellings, word_list = list(words), WordList(list(words.values()))

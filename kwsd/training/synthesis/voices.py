@@ -16,7 +16,7 @@ Voices = dict[str, Sequence[Voice]]  # by engine
 
 
 def find_voices(kokoro: Path | None, language: Language = ENGLISH) -> tuple[Voices, list[str]]:
-    """The voices of a language by engine, and one line for each engine that is not installed.
+    """The voices of a language by engine, and lines that say what is missing.
 
     kokoro: folder with Kokoro's ONNX model and, in ``voices/``, its styles.
     Raises UsageError if espeak-ng is not installed or the folder lacks the styles or the model.
@@ -36,4 +36,9 @@ def find_voices(kokoro: Path | None, language: Language = ENGLISH) -> tuple[Voic
                 voices[name] = found
         except MissingEngineError as error:
             missing.append(f"{name} is not used: {error}")
+    if "kokoro" in voices and not language.kokoro:
+        missing.append(
+            f"Kokoro has no {language.name} voices, and its others speak with an accent: "
+            "expect real people to be missed more often"
+        )
     return voices, missing

@@ -10,6 +10,8 @@ from kwsd.training.augment.training_set import Recordings
 from kwsd.training.fit.recipe import Recipe
 from kwsd.training.fit.trainer import read_checkpoint
 from kwsd.training.release.release import Output
+from kwsd.training.synthesis.language import Language
+from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.workflows.embedding_teacher import (
     FA_PER_HOUR,
     settings_chooser,
@@ -25,13 +27,14 @@ from kwsd.training.workflows.synthesize import speak
 class Speech:
     """The synthetic speech. folder: where it is written and kept.
 
-    keyword, near_misses, sentences: the number of clips of each.
+    keyword, near_misses, sentences: the number of clips of each. language: that of the keyword.
     """
 
     folder: Path
     keyword: int = 450
     near_misses: int = 250
     sentences: int = 40
+    language: Language = ENGLISH
 
     @property
     def counts(self) -> dict[str, int]:
@@ -70,7 +73,9 @@ def train_from_text(
     check_disk_space(output.model, recipe.architecture, with_teacher=True)
     if output.resume and output.checkpoint.exists():
         read_checkpoint(output.checkpoint, recipe)
-    speak(keyword, speech.folder, speech.counts, material.kokoro, jobs, recipe.seed, progress)
+    speak(
+        keyword, speech.folder, speech.counts, material.kokoro, jobs, recipe.seed, speech.language, progress
+    )
     sources = material.sources
     recordings = Recordings.spoken(
         speech.folder,

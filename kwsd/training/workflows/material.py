@@ -21,17 +21,24 @@ class Material:
     test: tuple[Path, ...] = ()
 
 
-def with_kit(own: Material, kit: Kit) -> Material:
-    """The user's folders and those of the kit. Kokoro's voices and the tree are the kit's if not given."""
+def with_kit(own: Material, kit: Kit, language: str) -> Material:
+    """The user's folders and those of the kit for a language, given by its code.
+
+    Kokoro's voices and the tree are the kit's if not given.
+    """
+
+    def folders(role: str) -> tuple[Path, ...]:
+        return kit.folders(role, language)
+
     sources = Sources(
-        noise=own.sources.noise + kit.folders("noise") + kit.folders("music"),
-        speech=own.sources.speech + kit.folders("speech"),
+        noise=own.sources.noise + folders("noise") + folders("music"),
+        speech=own.sources.speech + folders("speech"),
         hard=own.sources.hard,
-        unseen=own.sources.unseen + kit.folders("unseen"),
+        unseen=own.sources.unseen + folders("unseen"),
     )
     return Material(
-        own.kokoro or next(iter(kit.folders("voices")), None),
-        own.data or next(iter(kit.folders("words")), None),
+        own.kokoro or next(iter(folders("voices")), None),
+        own.data or next(iter(folders("words")), None),
         sources,
-        own.test + kit.folders("test"),
+        own.test + folders("test"),
     )

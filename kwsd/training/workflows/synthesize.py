@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kwsd.training.synthesis.generate import synthesize
+from kwsd.training.synthesis.language import Language
 from kwsd.training.workflows.progress import SILENT, Progress, filling
 
 
@@ -13,6 +14,7 @@ def speak(
     kokoro: Path | None,
     jobs: int | None,
     seed: int,
+    language: Language,
     progress: Progress = SILENT,
 ) -> None:
     """Make the clips (see kwsd.training.synthesis.generate.synthesize), and report how many there are."""
@@ -24,7 +26,8 @@ def speak(
             kokoro,
             jobs,
             seed,
-            on_missing_engine=progress.note,
+            language,
+            on_missing=progress.note,
             on_clip=progress.count,
         )
     for failure in outcome.failures:

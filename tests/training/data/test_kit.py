@@ -79,7 +79,7 @@ ARCHIVES = {
     "blanket.deb": deb({"./usr/share/blanket.gresource": b"head" + audio("OGG") + b"gap" + audio("OGG")}),
     "fillets.deb": deb({"./usr/share/games/fillets-ng/sound/airplane/nl/oko.ogg": audio("OGG")}),
     "queen.deb": deb({"./queen.1c": talkie({"A1.SB": audio("MP3"), "M.RL": b""})}),
-    "drascula.deb": deb({"./x/en/1.ALS": bytes([128, 129]), "./x/en/S1.ALS": b"", "./x/es/1.ALS": b"a"}),
+    "drascula.deb": deb({"./x/en/1.ALS": bytes([128, 129]), "./x/en/S1.ALS": b""}),
 }
 FILES = {name: len(content) for name, content in ARCHIVES.items()}
 
@@ -162,6 +162,31 @@ def test_fetches_and_unpacks_every_part_once(server: Server, kit: Kit) -> None:
     asked = len(server.starts)
     assert fetch(kit) == {}
     assert len(server.starts) == asked
+
+
+def test_wav_recordings_are_kept_as_they_are(tmp_path: Path) -> None:
+    spoken = audio("WAV", 8_000)
+    silent = spoken[:40] + bytes(4)
+    package = tmp_path / "menardi.deb"
+    package.write_bytes(deb({f"{SOUNDS}/digits/1.wav": spoken, f"{SOUNDS}/no.wav": silent, "./doc": b"it"}))
+    assert list(UNPACK["wav"]([package])) == [("digits_1.wav", spoken)]
+
+
+def test_a_language_has_parts_of_its_own(tmp_path: Path) -> None:
+    def part(name: str, role: str, *languages: str) -> Part:
+        return Part(name, role, "it", "free", "it costs", "tar", 1, (), languages=languages)
+
+    speech, sky, drascula_es = part("queen", "speech"), part("sky", "test"), part("es", "test", "es")
+    kit = Kit(tmp_path, (speech, sky, drascula_es))
+    assert kit.missing() == kit.missing("de") == [speech, sky]
+    assert kit.missing("es") == [speech, drascula_es]
+    assert [kit.tests(language) for language in ("en", "de", "es")] == [True, False, True]
+    for one in kit.parts:
+        (tmp_path / one.name).mkdir()
+        (tmp_path / one.name / ".kit").write_text(one.fingerprint)
+    assert kit.folders("test", "es") == (tmp_path / "es",)
+    assert kit.folders("test", "de") == (tmp_path / "sky",)
+    assert kit.folders("speech", "es") == (tmp_path / "queen",)
 
 
 def test_telephone_prompts_become_flac(tmp_path: Path) -> None:

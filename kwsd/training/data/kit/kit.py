@@ -63,13 +63,27 @@ class Kit:
         except OSError:
             return False
 
-    def missing(self) -> list[Part]:
-        """The parts that are not there, without optional ones."""
-        return [part for part in self.parts if not part.optional and not self.has(part)]
+    def used(self, language: str) -> list[Part]:
+        """The parts for a keyword in a language: of each role those for this language, or else for all."""
+        own = {part.role for part in self.parts if language in part.languages}
+        return [
+            part
+            for part in self.parts
+            if (language in part.languages if part.role in own else not part.languages)
+        ]
 
-    def folders(self, role: str) -> tuple[Path, ...]:
+    def tests(self, language: str) -> bool:
+        """Whether false alarms are counted in speech of this language."""
+        return language == "en" or any(language in part.languages for part in self.parts)
+
+    def missing(self, language: str = "en") -> list[Part]:
+        """The parts for a language that are not there, without optional ones."""
+        return [part for part in self.used(language) if not part.optional and not self.has(part)]
+
+    def folders(self, role: str, language: str = "en") -> tuple[Path, ...]:
         """The folders of the parts of a role that are there."""
-        return tuple(self.folder / part.name for part in self.parts if part.role == role and self.has(part))
+        used = self.used(language)
+        return tuple(self.folder / part.name for part in used if part.role == role and self.has(part))
 
     def fetch(self, parts: Iterable[Part], progress: Progress) -> dict[str, str]:
         """Fetch and unpack the parts that are not there. Returns by name why parts could not be had.

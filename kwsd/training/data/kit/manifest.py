@@ -32,6 +32,7 @@ class Part:
     unpacked: int
     files: tuple[File, ...]
     optional: bool = False
+    languages: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -52,9 +53,12 @@ def shipped_parts() -> tuple[Part, ...]:
 
 def read_parts(text: str) -> tuple[Part, ...]:
     """The parts in the text of a manifest."""
-    return tuple(
-        Part(**{**part, "files": tuple(map(_file, part["files"]))}) for part in tomllib.loads(text)["part"]
-    )
+    return tuple(_part(entry) for entry in tomllib.loads(text)["part"])
+
+
+def _part(entry: dict[str, Any]) -> Part:
+    languages, files = tuple(entry.get("languages", ())), tuple(map(_file, entry["files"]))
+    return Part(**{**entry, "languages": languages, "files": files})
 
 
 def _file(entry: dict[str, Any]) -> File:

@@ -54,6 +54,13 @@ def _fillets(archives: Sequence[Path]) -> Files:
             yield f"{_flat_name(path)}.ogg", data
 
 
+def _wav(archives: Sequence[Path]) -> Files:
+    """Every WAV recording that has sound."""
+    for path, data in deb_files(archives[0]):
+        if path.suffix == ".wav" and soundfile.info(io.BytesIO(data)).frames:
+            yield f"{_flat_name(path)}.wav", data
+
+
 def _flat_name(path: PurePosixPath) -> str:
     """A recording's path without its suffix and without the folders above the recordings, with _ for /."""
     return re.sub(r"^.*/(sounds/[^/]+|sound|moh)/", "", str(path.with_suffix(""))).replace("/", "_")
@@ -91,9 +98,12 @@ def _queen(archives: Sequence[Path]) -> Files:
 
 
 def _drascula(archives: Sequence[Path]) -> Files:
-    """The English lines of "Drascula", unsigned 8-bit samples. Files named S and a number are sounds."""
+    """The lines of "Drascula", unsigned 8-bit samples. Files named S and a number are sounds.
+
+    The Spanish package has English lines, too, as links into the English one.
+    """
     for path, data in deb_files(archives[0]):
-        if path.suffix == ".ALS" and path.parent.name == "en" and not re.fullmatch(r"S\d+", path.stem):
+        if path.suffix == ".ALS" and not re.fullmatch(r"S\d+", path.stem):
             yield f"{path.stem}.flac", _flac(_from_unsigned(data), GAMES_RATE)
 
 
@@ -127,6 +137,7 @@ UNPACK: dict[str, Callable[[Sequence[Path]], Files]] = {
     "blanket": _blanket,
     "queen": _queen,
     "drascula": _drascula,
+    "wav": _wav,
     "sky": _sky,
     "tar": _tar,
 }

