@@ -28,7 +28,7 @@ FRENCH = Language(
     kokoro={"f": "fr"},
     pico=(("fr-FR", "fr"),),
     contractions=(
-        (r"\bde le ", "du "), (r"\bde les ", "des "), (r"\bque (?=[aeiouhéè])", "qu'"),
+        (r"\bde le ", "du "), (r"\bde les ", "des "), (r"\bque (?=[aeiouéè])", "qu'"),
         (r"\bde (?=[aeiouéè])", "d'"),
     ),
 )  # fmt: skip
