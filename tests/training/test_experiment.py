@@ -12,6 +12,7 @@ from small_recipes import make_recipes_small
 from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
 from kwsd.runtime.modelfile import read_model
+from kwsd.training.fit.trainer import Trainer
 
 FEW = {"first_chunks": 1, "kept_chunks": 2, "chunk": 64}
 
@@ -55,6 +56,26 @@ def test_the_whole_experiment_and_continuing_it(tree: Path, tmp_path: Path) -> N
 
     with pytest.raises(UsageError, match="other options"):
         experiment(tree, out, "--seed", 1)
+
+
+def test_an_interrupted_training_continues(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+
+    def interrupted(trainer: Trainer, _: Any) -> float:
+        trained.append(trainer.epoch)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return 1.0
+
+    monkeypatch.setattr(Trainer, "_train_epoch", interrupted)
+    arguments = ("experiment", "--data", tree, "--keyword", "rise", "--epochs", 3, "--out", tmp_path / "out")
+    for _ in range(2):
+        stopped = CliRunner().invoke(cli, [*map(str, arguments), "--trials", "1", "--grid-epochs", "1"])
+        if len(trained) == 2:
+            assert "teacher.ckpt has 1 of 3 epochs; the same command continues from there" in stopped.output
+    assert trained == [0, 1, 1, 2, 0, 0, 1, 2]  # teacher, grid, student
 
 
 def test_a_word_without_clips_is_said_before_anything_is_trained(tree: Path, tmp_path: Path) -> None:

@@ -30,13 +30,15 @@ class Output:
 
     model: the model file. Beside it are its card (.md) and, until the run is over, its checkpoint (.ckpt).
     record: file of JSON lines to which the run is added. resume: continue from the checkpoint. command: the
-    command line that started the run, for the card.
+    command line that started the run, for the card. self_resuming: that command continues an interrupted run
+    without --resume.
     """
 
     model: Path
     record: Path | None = None
     resume: bool = False
     command: str = ""
+    self_resuming: bool = False
 
     @property
     def checkpoint(self) -> Path:

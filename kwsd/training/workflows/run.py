@@ -122,7 +122,7 @@ def train_and_release(
             f"{trainer.checkpoint}, from an interrupted run, will be replaced; --resume would continue it"
         )
     started = time.monotonic()
-    again = "the same command" if output.resume else "the same command with --resume"
+    again = "the same command" + ("" if output.resume or output.self_resuming else " with --resume")
     with on_interrupt(progress, lambda: what_remains(trainer, again)):
         fit(trainer, progress)
         recipe = trainer.recipe
