@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kwsd.errors import UsageError
+from kwsd.errors import KwsdError, UsageError
 from kwsd.files import replace_file
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import check_keyword
@@ -60,7 +60,10 @@ def experiment(
     options = json.dumps([data, asdict(sources), asdict(plan)], indent=1, default=str)
     check_unclaimed(folder, options)
     clips = stream(read_recordings(data, plan.keyword, sources, progress))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KwsdError(f"cannot make the folder {folder}: {error.strerror}") from error
     replace_file(folder / OPTIONS, options)
     record, figures = folder / "runs.jsonl", folder / "report"
     teacher, student, int8 = (folder / f"{name}.pt" for name in ("teacher", "student", "student-int8"))
@@ -92,8 +95,13 @@ def experiment(
 
 def check_unclaimed(folder: Path, options: str) -> None:
     """Raise UsageError if the folder holds an experiment with other options."""
-    claimed = folder / OPTIONS
-    if claimed.exists() and claimed.read_text("utf-8") != options:
+    try:
+        claimed = (folder / OPTIONS).read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"cannot read {folder / OPTIONS}: {error.strerror}") from error
+    if claimed != options.encode():
         raise UsageError(
             f"{folder} holds an experiment with other options; give another --out, or its options"
         )
