@@ -37,6 +37,7 @@ def main() -> None:
     keyword, voices = Keyword(model.keyword), find_voices(None)[0]
     listed = given.words.read_text("utf-8").splitlines()
     words = [w for w in listed if w.isascii() and w.isalpha() and (len(w) > 1 or w in "ai")][: given.count]
+    words = [w for w in words if not keyword.said_in(espeak().phonemes(w, ENGLISH.accents[0]))]
     pronounced = {w: ENGLISH.sounds(espeak().phonemes(w, ENGLISH.accents[0])) for w in words[:COMMON]}
     phrases = near_phrases(keyword, {w: sounds for w, sounds in pronounced.items() if sounds}, given.phrases)
     for kind, texts in (("words", words), ("phrases", phrases)):
