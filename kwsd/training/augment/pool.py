@@ -8,15 +8,18 @@ only on the seed and k, so a resumed run uses the same examples as an uninterrup
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kwsd.runtime.frontend import N_MELS, POWER_FLOOR
 from kwsd.training.augment.features import LogMel, SpecAugment
 from kwsd.training.augment.scenes import SceneMaker
 
+CPU = torch.device("cpu")
 _PART = 128  # examples that go through the front end at once
 
 
@@ -49,17 +52,23 @@ class ScenePool:
     """Draws batches of examples. Frames are kept in float16, 20 MB for a thousand examples.
 
     annotator: makes annotations from audio (n, samples) and frames (n, time, mels), once for each example.
-    first: chunks at the start, instead of Augmentation.first_chunks.
+    first: chunks at the start, instead of Augmentation.first_chunks. device: where the examples are kept.
     """
 
     def __init__(
-        self, scenes: SceneMaker, seed: int, annotator: Annotator | None = None, first: int | None = None
+        self,
+        scenes: SceneMaker,
+        seed: int,
+        annotator: Annotator | None = None,
+        first: int | None = None,
+        device: torch.device = CPU,
     ) -> None:
         self._scenes, self._seed, self._annotator = scenes, seed, annotator
         self._augmentation = scenes.augmentation
         self._first = first or self._augmentation.first_chunks
         self._chunks: dict[int, Scenes] = {}
-        self._front_end = LogMel()
+        self.device = device
+        self._front_end = LogMel().to(device)
         self._mask = SpecAugment(self._augmentation.masked_bands, self._augmentation.masked_frames)
 
     def move(self, epoch: int, on_chunk: OnChunk = lambda: None) -> None:
@@ -82,14 +91,14 @@ class ScenePool:
     def pick(self, count: int, random: np.random.Generator) -> Scenes:
         """`count` random examples of one random chunk, unchanged."""
         chunk = self._chunks[int(random.choice(list(self._chunks)))]
-        return chunk.rows(torch.from_numpy(random.choice(self._augmentation.chunk, count, replace=False)))
+        return chunk.rows(self._tensor(random.choice(self._augmentation.chunk, count, replace=False)))
 
     def batch(self, count: int, random: np.random.Generator) -> Scenes:
         """As `pick`, with random level, spectral tilt and SpecAugment masks."""
         scenes = self.pick(count, random)
         gain, tilt = random.uniform(-1, 1, (2, count, 1, 1)).astype(np.float32)
         slope = self._augmentation.tilt * tilt * np.linspace(-1, 1, N_MELS, dtype=np.float32)
-        shift = torch.from_numpy(self._augmentation.gain * gain + slope)
+        shift = self._tensor(self._augmentation.gain * gain + slope)
         frames = (scenes.frames.float() + shift * (math.log(10) / 10)).clamp(min=math.log(POWER_FLOOR))
         return Scenes(self._mask(frames), scenes.keyword, scenes.onset, scenes.end, scenes.annotations)
 
@@ -99,12 +108,15 @@ class ScenePool:
         with torch.no_grad():
             for start in range(0, self._augmentation.chunk, _PART):
                 drawn = self._scenes.draw(min(_PART, self._augmentation.chunk - start), random)
-                audio = torch.from_numpy(drawn.audio)
+                audio = self._tensor(drawn.audio)
                 frames = self._front_end(audio)
                 annotations = self._annotator(audio, frames) if self._annotator else {}
-                keyword, onset, end = map(torch.from_numpy, (drawn.keyword, drawn.onset, drawn.end))
+                keyword, onset, end = map(self._tensor, (drawn.keyword, drawn.onset, drawn.end))
                 parts.append(Scenes(frames.half(), keyword, onset, end, annotations))
         return joined(parts)
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
 
 
 class StillPool(ScenePool):

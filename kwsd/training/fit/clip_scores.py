@@ -54,7 +54,7 @@ def clip_scores(
         for part in torch.split(frames, batch):
             logits = crnn(part, window, step)[:, window:].double()
             scores.append((logits[..., 1] - logits[..., 0]).amax(dim=1))
-    return torch.cat(scores).numpy().round(4)
+    return torch.cat(scores).numpy(force=True).round(4)
 
 
 def split_scores(

@@ -23,7 +23,7 @@ def teacher_annotator(teachers: list[CRNN], window: int) -> Annotator:
         outputs = [teacher.eval().attend(frames, window) for teacher in teachers]
         logits = torch.stack([logits for logits, _, _ in outputs]).mean(dim=0)
         energy = torch.stack([energy for _, energy, _ in outputs]).mean(dim=0)
-        ends = step_ends(architecture, logits.shape[1], architecture.stride[1])
+        ends = step_ends(architecture, logits.shape[1], architecture.stride[1], logits.device)
         return {
             "odds": logits[..., 1] - logits[..., 0],
             "energy": energy,

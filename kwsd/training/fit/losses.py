@@ -35,7 +35,8 @@ class LabelLoss:
 
     def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
         logits = crnn(scenes.frames, recipe.window, step)
-        return label_loss(logits, step_ends(recipe.architecture, logits.shape[1], step), scenes, recipe)
+        ends = step_ends(recipe.architecture, logits.shape[1], step, logits.device)
+        return label_loss(logits, ends, scenes, recipe)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class DistillationLoss:
 
     def __call__(self, crnn: CRNN, scenes: Scenes, step: int, recipe: Recipe) -> Tensor:
         logits, energy, _ = crnn.attend(scenes.frames, recipe.window, step)
-        ends = step_ends(recipe.architecture, logits.shape[1], step)
+        ends = step_ends(recipe.architecture, logits.shape[1], step, logits.device)
         hard = label_loss(logits, ends, scenes, recipe)
         known = scenes.annotations["ends"][0]
         teachers = interpolate_at(ends, scenes.annotations["odds"], known)
@@ -97,7 +98,7 @@ class HeadDistillationLoss(nn.Module):
         t = self.teaching
         logits, _, states = crnn.attend(scenes.frames, recipe.window, step)
         odds = logits[..., 1] - logits[..., 0]
-        ends = step_ends(recipe.architecture, logits.shape[1], step)
+        ends = step_ends(recipe.architecture, logits.shape[1], step, logits.device)
         embeddings = scenes.annotations["embedding"].float()
         known = embedding_ends(embeddings.shape[1])  # when each embedding ends
         head_logits = torch.stack([head(embeddings) for head in self.heads]).mean(dim=0)
@@ -124,9 +125,11 @@ class HeadDistillationLoss(nn.Module):
         return self
 
 
-def step_ends(architecture: Architecture, steps: int, step: int) -> Tensor:
+def step_ends(
+    architecture: Architecture, steps: int, step: int, device: torch.device | None = None
+) -> Tensor:
     """Seconds into the example at which each step's last frame ends, (steps,)."""
-    last_frame = architecture.kernel[1] - 1 + step * torch.arange(steps)
+    last_frame = architecture.kernel[1] - 1 + step * torch.arange(steps, device=device)
     return (last_frame * HOP + N_FFT) / SAMPLE_RATE
 
 

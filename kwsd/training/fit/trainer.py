@@ -37,7 +37,7 @@ class Trainer:
 
     validation: (keyword clips, other clips), each (n, 16000) int16, from Recordings.validation. checkpoint:
     file to write after each epoch, or None. objective: the loss; LabelLoss if None. crnn: the network to
-    start from; if None, a new one with random weights that depend on the seed.
+    start from; if None, a new one with random weights that depend on the seed. The device is the pool's.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Trainer:
         # an objective may have weights of its own ("auxiliary"): trained with the network and then dropped
         self._auxiliary = self.objective if isinstance(self.objective, nn.Module) else nn.Module()
         torch.manual_seed(recipe.seed)
-        self.crnn = crnn or CRNN(recipe.architecture)
+        self.crnn = (crnn or CRNN(recipe.architecture)).to(pool.device)
         self.crnn.carried_share = recipe.carried_share
         self.averaged = copy.deepcopy(self.crnn)
         self.step = recipe.architecture.stride[1]
@@ -67,7 +67,9 @@ class Trainer:
             pct_start=recipe.warm_up,
         )
         kernel = recipe.architecture.kernel[1]
-        self._validation = [clip_frames(audio, kernel, recipe.window, self.step) for audio in validation]
+        self._validation = [
+            clip_frames(audio, kernel, recipe.window, self.step).to(pool.device) for audio in validation
+        ]
         self.epoch, self.best = 0, float("inf")  # epochs done; the lowest validation of them
         self.best_weights = copy.deepcopy(self.crnn.state_dict())
         self.history: list[dict[str, Any]] = []
@@ -134,7 +136,7 @@ class Trainer:
     def best_crnn(self) -> CRNN:
         """The network with the averaged weights of the epoch that validated best."""
         self.averaged.load_state_dict(self.best_weights)
-        return self.averaged.eval()
+        return self.averaged.cpu().eval()
 
     def validate(self) -> float:
         """1 - AUROC of the averaged weights on the validation clips."""
@@ -198,7 +200,7 @@ def read_checkpoint(checkpoint: Path, recipe: Recipe) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"cannot read the checkpoint {checkpoint}: {error.strerror}") from error
     try:
-        state = torch.load(io.BytesIO(content), weights_only=True)
+        state = torch.load(io.BytesIO(content), "cpu", weights_only=True)
         made_for, epoch = state["made_for"], state["epoch"]
     except Exception as error:  # a damaged archive or pickle can raise any exception
         raise UsageError(_damaged(checkpoint)) from error

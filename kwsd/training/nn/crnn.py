@@ -70,8 +70,9 @@ class CRNN(nn.Module):
         start = inputs.new_zeros(2, len(inputs), self.architecture.hidden)
         last = self._last_states
         if self.training and last is not None and last.shape == start.shape:
-            carried = torch.rand(len(inputs), 1) < self.carried_share
-            start = torch.where(carried, last[:, torch.randperm(len(inputs))], start)
+            carried = torch.rand(len(inputs), 1, device=inputs.device) < self.carried_share
+            order = torch.randperm(len(inputs), device=inputs.device)
+            start = torch.where(carried, last[:, order], start)
         return start
 
 

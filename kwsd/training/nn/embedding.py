@@ -23,9 +23,9 @@ FROZEN_GROUPS = 3  # groups of layers that are never fine-tuned: they describe s
 _BATCH = 16  # audio clips that go through the frozen groups at once
 
 
-def embedding_ends(count: int) -> Tensor:
+def embedding_ends(count: int, device: torch.device | None = None) -> Tensor:
     """The times at which the input of each embedding ends, in seconds into the audio, (count,)."""
-    return ((FRAMES - 1 + STRIDE * torch.arange(count)) * HOP + N_FFT) / SAMPLE_RATE
+    return ((FRAMES - 1 + STRIDE * torch.arange(count, device=device)) * HOP + N_FFT) / SAMPLE_RATE
 
 
 class SpeechEmbedding(nn.Module):

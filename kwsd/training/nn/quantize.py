@@ -22,7 +22,7 @@ def row_scales(weight: Tensor, bits: int) -> Tensor:
     """The scale of each row with the least squared error, exact in float16: (rows, n) to (rows, 1)."""
     top = 2 ** (bits - 1) - 1
     full = weight.abs().amax(dim=1, keepdim=True).clamp(min=_LEAST_RANGE) / top
-    tried = (_CLIPPING[:, None, None] * full).half().float()
+    tried = (_CLIPPING.to(full.device)[:, None, None] * full).half().float()
     error = ((weight / tried).round().clamp(-top, top) * tried - weight).square().sum(dim=2, keepdim=True)
     best: Tensor = tried.gather(0, error.argmin(dim=0, keepdim=True))[0]
     return best

@@ -1,0 +1,203 @@
+"""Trains small networks on many more examples than `kwsd distill` shows them. Made for a large GPU.
+
+    python tools/train_students.py examples EXAMPLES --teacher teacher.pt --heads happy.pt \
+        --data data/speech_commands_v0.01 --noise data/esc10 data/music --speech data/queen ...
+    python tools/train_students.py train EXAMPLES student --seed 2 --out student-2.weights
+    python tools/train_students.py release student-2.weights student --seed 2 --data ... --out student.pt
+
+`examples` makes 163,840 examples with all processors and annotates them once with what the teachers say at
+every step: three parts the mean of the first stages, seven parts the heads on the speech embedding. `train`
+shows each of them 60 to 110 times; eleven networks at once take five minutes on an H200. The weights are the
+moving average at the end, so no validation takes part. `release` rounds them to --bits, measures the network
+on held-out speakers and writes model file, card and record as `kwsd distill` does.
+"""
+
+import argparse
+import multiprocessing
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kwsd.runtime.model import Architecture, Array
+from kwsd.runtime.modelfile import find_model, read_model
+from kwsd.runtime.verifier import CONTEXT
+from kwsd.training.augment.augmentation import Augmentation
+from kwsd.training.augment.features import LogMel
+from kwsd.training.augment.pool import Scenes, StillPool
+from kwsd.training.augment.scenes import SceneBatch, SceneMaker
+from kwsd.training.augment.training_set import Recordings
+from kwsd.training.fit.distillation import teacher_annotator
+from kwsd.training.fit.losses import DistillationLoss, interpolate_at
+from kwsd.training.fit.recipe import Recipe
+from kwsd.training.fit.trainer import Trainer
+from kwsd.training.nn.convert import to_torch
+from kwsd.training.nn.crnn import CRNN
+from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
+from kwsd.training.nn.quantize import quantized
+from kwsd.training.release.release import FinishedRun, Output, release
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+CHUNKS = 160  # of a thousand examples
+SEED = 77  # of the examples, which all networks share
+HEADS_SHARE = 0.7  # of the teachers' log-odds
+BATCHES = {"student": 10_000, "small": 17_000, "nano": 10_000}
+NETWORKS = {  # and the attention's window in steps
+    "small": (Architecture(6, (9, 20), (4, 8), 32), 20),
+    "student": (Architecture(6, (5, 20), (5, 9), 18), 22),
+    "nano": (Architecture(6, (5, 20), (5, 20), 16), 9),
+}
+
+
+class Heads(nn.Module):
+    """The heads of a model's second stage, for whole examples."""
+
+    def __init__(self, verifier: Mapping[str, Array]) -> None:
+        super().__init__()
+        self.embedding = SpeechEmbedding(verifier)
+        self.layers = {
+            name: [
+                torch.tensor(verifier[f"{name}.{kind}"], device=DEVICE)[:, None]
+                for kind in ("weight", "bias")
+            ]
+            for name in ("each", "together", "output")
+        }
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Audio (n, samples) to mean log-odds, (n, count). Before an example the first units are 0."""
+        x = self.embedding(
+            audio
+        )  # (n, count, EMBEDDING); the layers' weights are (heads, 1, inputs, outputs)
+        for name, (weight, bias) in self.layers.items():
+            if name == "together":
+                x = functional.pad(x, (0, 0, CONTEXT - 1, 0)).unfold(2, CONTEXT, 1).transpose(3, 4).flatten(3)
+            x = x @ weight + bias
+            x = x if name == "output" else x.relu()
+        return x.mean(dim=0)[..., 0]
+
+
+def draw(number: int) -> SceneBatch:
+    """The examples of a chunk, which depend on SEED and its number only."""
+    return scenes[0].draw(scenes[0].augmentation.chunk, np.random.default_rng([SEED, number]))
+
+
+scenes: list[SceneMaker] = []  # one, that the processes inherit
+
+
+def recordings(given: argparse.Namespace) -> Recordings:
+    """The recordings of the options."""
+    return Recordings.read(given.data, given.keyword, tuple(given.noise), tuple(given.speech))
+
+
+def make_examples(given: argparse.Namespace) -> None:
+    """Make the examples, annotate them and save them."""
+    models = [read_model(find_model(name)) for name in (given.teacher, given.heads)]
+    verifier = models[1].verifier
+    assert verifier is not None, f"{given.heads} has no second stage"
+    networks = [to_torch(model).to(DEVICE) for model in models]
+    annotate = teacher_annotator(networks, models[0].settings.window)
+    heads, log_mel = Heads(verifier).to(DEVICE), LogMel().to(DEVICE)
+    scenes.append(recordings(given).scenes(Augmentation()))
+    parts: dict[str, list[Tensor]] = {}
+    with multiprocessing.get_context("fork").Pool() as processes, torch.no_grad():
+        for chunk in processes.imap(draw, range(CHUNKS)):
+            for audio in torch.from_numpy(chunk.audio).to(DEVICE).split(256):
+                frames = log_mel(audio)
+                found, heard = annotate(audio, frames), heads(audio)
+                ends, known = found["ends"][0], embedding_ends(heard.shape[1], DEVICE)
+                both = torch.lerp(found["odds"], interpolate_at(ends, heard, known), HEADS_SHARE)
+                odds = torch.where(ends >= known[0], both, found["odds"])
+                parts.setdefault("frames", []).append(frames.half().cpu())
+                parts.setdefault("odds", []).append(odds.cpu())
+            for name in ("keyword", "onset", "end"):
+                parts.setdefault(name, []).append(torch.from_numpy(getattr(chunk, name)))
+    made = {name: torch.cat(values) for name, values in parts.items()}
+    torch.save(made | {"ends": ends.cpu()}, given.examples)
+
+
+class Examples(StillPool):
+    """The saved examples, of which any are drawn."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            SceneMaker([np.zeros(16_000, np.int16)], [], [], [], [], Augmentation()), SEED, device=DEVICE
+        )
+        saved = {name: values.to(DEVICE) for name, values in torch.load(path).items()}
+        annotations = {"odds": saved["odds"], "ends": saved["ends"].expand(len(saved["odds"]), -1)}
+        self._all = Scenes(saved["frames"], saved["keyword"], saved["onset"], saved["end"], annotations)
+
+    def move(self, epoch: int, on_chunk: object = None) -> None:
+        """Nothing moves: all examples are there."""
+
+    def pick(self, count: int, random: np.random.Generator) -> Scenes:
+        """`count` random examples, unchanged."""
+        return self._all.rows(
+            torch.from_numpy(random.integers(len(self._all.keyword), size=count)).to(DEVICE)
+        )
+
+
+def recipe_of(given: argparse.Namespace) -> Recipe:
+    """The recipe of a network."""
+    architecture, window = NETWORKS[given.network]
+    return Recipe(
+        architecture, window, 10, BATCHES[given.network] // 10, 1_024, 6e-3, averaging=0.999, seed=given.seed
+    )
+
+
+def train(given: argparse.Namespace) -> None:
+    """Train a network and save its weights."""
+    nothing = np.zeros((2, 16_000), np.int16)  # the last weights count, not those that are best in validation
+    recipe = recipe_of(given)
+    trainer = Trainer(recipe, Examples(given.examples), (nothing, nothing), None, DistillationLoss())
+    trainer.run(lambda epoch: print(f"{epoch.number} of {recipe.epochs}: loss {epoch.loss:.4f}", flush=True))
+    torch.save(trainer.averaged.cpu().state_dict(), given.out)
+
+
+def release_network(given: argparse.Namespace) -> None:
+    """Measure a trained network, and write its model file, card and record."""
+    recipe, read = recipe_of(given), recordings(given)
+    crnn = CRNN(recipe.architecture)
+    crnn.load_state_dict(torch.load(given.weights))
+    facts = recipe.facts() | {"examples": CHUNKS * recipe.augmentation.chunk, "heads": HEADS_SHARE}
+    if given.bits:
+        crnn, facts = quantized(crnn, given.bits), facts | {"bits": given.bits}
+    run = FinishedRun(crnn.eval(), read, "quantize" if given.bits else "distill", recipe.window, facts)
+    command = f"python tools/train_students.py train EXAMPLES {given.network} --seed {given.seed}"
+    for split, found in release(run, Output(given.out, given.record, command=command)).items():
+        print(f"{given.out}: {split} 1 - AUROC {found['one_minus_auroc']:.2e}")
+
+
+def main() -> None:
+    """Parse the options and do one of the three steps."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    steps = parser.add_subparsers(required=True)
+    for name, step in (("examples", make_examples), ("train", train), ("release", release_network)):
+        options = steps.add_parser(name)
+        options.set_defaults(step=step)
+        options.add_argument("weights" if name == "release" else "examples", type=Path)
+        if name != "examples":
+            options.add_argument("network", choices=NETWORKS)
+            options.add_argument("--seed", type=int, default=0)
+            options.add_argument("--out", type=Path, required=True)
+        if name != "train":
+            options.add_argument("--keyword", default="happy")
+            options.add_argument("--data", type=Path, required=True)
+            options.add_argument("--noise", type=Path, nargs="+", default=[])
+            options.add_argument("--speech", type=Path, nargs="+", default=[])
+        if name == "examples":
+            options.add_argument("--teacher", required=True)
+            options.add_argument("--heads", required=True)
+        if name == "release":
+            options.add_argument("--bits", type=int, choices=(16, 8, 4))
+            options.add_argument("--record", type=Path)
+    given = parser.parse_args()
+    given.step(given)
+
+
+if __name__ == "__main__":
+    main()
