@@ -3,7 +3,7 @@
 The public API is three lines::
 
     from kwsd import Detector
-    detector = Detector.load("models/student.pt", window=20, step=10)
+    detector = Detector.load("models/student.pt", window=20, step=8)
     triggers = detector.feed(samples)  # float32 or int16 mono at 16 kHz, any length
 """
 

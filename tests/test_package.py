@@ -92,7 +92,7 @@ def test_torch_and_torchaudio_are_bounded() -> None:
     ("line", "completed"),
     [
         ("kwsd lis", {"listen"}),
-        ("kwsd listen --model ha", {"happy", "happy-small"}),
+        ("kwsd listen --model ha", {"happy"}),
         ("kwsd doctor --model jar", {"jarvis"}),
         ("kwsd info stu", {"student", "student-int8"}),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 from kwsd.training.report.plots import curve_plot
 
 FOLDER = Path(__file__).parents[1] / "results" / "streams"
-SHIPPED = {f"{model}-sky": model for model in ("happy", "happy-small", "alexa", "jarvis")}
+SHIPPED = {f"{model}-sky": model for model in ("happy", "alexa", "jarvis")}
 STEPS = {
     "scenes-clean": "trained on the word in silence, noise or speech",
     "speech-clean": "and on 4 hours of other speech, with reverb",

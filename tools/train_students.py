@@ -3,7 +3,8 @@
     python tools/train_students.py examples EXAMPLES --teacher teacher.pt --heads happy.pt \
         --data data/speech_commands_v0.01 --noise data/esc10 data/music --speech data/queen ...
     python tools/train_students.py train EXAMPLES student --seed 2 --out student-2.weights
-    python tools/train_students.py release student-2.weights student --seed 2 --data ... --out student.pt
+    python tools/train_students.py release student-2.weights student --seed 2 --second-stage heads.pt \
+        --data ... --out student.pt
 
 `examples` makes 163,840 examples with all processors and annotates them once with what the teachers say at
 every step: three parts the mean of the first stages, seven parts the heads on the speech embedding. `train`
@@ -30,6 +31,8 @@ from kwsd.training.augment.features import LogMel
 from kwsd.training.augment.pool import Scenes, StillPool
 from kwsd.training.augment.scenes import SceneBatch, SceneMaker
 from kwsd.training.augment.training_set import Recordings
+from kwsd.training.evaluate.metrics import one_minus_auroc
+from kwsd.training.fit.clip_scores import clip_frames, clip_scores
 from kwsd.training.fit.distillation import teacher_annotator
 from kwsd.training.fit.losses import DistillationLoss, interpolate_at
 from kwsd.training.fit.recipe import Recipe
@@ -39,12 +42,12 @@ from kwsd.training.nn.crnn import CRNN
 from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
 from kwsd.training.nn.quantize import quantized
 from kwsd.training.release.release import FinishedRun, Output, release
+from kwsd.training.workflows.run import with_inherited_verifier
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 CHUNKS = 160  # of a thousand examples
 SEED = 77  # of the examples, which all networks share
 HEADS_SHARE = 0.7  # of the teachers' log-odds
-BATCHES = {"student": 10_000, "small": 17_000, "nano": 10_000}
 NETWORKS = {  # and the attention's window in steps
     "small": (Architecture(6, (9, 20), (4, 8), 32), 20),
     "student": (Architecture(6, (5, 20), (5, 9), 18), 22),
@@ -68,9 +71,7 @@ class Heads(nn.Module):
 
     def forward(self, audio: Tensor) -> Tensor:
         """Audio (n, samples) to mean log-odds, (n, count). Before an example the first units are 0."""
-        x = self.embedding(
-            audio
-        )  # (n, count, EMBEDDING); the layers' weights are (heads, 1, inputs, outputs)
+        x = self.embedding(audio)  # (n, count, EMBEDDING), multiplied by weights (heads, 1, inputs, outputs)
         for name, (weight, bias) in self.layers.items():
             if name == "together":
                 x = functional.pad(x, (0, 0, CONTEXT - 1, 0)).unfold(2, CONTEXT, 1).transpose(3, 4).flatten(3)
@@ -143,7 +144,7 @@ def recipe_of(given: argparse.Namespace) -> Recipe:
     """The recipe of a network."""
     architecture, window = NETWORKS[given.network]
     return Recipe(
-        architecture, window, 10, BATCHES[given.network] // 10, 1_024, 6e-3, averaging=0.999, seed=given.seed
+        architecture, window, 10, given.batches // 10, 1_024, 6e-3, averaging=0.999, seed=given.seed
     )
 
 
@@ -165,7 +166,16 @@ def release_network(given: argparse.Namespace) -> None:
     if given.bits:
         crnn, facts = quantized(crnn, given.bits), facts | {"bits": given.bits}
     run = FinishedRun(crnn.eval(), read, "quantize" if given.bits else "distill", recipe.window, facts)
-    command = f"python tools/train_students.py train EXAMPLES {given.network} --seed {given.seed}"
+    if given.second_stage:
+        run = with_inherited_verifier(run, read_model(find_model(given.second_stage)))
+    window, step = recipe.window, recipe.architecture.stride[1]
+    scores = [
+        clip_scores(crnn, clip_frames(clips, recipe.architecture.kernel[1], window, step), window, step)
+        for clips in read.validation()
+    ]
+    print(f"{given.out}: validation as recorded and in noise, 1 - AUROC {one_minus_auroc(*scores):.2e}")
+    options = f"{given.network} --seed {given.seed} --batches {given.batches}"
+    command = f"python tools/train_students.py train EXAMPLES {options}"
     for split, found in release(run, Output(given.out, given.record, command=command)).items():
         print(f"{given.out}: {split} 1 - AUROC {found['one_minus_auroc']:.2e}")
 
@@ -183,6 +193,7 @@ def main() -> None:
         if name != "examples":
             options.add_argument("network", choices=NETWORKS)
             options.add_argument("--seed", type=int, default=0)
+            options.add_argument("--batches", type=int, default=10_000)
             options.add_argument("--out", type=Path, required=True)
         if name != "train":
             options.add_argument("--keyword", default="happy")
@@ -194,6 +205,7 @@ def main() -> None:
             options.add_argument("--heads", required=True)
         if name == "release":
             options.add_argument("--bits", type=int, choices=(16, 8, 4))
+            options.add_argument("--second-stage", help="model whose second stage and settings it gets")
             options.add_argument("--record", type=Path)
     given = parser.parse_args()
     given.step(given)

@@ -125,7 +125,7 @@ def test_config_shows_a_column_for_each_word(file: Path, tmp_path: Path) -> None
     ("text", "arguments", "says"),
     [
         ("", ["happy", "happy"], "the word 'happy' is given twice, by happy.pt: leave one out"),
-        ("", ["happy", "--model", "happy-small"], "given twice, by happy-small.pt and happy.pt"),
+        ("", ["happy", "--model", "student"], "given twice, by happy.pt and student.pt"),
         ("", ["happy", "jarvys"], "did you mean jarvis?"),
         ("[word.foo]", [], "[word.foo]: set model to a file or a shipped model: foo: No such file"),
         ('[word."a b"]', [], '[word."a b"]: set model to a file'),

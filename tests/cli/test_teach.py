@@ -57,7 +57,7 @@ def test_a_taught_model_hears_its_word_and_the_original_stays(takes: Path, tmp_p
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("student",), "student.pt has no second stage"),
+        (("teacher",), "teacher.pt has no second stage"),
         (("jarvis", "--recordings", "few"), "2 recordings of 'jarvis' are too few; at least 3 are needed"),
         (
             ("own.pt", "--recordings", "few", "--out", "own.pt"),
