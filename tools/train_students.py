@@ -77,7 +77,8 @@ class Heads(nn.Module):
                 x = functional.pad(x, (0, 0, CONTEXT - 1, 0)).unfold(2, CONTEXT, 1).transpose(3, 4).flatten(3)
             x = x @ weight + bias
             x = x if name == "output" else x.relu()
-        return x.mean(dim=0)[..., 0]
+        odds: Tensor = x.mean(dim=0)[..., 0]
+        return odds
 
 
 def draw(number: int) -> SceneBatch:
@@ -105,7 +106,7 @@ def make_examples(given: argparse.Namespace) -> None:
     parts: dict[str, list[Tensor]] = {}
     with multiprocessing.get_context("fork").Pool() as processes, torch.no_grad():
         for chunk in processes.imap(draw, range(CHUNKS)):
-            for audio in torch.from_numpy(chunk.audio).to(DEVICE).split(256):
+            for audio in torch.split(torch.from_numpy(chunk.audio).to(DEVICE), 256):
                 frames = log_mel(audio)
                 found, heard = annotate(audio, frames), heads(audio)
                 ends, known = found["ends"][0], embedding_ends(heard.shape[1], DEVICE)

@@ -36,7 +36,7 @@ from kwsd.cli.progress import drawn
     help="The keyword: a subfolder of DATA.",
 )
 @TRAINED
-@click.option("--student", is_flag=True, help="Train the small architecture (6,967 parameters).")
+@click.option("--student", is_flag=True, help="Train the small architecture (6,729 parameters).")
 @NOISE
 @SPEECH
 @UNSEEN

@@ -97,7 +97,7 @@ class Architecture:
 
 
 BASELINE = Architecture(channels=8, kernel=(5, 20), stride=(2, 8), hidden=64)
-STUDENT = Architecture(channels=4, kernel=(9, 20), stride=(4, 10), hidden=20)
+STUDENT = Architecture(channels=6, kernel=(5, 20), stride=(5, 9), hidden=18)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kwsd.runtime.embedding import EMBEDDING
-from kwsd.runtime.model import BASELINE, STUDENT
+from kwsd.runtime.model import BASELINE, Architecture
 from kwsd.training.augment.pool import Scenes
 from kwsd.training.fit.losses import (
     DistillationLoss,
@@ -21,6 +21,7 @@ from kwsd.training.fit.losses import (
 from kwsd.training.fit.recipe import Recipe, Teaching
 from kwsd.training.fit.teacher import head_loss
 
+STUDENT = Architecture(channels=4, kernel=(9, 20), stride=(4, 10), hidden=20)
 RECIPE = Recipe(STUDENT)  # from 0.1 s before the word's end to 0.25 s after it
 STEP = STUDENT.stride[1]
 SECONDS = 0.1  # of STEP

@@ -60,7 +60,7 @@ def test_a_student_at_the_teachers_steps_gets_its_answers_as_they_are() -> None:
     frames = torch.randn(3, 200, 40)
     with torch.no_grad():
         annotations = teacher_annotator([teacher], 20)(torch.empty(3, 0), frames)
-    ends = step_ends(STUDENT, annotations["odds"].shape[1], 10)
+    ends = step_ends(STUDENT, annotations["odds"].shape[1], STUDENT.stride[1])
     torch.testing.assert_close(
         interpolate_at(ends, annotations["odds"], annotations["ends"][0]),
         annotations["odds"],

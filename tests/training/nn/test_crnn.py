@@ -10,7 +10,7 @@ from kwsd.training.nn.convert import weights_of
 from kwsd.training.nn.crnn import CRNN, sliding_attention
 
 
-@pytest.mark.parametrize(("architecture", "count"), [(BASELINE, 70_443), (STUDENT, 6_967)])
+@pytest.mark.parametrize(("architecture", "count"), [(BASELINE, 70_443), (STUDENT, 6_729)])
 def test_size(architecture: Architecture, count: int) -> None:
     trained = sum(weight.numel() for weight in CRNN(architecture).parameters())
     assert trained == architecture.parameters == count

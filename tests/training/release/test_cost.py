@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kwsd.runtime.model import BASELINE, STUDENT
+from kwsd.runtime.model import BASELINE
 from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.runtime.shipped_embedding import shipped_embedding
 from kwsd.training.nn.convert import to_torch
@@ -25,12 +25,12 @@ def test_a_ratio_is_how_many_times_more_the_other_costs() -> None:
 
 
 def test_a_file_is_counted_as_it_is_stored(tmp_path: Path) -> None:
-    model = read_model(find_model("student"))
+    model = read_model(find_model("teacher"))
     packed = quantized(to_torch(model), 8).packed()
     save_model(model, tmp_path / "int8.pt", packed)
     found, spent = cost(tmp_path / "int8.pt")
-    matrices = [shape for shape in STUDENT.shapes().values() if len(shape) > 1]
-    vectors = sum(shape[0] for shape in STUDENT.shapes().values() if len(shape) == 1)
+    matrices = [shape for shape in BASELINE.shapes().values() if len(shape) > 1]
+    vectors = sum(shape[0] for shape in BASELINE.shapes().values() if len(shape) == 1)
     whole = sum(math.prod(shape) for shape in matrices)
     assert spent.weight_bytes == whole + 2 * sum(shape[0] for shape in matrices) + 2 * vectors
     assert spent.file_bytes == (tmp_path / "int8.pt").stat().st_size

@@ -111,7 +111,7 @@ def test_the_files_are_those_that_linux_voice_assistant_looks_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "reason"), [("student", "no second stage"), ("happy", "embedding of its own")]
+    ("model", "reason"), [("teacher", "no second stage"), ("happy", "embedding of its own")]
 )
 def test_a_model_that_openwakeword_cannot_run_is_refused(tmp_path: Path, model: str, reason: str) -> None:
     with pytest.raises(UsageError, match=f"^{model}.pt has .*{reason}.* `kwsd new` made$"):
@@ -151,7 +151,7 @@ def posteriors_of(model: Model, sound: Array) -> Array:
     return engine.advance(np.concatenate((silence, frames)).astype(np.float32)[step:])
 
 
-@pytest.mark.parametrize("name", ["student", "jarvis"])
+@pytest.mark.parametrize("name", ["teacher", "jarvis"])
 def test_a_step_of_the_first_stage_gives_the_posteriors_of_the_engine(name: str) -> None:
     model = read_model(find_model(name))
     sound = np.float32(read_audio(SAMPLE)) / 32_768
@@ -181,10 +181,10 @@ def test_the_file_tells_what_a_program_needs_to_know() -> None:
         session = onnxruntime.InferenceSession(network)
         return dict(session.get_modelmeta().custom_metadata_map)
 
-    student = facts("student")
-    assert student["keyword"] == "happy"
-    assert (student["sample_rate"], student["window"], student["step"]) == ("16000", "20", "10")
-    assert "threshold" in student
+    teacher = facts("teacher")
+    assert teacher["keyword"] == "happy"
+    assert (teacher["sample_rate"], teacher["window"], teacher["step"]) == ("16000", "20", "8")
+    assert "threshold" in teacher
     assert facts("alexa")["candidate_threshold"] == "0.02"
 
 
