@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from kwsd.errors import UsageError
 from kwsd.files import check_replaceable
-from kwsd.resources import shared
+from kwsd.resources import installing, shared
 
 PICTURES = (".eps", ".jpg", ".jpeg", ".pdf", ".png", ".ps", ".svg", ".svgz", ".tif", ".tiff", ".webp")
 
@@ -138,7 +138,7 @@ class Picture(Output):
     def check(self, path: Path) -> None:
         """As `Output.check`. Also raise UsageError if matplotlib is missing or cannot write this format."""
         if importlib.util.find_spec("matplotlib") is None:
-            raise UsageError("--plot needs matplotlib: pip install 'kwsd[plot]'")
+            raise UsageError(f"--plot needs matplotlib: {installing('plot')}")
         if path.suffix.lower() not in PICTURES:
             raise UsageError(f"cannot draw {path}: use a name that ends in .png, .svg or .pdf")
         super().check(path)

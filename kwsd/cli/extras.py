@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 
 from kwsd.errors import UsageError
-from kwsd.resources import page
+from kwsd.resources import installing, page
 
 
 def needs_torch(extra: str = "train") -> None:
@@ -18,7 +18,7 @@ def needs_torch(extra: str = "train") -> None:
         except Exception as error:  # OSError: a missing library; RuntimeError: a build for another CUDA
             if isinstance(error, ModuleNotFoundError) and error.name == name:
                 raise UsageError(
-                    f"it needs the extra {extra}: pip install 'kwsd[{extra}]', see {page('install')}"
+                    f"it needs the extra {extra}: {installing(extra)}, see {page('install')}"
                 ) from None
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UsageError(
@@ -31,13 +31,11 @@ def needs_wyoming(zeroconf: bool) -> None:
     """Raise UsageError if the `wyoming` package or, where it is needed, `zeroconf` is not installed."""
     for name in ("wyoming", "zeroconf")[: 1 + zeroconf]:
         if importlib.util.find_spec(name) is None:
-            raise UsageError(
-                f"this needs the extra {name}: pip install 'kwsd[{name}]', see {page('home-assistant')}"
-            )
+            raise UsageError(f"this needs the extra {name}: {installing(name)}, see {page('home-assistant')}")
 
 
 def needs_export() -> None:
     """Raise UsageError if one of the packages that write files for other programs is not installed."""
     for name in ("onnx", "tflite"):
         if importlib.util.find_spec(name) is None:
-            raise UsageError(f"it needs the extra export: pip install 'kwsd[export]', see {page('install')}")
+            raise UsageError(f"it needs the extra export: {installing('export')}, see {page('install')}")

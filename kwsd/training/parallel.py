@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from kwsd.errors import KwsdError, UsageError
+from kwsd.resources import installing
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -110,5 +111,6 @@ def _imported(name: str, backend: str) -> Any:
 
 
 def _missing(name: str, what: str) -> UsageError:
-    package = {"joblib": "kwsd[parallel]", "distributed": "dask[distributed]"}.get(name, name)
-    return UsageError(f"{what} needs {name}: pip install '{package}'")
+    package = {"distributed": "dask[distributed]"}.get(name, name)
+    how = installing("parallel") if name == "joblib" else f"pip install '{package}'"
+    return UsageError(f"{what} needs {name}: {how}")

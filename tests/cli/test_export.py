@@ -66,4 +66,4 @@ def test_a_missing_package_is_named_by_its_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
     assert run("alexa", "--to", "openwakeword") == 2
-    assert "pip install 'kwsd[export]'" in capsys.readouterr().err
+    assert "pip install '.[export]' in the folder" in capsys.readouterr().err

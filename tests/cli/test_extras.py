@@ -93,4 +93,4 @@ def test_an_absent_torchaudio_is_named_by_its_extra(
     options = [word.format(folder=tmp_path / "folder", out=tmp_path / "out.pt") for word in COMMANDS[command]]
     with pytest.raises(SystemExit):
         main([command, *options])
-    assert f"pip install 'kwsd[{extra}]'" in capsys.readouterr().err
+    assert f"pip install '.[{extra}]' in the folder" in capsys.readouterr().err

@@ -86,7 +86,7 @@ def test_a_worker_that_dies_is_one_line() -> None:
 def test_without_joblib_there_is_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "joblib", None)
     assert list(parallel(abs, [-1, 2])) == list(parallel(abs, [-1, 2], 1)) == [1, 2]
-    with pytest.raises(UsageError, match=r"more than one job needs joblib: pip install 'kwsd\[parallel\]'"):
+    with pytest.raises(UsageError, match=r"needs joblib: pip install '\.\[parallel\]' in the folder"):
         list(parallel(abs, [-1, 2], 2))
 
 

@@ -17,6 +17,7 @@ import soundfile
 from kwsd.errors import AudioError, KwsdError, UsageError
 from kwsd.files import replace_file
 from kwsd.pcm import SAMPLE_RATE
+from kwsd.resources import installing
 from kwsd.training.parallel import parallel
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.language import Language
@@ -61,7 +62,7 @@ def synthesize(
     pronounced = Keyword(keyword, language)
     voices, missing = find_voices(kokoro, language)
     if not lexicon(language):
-        missing.append("near misses are invented words alone; for real ones: pip install 'kwsd[synth]'")
+        missing.append(f"near misses are invented words alone; for real ones: {installing('synth')}")
     for line in missing:
         on_missing(line)
     utterances = Plan(pronounced, voices, seed).draw_all(counts)

@@ -14,6 +14,7 @@ import soundfile
 
 from kwsd.errors import KwsdError
 from kwsd.pcm import SAMPLE_RATE
+from kwsd.resources import installing
 from kwsd.training.data.kit import queen, sky
 from kwsd.training.data.kit.archives import deb_files, tar_files, wheel_files
 
@@ -40,7 +41,7 @@ def _g722(archives: Sequence[Path]) -> Files:
     try:
         from G722 import G722
     except ImportError as error:
-        raise KwsdError("it needs the package G722: pip install 'kwsd[new]'") from error
+        raise KwsdError(f"it needs the package G722: {installing('new')}") from error
     for path, data in deb_files(archives[0]):
         if path.suffix == ".g722" and data:
             samples = np.array(G722(SAMPLE_RATE, 64_000).decode(data), np.int16)

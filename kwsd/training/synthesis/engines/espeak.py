@@ -7,6 +7,7 @@ from typing import Any
 
 from kwsd.errors import UsageError
 from kwsd.interrupts import interrupts_postponed
+from kwsd.resources import installing
 from kwsd.training.synthesis.alphabets import to_espeak
 from kwsd.training.synthesis.language import Language
 from kwsd.training.synthesis.speech import Floats, Line, from_int16, to_16k
@@ -35,7 +36,7 @@ class Espeak:
         try:
             import espeakng_loader
         except ImportError as error:
-            raise UsageError("espeak-ng is needed to pronounce text: pip install 'kwsd[synth]'") from error
+            raise UsageError(f"espeak-ng is needed to pronounce text: {installing('synth')}") from error
         self._library: Any = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
         if self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, 0) != RATE_HZ:

@@ -4,6 +4,7 @@ import importlib.util
 from functools import cache
 from typing import Any
 
+from kwsd.resources import installing
 from kwsd.training.synthesis.alphabets import to_misaki
 from kwsd.training.synthesis.language import Language
 from kwsd.training.synthesis.languages.en import AMERICAN, ENGLISH
@@ -23,7 +24,7 @@ def hibari_voices(language: Language) -> "list[HibariVoice]":
     if language is not ENGLISH:
         return []
     if not is_installed():
-        raise MissingEngineError("pip install 'kwsd[synth]'")
+        raise MissingEngineError(installing("synth"))
     return [HibariVoice(warp) for warp in WARPS]
 
 

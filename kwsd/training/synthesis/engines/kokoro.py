@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kwsd.errors import UsageError
+from kwsd.resources import installing
 from kwsd.training.synthesis.alphabets import to_misaki
 from kwsd.training.synthesis.engines import hibari
 from kwsd.training.synthesis.language import Language
@@ -99,7 +100,7 @@ def kokoro_voices(folder: Path | None, language: Language) -> list[KokoroVoice]:
     if folder is None:
         raise MissingEngineError("give --kokoro DIR for the best voices (kwsd kit fetch kokoro)")
     if not hibari.is_installed():
-        raise MissingEngineError("it needs hibari: pip install 'kwsd[synth]'")
+        raise MissingEngineError(f"it needs hibari: {installing('synth')}")
     names = sorted(file.stem for file in (folder / "voices").glob("*.bin"))
     if not names:
         raise UsageError(

@@ -5,6 +5,7 @@ import sys
 from functools import cache
 from typing import Any
 
+from kwsd.resources import installing
 from kwsd.training.synthesis.language import Language
 from kwsd.training.synthesis.speech import Floats, Line, MissingEngineError, from_int16, to_16k
 
@@ -19,7 +20,7 @@ def nanotts_voices(language: Language) -> "list[NanoVoice]":
         return []
     if importlib.util.find_spec("py_nanotts") is None:
         on_mac = sys.platform == "darwin"
-        raise MissingEngineError("there is no build for macOS" if on_mac else "pip install 'kwsd[synth]'")
+        raise MissingEngineError("there is no build for macOS" if on_mac else installing("synth"))
     return [NanoVoice(voice, accent, warp) for voice, accent in language.pico for warp in WARPS]
 
 
