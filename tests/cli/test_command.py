@@ -54,9 +54,9 @@ def test_the_whole_sentence_arrives(question: Spoken, tmp_path: Path, way: str) 
     got, saved = tmp_path / "got.wav", tmp_path / "saved"
     options = ["--on-command", f"cat > {got}; cmp {got} $KWSD_COMMAND_FILE", "--save-commands", saved]
     if way == "file":
-        events, log = listen("--input", question.path, *options)
+        events, log = listen("happy", "--input", question.path, *options)
     else:
-        events, log = listen("--input", "-", *options, input=question.samples.tobytes())
+        events, log = listen("happy", "--input", "-", *options, input=question.samples.tobytes())
     (trigger,) = (event for event in events if event["event"] == "trigger")
     (command,) = (event for event in events if event["event"] == "command")
     assert command["keyword"] == "happy"
@@ -86,7 +86,7 @@ def test_commands_that_read_late_or_never(question: Spoken, tmp_path: Path) -> N
     late = tmp_path / "late.wav"
     commands = ("sleep 60", "exec <&-; true", f"sleep 0.3; cat > {late}")
     options = [option for command in commands for option in ("--on-command", command)]
-    events, log = listen("--input", question.path, *options, "--hook-timeout", "2")
+    events, log = listen("happy", "--input", question.path, *options, "--hook-timeout", "2")
     assert len(events) == 2
     assert late.stat().st_size > 70_000
     assert "'exec <&-; true': exit code 0" in log
@@ -99,7 +99,7 @@ def test_the_ding_is_played_for_each_trigger(question: Spoken, tmp_path: Path) -
     player.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/played\n')
     player.chmod(0o755)
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    listen("--input", question.path, "--ding", "builtin", env=environment)
+    listen("happy", "--input", question.path, "--ding", "builtin", env=environment)
     (played,) = (tmp_path / "played").read_text().splitlines()
     with wave.open(played) as sound:
         assert 0.1 < sound.getnframes() / sound.getframerate() < 0.5
@@ -142,7 +142,7 @@ def test_from_a_microphone(
     """With the ding, which is played on the same sound server."""
     start: Callable[..., Daemon] = request.getfixturevalue("listen")
     got = tmp_path / "got.wav"
-    daemon = start("--on-command", f"cat > {got}", "--ding", "builtin")
+    daemon = start("happy", "--on-command", f"cat > {got}", "--ding", "builtin")
     microphone.play(question.path)
     assert daemon.event()["event"] == "trigger"
     command = daemon.event()

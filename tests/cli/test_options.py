@@ -168,7 +168,7 @@ CROSSED = {
         "distill --teacher teacher --data tree --out m.pt --hidden 1000 --channels 1000",
         "parameters are too many",
     ),
-    "a window of minutes": ("distill --teacher teacher --data tree --out m.pt --window 5000", "500.0 s"),
+    "a window of minutes": ("distill --teacher teacher --data tree --out m.pt --window 5000", "450.0 s"),
     "a window of minutes, judged": ("evaluate --model student --data tree --window 99999", "at most 30 s"),
     "no way to go": ("distill --teacher teacher --data tree", "--out"),
     "a plot of no grid": ("distill --teacher teacher --data tree --out m.pt --plot a.png", "--grid"),
