@@ -12,7 +12,10 @@ from small_recipes import make_recipes_small
 from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
 from kwsd.runtime.modelfile import read_model
+from kwsd.training.augment.training_set import Recordings
+from kwsd.training.data.speech_commands import Clip
 from kwsd.training.fit.trainer import Trainer
+from kwsd.training.workflows.experiment import SPEEDS, stream
 
 FEW = {"first_chunks": 1, "kept_chunks": 2, "chunk": 64}
 
@@ -56,6 +59,25 @@ def test_the_whole_experiment_and_continuing_it(tree: Path, tmp_path: Path) -> N
 
     with pytest.raises(UsageError, match="other options"):
         experiment(tree, out, "--seed", 1)
+
+
+def test_the_stream_is_ten_clips_of_many_words_with_two_of_the_keyword_among_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def clips(word: str, count: int) -> list[Clip]:
+        return [Clip(Path(f"{word}-{number}"), word, str(number), "dev-test") for number in range(count)]
+
+    others = [clip for word in ("bed", "cat", "dog", "yes") for clip in clips(word, 9)]
+    recordings = Recordings("rise", [], None, (), ())
+    monkeypatch.setattr(Recordings, "words", lambda *_: (clips("rise", 3), others))
+    said = [path.name.split("-")[0] for path in stream(recordings)]
+    assert said == [
+        *["bed", "cat", "dog", "yes", "bed"],
+        "rise",
+        *["cat", "dog", "yes", "bed", "cat"],
+        "rise",
+    ]
+    assert SPEEDS == ((20, 8), (8, 5))
 
 
 def test_an_interrupted_training_continues(
