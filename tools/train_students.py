@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kwsd.runtime.model import Architecture, Array
+from kwsd.runtime.model import STUDENT, Architecture, Array
 from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.runtime.verifier import CONTEXT
 from kwsd.training.augment.augmentation import Augmentation
@@ -50,7 +50,7 @@ SEED = 77  # of the examples, which all networks share
 HEADS_SHARE = 0.7  # of the teachers' log-odds
 NETWORKS = {  # and the attention's window in steps
     "small": (Architecture(6, (9, 20), (4, 8), 32), 20),
-    "student": (Architecture(6, (5, 20), (5, 9), 18), 22),
+    "student": (STUDENT, 22),
     "nano": (Architecture(6, (5, 20), (5, 20), 16), 9),
 }
 

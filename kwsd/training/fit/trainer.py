@@ -35,6 +35,9 @@ class Epoch:
 class Trainer:
     """Trains a CRNN on examples and keeps the weights that are best on the validation clips.
 
+    Only the second half of the epochs competes: a network that has hardly learned anything may rank a few
+    clips well by luck, but its posteriors are too low to be of use.
+
     validation: (keyword clips, other clips), each (n, 16000) int16, from Recordings.validation. checkpoint:
     file to write after each epoch, or None. objective: the loss; LabelLoss if None. crnn: the network to
     start from; if None, a new one with random weights that depend on the seed. The device is the pool's.
@@ -84,7 +87,7 @@ class Trainer:
             loss = self._train_epoch(on_batch)
             self.epoch += 1
             validation = self.validate()
-            best = validation <= self.best
+            best = 2 * self.epoch > self.recipe.epochs and validation <= self.best
             if best:
                 self.best = validation
                 self.best_weights = copy.deepcopy(self.averaged.state_dict())
