@@ -1,5 +1,7 @@
 """Evaluating, tuning, mining and scoring as Python calls them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import Model
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.workflows.mine import mine_folders
+from kwsd.training.workflows.progress import Silent
 from kwsd.training.workflows.score import score
 from kwsd.training.workflows.streams import ConditionFolders, evaluate_streams, read_stream_folders
 from kwsd.training.workflows.tune import tune_model
@@ -21,6 +24,20 @@ from kwsd.training.workflows.tune import tune_model
 @pytest.fixture
 def model() -> Model:
     return read_model(LOUD)
+
+
+class Counted(Silent):
+    """Counts what is done in a stage, and what it announced."""
+
+    total, done = 0, 0
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None, done: int = 0) -> Iterator[None]:  # noqa: ARG002
+        self.total = total or 0
+        yield
+
+    def batch(self) -> None:
+        self.done += 1
 
 
 @pytest.fixture
@@ -40,7 +57,9 @@ def test_streams_are_read_evaluated_and_tuned_on(
     streams = read_stream_folders((folders[0],), (folders[1],))
     point = at(evaluate_streams(model, streams), 0.5)
     assert (point.positives, point.missed, point.false_alarms) == (3, 0, 0)
-    settings, best = tune_model(str(LOUD), streams, tmp_path / "tuned.pt")
+    progress = Counted()
+    settings, best = tune_model(str(LOUD), streams, tmp_path / "tuned.pt", progress=progress)
+    assert progress.done == progress.total == 12 * (3 + 1)  # settings, streams
     assert read_model(tmp_path / "tuned.pt").settings == settings
     assert best.missed == 0
 

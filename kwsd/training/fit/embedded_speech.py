@@ -33,7 +33,7 @@ def embedded_speech(
 
     Returns pieces (n, count, EMBEDDING) of consecutive embeddings, float16; None if there are less than
     PIECE_SAMPLES of speech. cache: folder that keeps the embeddings of a source; default_cache() if not
-    given. on_piece: called with the number of pieces done.
+    given. on_piece: called with the number of pieces done, which includes those that were kept.
     """
     done, found = 0, []
     for pieces in map(_pieces, sources):
@@ -43,6 +43,8 @@ def embedded_speech(
             continue
         if file.exists():
             found.append(torch.from_numpy(np.load(file, allow_pickle=False)))
+            done += len(pieces)
+            on_piece(done)
             continue
         random = np.random.default_rng(int(name, 16))
         parts = []

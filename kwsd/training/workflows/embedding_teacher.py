@@ -9,7 +9,7 @@ from kwsd.training.augment.scenes import SceneMaker
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.evaluate.streams import run_streams
 from kwsd.training.evaluate.tuning import settings_to_try, tune
-from kwsd.training.fit.embedded_speech import embedded_speech
+from kwsd.training.fit.embedded_speech import PIECE_SAMPLES, embedded_speech
 from kwsd.training.fit.losses import HeadDistillationLoss
 from kwsd.training.fit.recipe import Recipe
 from kwsd.training.fit.teacher import (
@@ -68,12 +68,13 @@ def _heads(
     """Train heads on the embedding as it is, on the pool's examples and all running speech."""
     teaching = recipe.teaching
     assert teaching is not None
-    with progress.stage("embedding the speech"):
+    pieces = len(scenes.speech) // PIECE_SAMPLES
+    with progress.stage("embedding the speech", pieces):
         speech = embedded_speech(
             recordings.running_speech("training"),
             scenes,
             embedding,
-            on_piece=lambda done: progress.count(done, None),
+            on_piece=lambda done: progress.count(done, pieces),
         )
     with progress.stage("training the teacher", teaching.heads * teaching.head_batches):
         return train_heads(pool, speech, recipe, teaching, progress.batch)

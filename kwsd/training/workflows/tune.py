@@ -33,7 +33,9 @@ def tune_model(
             f"{settings.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
         )
 
-    settings, point = tune(loaded, *streams, settings_to_try(loaded), fa_per_hour, jobs, on_best)
+    choices = settings_to_try(loaded)
+    with progress.stage("choosing the settings", len(choices) * (len(streams[0]) + len(streams[1]))):
+        settings, point = tune(loaded, *streams, choices, fa_per_hour, jobs, on_best, progress.batch)
     if point.false_alarms > allowed(fa_per_hour, point.hours):
         raise KwsdError(
             f"no threshold detects the keyword at {fa_per_hour:g} false alarms per hour; "
