@@ -38,12 +38,16 @@ LAST_LAYER = sum(len(axes) for _, axes, _ in GROUPS)  # number of the last convo
 BLOCK_SAMPLES = STRIDE * HOP  # 80 ms: samples that make one more embedding
 LOOKBACK_SAMPLES = N_FFT - HOP  # that the first frame of a block shares with the block before
 WARM_UP = -(-FRAMES // STRIDE) - 1  # blocks before the one whose embedding has seen FRAMES frames
-_SLOPE, _LOWEST = np.float32(0.2), np.float32(-0.4)  # of the activation: leaky ReLU, clamped
 MAX_BLOCKS = 4  # that are computed at once; more are hardly faster
 KEPT = 32  # embeddings, enough for what keywords read at a time and how far they are apart
 
-_HANN_WINDOW = np.zeros(N_FFT, np.float32)  # with the scale of int16 in it
-_HANN_WINDOW[(N_FFT - WINDOW) // 2 : (N_FFT + WINDOW) // 2] = FULL_SCALE * np.hanning(WINDOW + 1)[:-1]
+# The activation: leaky ReLU, clamped. The limit as often as the first layers, the largest, have outputs,
+# because np.maximum takes several times as long with a number as with an array.
+_SLOPE = np.float32(0.2)
+_LOWEST = np.full(MAX_BLOCKS * STRIDE * N_MELS * GROUPS[0][0], -0.4, np.float32)
+
+_HANN_WINDOW = np.zeros(N_FFT, np.float32)  # times N_FFT as in `FrontEnd`, and with the scale of int16 in it
+_HANN_WINDOW[(N_FFT - WINDOW) // 2 : (N_FFT + WINDOW) // 2] = N_FFT * FULL_SCALE * np.hanning(WINDOW + 1)[:-1]
 
 
 def embedding_shapes() -> dict[str, tuple[int, ...]]:
@@ -123,7 +127,7 @@ def log_mels(samples: Samples, filters: Array) -> Array:
     count = (len(samples) - N_FFT) // HOP + 1
     size = samples.itemsize
     frames = np.ndarray((count, N_FFT), samples.dtype, samples, strides=(HOP * size, size))
-    spectrum = np.fft.rfft(frames * _HANN_WINDOW)
+    spectrum = np.fft.rfft(frames * _HANN_WINDOW, norm="forward")
     power = (np.square(spectrum.real) + np.square(spectrum.imag)) @ filters
     mels: Array = np.log10(np.maximum(power, POWER_FLOOR))
     mels += 2
@@ -180,6 +184,8 @@ class _Convolution:
         bias = weights.get(f"conv{layer}.bias")
         # repeated for each band, because that is added faster
         self._bias = None if bias is None else np.tile(bias, (bands // pool[1], 1))
+        pooled = rows // pool[0], bands // pool[1], outputs
+        self._lowest = _LOWEST[: math.prod(pooled)].reshape(pooled)
         self._pool = pool
         before, beside = (taps - 1, 0) if axis == "t" else (0, 1)
         self._padded = np.zeros((before + rows, beside + bands + beside, channels), np.float32)
@@ -208,6 +214,6 @@ class _Convolution:
             return y
         y += self._bias
         low = y * _SLOPE
-        np.maximum(low, _LOWEST, out=low)
+        np.maximum(low, self._lowest[: len(y)], out=low)
         np.maximum(y, low, out=y)
         return y

@@ -12,6 +12,7 @@ per step, the weights are rearranged, once for all engines of a model:
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -23,6 +24,7 @@ from kwsd.runtime.attention import SlidingAttention
 from kwsd.runtime.frontend import N_MELS, Frames
 from kwsd.runtime.model import Array, Model
 
+HALF = np.array(0.5, np.float32)  # as an array, which numpy multiplies by faster than by a number
 MIN_EXPONENT = -700.0  # its exp is still a normal float64, so the weights of a window never sum to 0
 
 
@@ -43,15 +45,15 @@ class GRULayer:
         hidden, new, gated = self._hidden, self._new, self._gated
         self._block.dot(self._inputs, out=self._gates)
         np.tanh(self._switches, out=self._switches)
-        np.multiply(gated, self._reset, out=gated)
-        np.add(new, gated, out=new)
+        gated *= self._reset
+        new += gated
         np.tanh(new, out=new)
         # h' = (1 - z) n + z h, with z = (1 + update) / 2
         np.subtract(hidden, new, out=gated)
-        np.multiply(gated, self._update, out=gated)
-        np.add(hidden, new, out=hidden)
-        np.add(hidden, gated, out=hidden)
-        np.multiply(hidden, np.float32(0.5), out=hidden)
+        gated *= self._update
+        hidden += new
+        hidden += gated
+        hidden *= HALF
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class ArrangedWeights:
     """The weights of a model as its engines read them."""
 
     kernels: Array
-    """Of the convolution, shape (channels, kt * kf)."""
+    """Of the convolution, shape (channels, kf * kt)."""
 
     blocks: tuple[Array, Array]
     """Of each GRU layer, as `_gru_block` makes them."""
@@ -84,9 +86,7 @@ class ArrangedWeights:
     @classmethod
     def _arrange(cls, model: Model) -> "ArrangedWeights":
         arch = model.architecture
-        kf, kt = arch.kernel
         weights = {name: array.astype(np.float64) for name, array in model.weights.items()}
-        kernels = weights["conv.weight"][:, 0].transpose(0, 2, 1).reshape(arch.channels, kt * kf)
         # no activation follows the convolution, so its bias can be added to that of the first layer
         conv_bias = weights["gru.weight_ih_l0"] @ np.repeat(weights["conv.bias"], arch.bands)
         margin = np.diff(weights["output.weight"], axis=0) / 2
@@ -94,7 +94,7 @@ class ArrangedWeights:
         keys = np.vstack((weights["attention.weight"], margin))
         biases = np.concatenate((weights["attention.bias"], margin_bias))
         return cls(
-            kernels=_float32(kernels),
+            kernels=_float32(weights["conv.weight"].reshape(arch.channels, -1)),
             blocks=(
                 _gru_block(weights, "l0", conv_bias),
                 _gru_block(weights, "l1", np.zeros(3 * arch.hidden)),
@@ -122,13 +122,10 @@ class Engine:
         self.window = window
         self.step = step
         self._receptive = kt
-        self._frames = np.empty((kt, N_MELS), np.float32)
-        rows, items = self._frames.strides
-        self._patches = np.ndarray(  # (bands, kt, kf): overlapping views of the frames
-            (arch.bands, kt, kf), np.float32, self._frames, strides=(arch.stride[0] * items, rows, items)
-        )
-        self._patch_copy = np.empty((arch.bands, kt, kf), np.float32)
-        self._patch_columns = self._patch_copy.reshape(arch.bands, kt * kf).T
+        self._frames = np.empty((N_MELS, 0), np.float32)  # by band, so that a kernel's inputs lie together
+        self._stride = arch.stride[0]
+        self._patches = np.empty((arch.bands, kf, kt), np.float32)  # what the kernels see, at each band
+        self._patch_columns = self._patches.reshape(arch.bands, kf * kt).T
         weights = ArrangedWeights.of(model)
         self._kernels = weights.kernels
 
@@ -148,6 +145,9 @@ class Engine:
         self._keys = self._read[:h]
         self._energy, self._bound = weights.energy, weights.bound
         self._attention = SlidingAttention(window)
+        self._next = self._heard = (
+            0  # in `_frames`: the first frame of the next step, and how many were heard
+        )
         self.reset()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -155,8 +155,8 @@ class Engine:
         return type(self), (self._model, self.window, self.step)
 
     def reset(self) -> None:
-        """Return to the exact initial state."""
-        self._filled = 0
+        """Return to the exact initial state. While `steps` is read, the frames after the last step stay."""
+        self._next = self._heard
         self._state[:] = 0
         self._ones[:] = 1
         self._attention.reset()
@@ -169,37 +169,40 @@ class Engine:
     @property
     def due(self) -> int:
         """Number of frames until the next step, at least 1."""
-        return self._receptive - self._filled
+        return self._next + self._receptive - self._heard
 
     def advance(self, frames: Frames) -> npt.NDArray[np.float64]:
         """Take the next frames, shape (n, N_MELS). Returns the posterior of every step that they complete."""
-        posteriors = []
-        while len(frames):
-            due = self.due
-            posterior = self.take(frames[:due])
-            if posterior is not None:
-                posteriors.append(posterior)
-            frames = frames[due:]
-        return np.array(posteriors)
+        return np.array([posterior for _, posterior in self.steps(frames)])
 
-    def take(self, frames: Frames) -> float | None:
-        """Take the next frames, at most `due`. Returns the posterior if they complete a step, else None."""
-        start = self._filled
-        self._filled += len(frames)
-        if start < 0:  # a step longer than the kernel skips frames
-            frames, start = frames[-start:], 0
-        self._frames[start : start + len(frames)] = frames
-        if self._filled < self._receptive:
-            return None
-        posterior = self._step()
-        self._filled -= self.step
-        if self._filled > 0:
-            self._frames[: self._filled] = self._frames[self.step :]
-        return posterior
+    def steps(self, frames: Frames) -> Iterator[tuple[int, float]]:
+        """Take the next frames. Yields each step that they complete: how many it needs, and its posterior.
 
-    def _step(self) -> float:
-        """Run one step on the frames in `self._frames`. Returns its posterior."""
-        np.copyto(self._patch_copy, self._patches)
+        Steps are computed while the iterator is read: read it to its end before the next call.
+        """
+        held, kt = self._frames.shape[1], self._receptive
+        self._frames = np.concatenate((self._frames, frames.T), axis=1, dtype=np.float32)
+        total, windows = self._frames.shape[1], self._windows()
+        while self._next + kt <= total:
+            self._heard = self._next + kt
+            posterior = self._step(windows[self._next])
+            self._next += self.step
+            yield self._heard - held, posterior
+        past = min(self._next, total)
+        self._frames = self._frames[:, past:]
+        self._next, self._heard = self._next - past, total - past
+
+    def _windows(self) -> Array:
+        """What the kernels see from each frame on, (frames - kt + 1, bands, kf, kt), as overlapping views."""
+        band, frame = self._frames.strides
+        bands, kf, kt = self._patches.shape
+        count = max(0, self._frames.shape[1] - kt + 1)
+        strides = (frame, self._stride * band, band, frame)
+        return np.ndarray((count, bands, kf, kt), np.float32, self._frames, strides=strides)
+
+    def _step(self, window: Array) -> float:
+        """Run one step on one of the `_windows`. Returns its posterior."""
+        self._patches[:] = window
         self._kernels.dot(self._patch_columns, out=self._column)
         for layer in self._layers:
             layer.step()

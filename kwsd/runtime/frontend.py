@@ -32,9 +32,9 @@ def mel_filterbank() -> npt.NDArray[np.float64]:
 
 @cache
 def _constants() -> tuple[Samples, Frames]:
-    """The Hann window and the mel filters, which all front ends share."""
+    """The Hann window, times N_FFT (see `FrontEnd.push`), and the mel filters, which all front ends share."""
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
-    return hann.astype(np.float32), mel_filterbank().astype(np.float32)
+    return (N_FFT * hann).astype(np.float32), mel_filterbank().astype(np.float32)
 
 
 class FrontEnd:
@@ -64,6 +64,7 @@ class FrontEnd:
         windows = np.ndarray(
             (count, N_FFT), held.dtype, held, strides=(HOP * size, size)
         )  # overlapping views
-        power = np.square(np.abs(np.fft.rfft(windows * self._hann)))
+        # divided by N_FFT, a float32: without `norm` it is multiplied by 1, an int, which takes numpy longer
+        power = np.square(np.abs(np.fft.rfft(windows * self._hann, norm="forward")))
         mels: Frames = np.log(np.maximum(power.dot(self._filters), POWER_FLOOR))
         return mels

@@ -149,13 +149,8 @@ class Spotter:
 
         position: the end of the frame before them, in samples since the beginning of the stream.
         """
-        engine = self._engine
-        while len(frames):
-            taken, frames = frames[: engine.due], frames[engine.due :]
-            position += len(taken) * HOP
-            posterior = engine.take(taken)
-            if posterior is not None:
-                yield self._step(posterior, position)
+        for needed, posterior in self._engine.steps(frames):
+            yield self._step(posterior, position + needed * HOP)
 
     def _step(self, posterior: float, position: int) -> Step:
         """The step with this posterior of the first stage. A trigger resets the engine."""

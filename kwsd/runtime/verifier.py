@@ -60,9 +60,11 @@ class Heads:
         """
         w = self._weights
         each = np.maximum(embeddings @ self._each + self._each_bias, 0)
-        each = each.reshape(len(embeddings), -1, HIDDEN).swapaxes(0, 1)  # head, time, unit
-        seen = np.lib.stride_tricks.sliding_window_view(each, CONTEXT, axis=1)  # head, score, unit, time
-        seen = seen.swapaxes(2, 3).reshape(len(each), -1, CONTEXT * HIDDEN)
+        heads, scores = len(w["each.weight"]), len(embeddings) - CONTEXT + 1
+        time, unit = each.strides
+        seen = np.ndarray(  # by each head at each score: overlapping views
+            (heads, scores, CONTEXT, HIDDEN), np.float32, each, strides=(HIDDEN * unit, time, time, unit)
+        ).reshape(heads, scores, CONTEXT * HIDDEN)
         together = np.maximum(seen @ w["together.weight"] + w["together.bias"], 0)
         log_odds: Array = (together @ w["output.weight"] + w["output.bias"]).mean(axis=0)[:, 0]
         return log_odds

@@ -131,6 +131,23 @@ def test_reset_returns_to_the_initial_state(random_model: Maker, before: int, st
     np.testing.assert_array_equal(engine.advance(frames), fresh)
 
 
+@given(before=st.integers(0, 40), at=st.integers(0, 5), step=st.integers(1, 30))
+def test_a_reset_between_two_steps_forgets_the_frames_until_then(
+    random_model: Maker, before: int, at: int, step: int
+) -> None:
+    """As after a trigger in the middle of a chunk."""
+    engine = Engine(random_model(STUDENT), 3, step)
+    frames = frames_like_speech(200, seed=3)
+    engine.advance(frames[:before])
+    after, forgotten = [], before
+    for number, (needed, posterior) in enumerate(engine.steps(frames[before:])):
+        after.append(posterior)
+        if number == at:
+            engine.reset()
+            after, forgotten = [], before + needed
+    np.testing.assert_array_equal(after, Engine(random_model(STUDENT), 3, step).advance(frames[forgotten:]))
+
+
 def test_is_warm_once_the_attention_has_seen_a_window(random_model: Maker) -> None:
     engine = Engine(random_model(STUDENT), window=4, step=10)
     warm = []
