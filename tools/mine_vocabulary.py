@@ -6,13 +6,20 @@
 
 The words are said by the engines that need the least time, once by each: hibari (natural) and espeak-ng
 (robotic). So are phrases of common words that sound like the word across their boundaries.
+
+With --threshold 0.1 --out FOLDER it also writes recordings of them, as speech to train new heads with: not of
+those that are so near that people may say the word itself like that (Augmentation.nearest_phonemes).
 """
 
 import argparse
 from pathlib import Path
 
+import soundfile
+
+from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.modelfile import find_model, read_model
-from kwsd.training.evaluate.vocabulary import false_alarms
+from kwsd.training.augment.augmentation import Augmentation
+from kwsd.training.evaluate.vocabulary import FalseAlarm, false_alarms
 from kwsd.training.synthesis.engines.espeak import espeak
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.languages.en import ENGLISH
@@ -21,6 +28,7 @@ from kwsd.training.synthesis.vocabulary import FAST_ENGINES, spoken
 from kwsd.training.synthesis.voices import find_voices
 
 COMMON = 6_000  # words of which phrases are made
+NEAREST = Augmentation.nearest_phonemes
 
 
 def main() -> None:
@@ -32,6 +40,8 @@ def main() -> None:
     parser.add_argument("--phrases", type=int, default=600)
     parser.add_argument("--engines", nargs="+", choices=FAST_ENGINES, default=FAST_ENGINES)
     parser.add_argument("--show", type=int, default=20, help="false alarms to print")
+    parser.add_argument("--threshold", type=float, help="instead of the model's own")
+    parser.add_argument("--out", type=Path, help="folder for recordings of the false alarms")
     given = parser.parse_args()
     model = read_model(find_model(given.model))
     keyword, voices = Keyword(model.keyword), find_voices(None)[0]
@@ -42,12 +52,20 @@ def main() -> None:
     phrases = near_phrases(keyword, {w: sounds for w, sounds in pronounced.items() if sounds}, given.phrases)
     for kind, texts in (("words", words), ("phrases", phrases)):
         for engine in given.engines:
-            found = sorted(
-                false_alarms(model, spoken(texts, ENGLISH, voices[engine], seed=1)),
-                key=lambda alarm: -alarm.posterior,
-            )
+            said = spoken(texts, ENGLISH, voices[engine], seed=1)
+            found = sorted(false_alarms(model, said, given.threshold), key=lambda alarm: -alarm.posterior)
             print(f"{len(found)} of {len(texts)} {kind}, {engine}:", flush=True)
             print("  " + ", ".join(f"{alarm.text} {alarm.posterior:.3f}" for alarm in found[: given.show]))
+            if given.out:
+                write(found, keyword, given.out / engine)
+
+
+def write(alarms: list[FalseAlarm], keyword: Keyword, folder: Path) -> None:
+    """Write a recording of each false alarm that does not sound too much like the keyword."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for alarm in alarms:
+        if keyword.distance_in(espeak().phonemes(alarm.text, ENGLISH.accents[0])) >= NEAREST:
+            soundfile.write(folder / f"{alarm.text.replace(' ', '_')}.flac", alarm.audio, SAMPLE_RATE)
 
 
 if __name__ == "__main__":

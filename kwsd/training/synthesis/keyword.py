@@ -41,3 +41,10 @@ class Keyword:
     def distance(self, ipa: str) -> float:
         """The phoneme distance to the most similar pronunciation of the keyword; 0 is the keyword itself."""
         return float(self._words.distances(self.language.sounds(ipa)).min())
+
+    def distance_in(self, ipa: str) -> float:
+        """The phoneme distance of the part of an IPA string that is most similar to the keyword."""
+        sounds, longest = self.language.sounds(ipa), 2 * max(map(len, self.spoken))
+        starts = range(len(sounds))
+        parts = [sounds[at : at + length] for at in starts for length in range(1, longest + 1)]
+        return min(float(WordList(parts).distances(spoken).min()) for spoken in self.spoken)
