@@ -49,14 +49,16 @@ def list_parts(kit: Path | None) -> None:
     from rich.table import Table
 
     opened = open_kit(kit)
+    needed = opened.needed()
     table = Table("part", "role", "MB", "state", "what it is (licence)", header_style="bold")
     for part in opened.parts:
-        state = "there" if opened.has(part) else "optional" if part.optional or part.languages else "missing"
+        state = "there" if opened.has(part) else "missing" if part in needed else "optional"
         size = megabytes(part.size).removesuffix(" MB")
         table.add_row(part.name, part.role, size, state, f"{part.what} ({part.licence})")
     console.print(table)
-    default = sum(part.size for part in opened.parts if not part.optional and not part.languages)
-    tell(f"{megabytes(default)} in all, without what is optional; in {opened.folder}")
+    tell(
+        f"{megabytes(sum(part.size for part in needed))} in all, without what is optional; in {opened.folder}"
+    )
 
 
 @command.command(cls=CheckedCommand)

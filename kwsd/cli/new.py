@@ -137,9 +137,9 @@ def command(
         if missing and not fetch_if_agreed(opened, missing, yes):
             for part in missing:
                 tell(f"Without {part.name}: {part.without}")
-        if not opened.tests(language):
-            name = LANGUAGES[language].name
-            tell(f"The kit has no {name} dialogue: the false alarms at the end are those in English dialogue")
+        for part in opened.used(language):
+            if part.role == "test" and opened.has(part):
+                tell(f"False alarms are counted in: {part.what}")
         material = with_kit(material, opened, language)
     recipe = Recipe(
         BASELINE,

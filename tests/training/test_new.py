@@ -198,7 +198,9 @@ def test_without_praat_it_trains_on_fewer_voices_and_says_so(
 def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kit with a part of each role, which is there."""
     roles = ("voices", "noise", "music", "speech", "unseen", "test", "words")
-    parts = tuple(Part(f"the {role}", role, "it", "free", "it costs", "tar", 1, ()) for role in roles)
+    parts = tuple(
+        Part(f"the {role}", role, f"an hour of {role}s", "free", "it costs", "tar", 1, ()) for role in roles
+    )
     for part in parts:
         (tmp_path / "kit" / part.name).mkdir(parents=True)
         (tmp_path / "kit" / part.name / ".kit").write_text(part.fingerprint)
@@ -221,7 +223,10 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[SimpleNamespa
 
 def test_no_option_is_needed(kit: Path, calls: list[SimpleNamespace]) -> None:
     result = CliRunner().invoke(cli, ["new", "Hey Marvin!", "--kit", str(kit)], catch_exceptions=False)
-    assert result.output == "hey-marvin.pt is ready: kwsd listen hey-marvin.pt\n"
+    assert result.output.splitlines() == [
+        "False alarms are counted in: an hour of tests",
+        "hey-marvin.pt is ready: kwsd listen hey-marvin.pt",
+    ]
     [call] = calls
     assert (call.keyword, call.output.model) == ("Hey Marvin!", Path("hey-marvin.pt"))
     assert call.output.resume
@@ -245,7 +250,7 @@ def test_another_language(kit: Path, calls: list[SimpleNamespace]) -> None:
     command = ["new", "Hallo Zoë", "--language", "de", "--kit", str(kit)]
     output = CliRunner().invoke(cli, command, catch_exceptions=False).output
     assert output.splitlines() == [
-        "The kit has no German dialogue: the false alarms at the end are those in English dialogue",
+        "False alarms are counted in: an hour of tests",
         "hallo-zoë.pt is ready: kwsd listen hallo-zoë.pt",
     ]
     assert [call.speech.language for call in calls] == [GERMAN]

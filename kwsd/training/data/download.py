@@ -16,11 +16,12 @@ SHA256 = "743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d"
 TIMEOUT_SECONDS = 60  # without a byte
 _CHUNK = 1 << 16
 
-Progress = Callable[[int, int | None], None]
+CountBytes = Callable[[int, int | None], None]
+"""Called with the bytes that are done, and the number of them in all, or None if that is not known."""
 
 
-def download(root: Path, progress: Progress, url: str = URL, sha256: str = SHA256) -> None:
-    """Download the archive and unpack it to `root`. progress: called with bytes so far and in all, or None.
+def download(root: Path, progress: CountBytes, url: str = URL, sha256: str = SHA256) -> None:
+    """Download the archive and unpack it to `root`.
 
     After a broken download the next call continues it. Raises KwsdError if the server cannot be reached, or
     if the file is not the archive (it is then deleted).
@@ -41,8 +42,8 @@ def download(root: Path, progress: Progress, url: str = URL, sha256: str = SHA25
         raise KwsdError(f"cannot unpack {archive}: {error}; {root}.part may be removed") from error
 
 
-def fetch(url: str, file: Path, sha256: str, progress: Progress) -> None:
-    """Download `url` to `file`, unless it is there, and check it. progress: as for `download`.
+def fetch(url: str, file: Path, sha256: str, progress: CountBytes) -> None:
+    """Download `url` to `file`, unless it is there, and check it.
 
     After a broken download the next call continues it. Raises KwsdError if the server cannot be reached or
     breaks off, or if the file has another SHA-256 (it is then deleted), and OSError if the disk is full.
@@ -56,7 +57,7 @@ def fetch(url: str, file: Path, sha256: str, progress: Progress) -> None:
         raise KwsdError(f"{url}: SHA-256 {found} is not {sha256}; deleted; repeat the download")
 
 
-def _receive(url: str, file: Path, progress: Progress) -> None:
+def _receive(url: str, file: Path, progress: CountBytes) -> None:
     partial = file.with_name(file.name + ".part")
     have = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})

@@ -8,6 +8,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -180,7 +181,6 @@ def test_a_language_has_parts_of_its_own(tmp_path: Path) -> None:
     kit = Kit(tmp_path, (speech, sky, drascula_es))
     assert kit.missing() == kit.missing("de") == [speech, sky]
     assert kit.missing("es") == [speech, drascula_es]
-    assert [kit.tests(language) for language in ("en", "de", "es")] == [True, False, True]
     for one in kit.parts:
         (tmp_path / one.name).mkdir()
         (tmp_path / one.name / ".kit").write_text(one.fingerprint)
@@ -394,6 +394,16 @@ def test_the_command_fetches_lists_and_removes(run: Callable[..., tuple[int, str
     assert run("path")[1] == f"{tmp_path / 'kit'}\n"
     assert run("remove")[1].endswith("0 of 5 parts are there\n")
     assert "no part 'musik'; it has kokoro" in run("fetch", "musik")[1]
+
+
+def test_the_list_tells_what_is_missing_from_what_is_optional(
+    run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spanish = replace(KOKORO, name="es", role="test", languages=("es",))
+    words = replace(KOKORO, name="words", role="words", optional=True)
+    monkeypatch.setattr(kits, "shipped_parts", lambda: (FILLETS, spanish, words))
+    listed = run("list")[1]
+    assert (listed.count("missing"), listed.count("optional")) == (1, 3)  # one below the table
 
 
 def test_the_kit_is_in_the_folder_for_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

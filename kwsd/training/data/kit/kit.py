@@ -15,7 +15,7 @@ import soundfile
 
 from kwsd.errors import KwsdError
 from kwsd.files import check_room
-from kwsd.training.data.download import fetch
+from kwsd.training.data.download import CountBytes, fetch
 from kwsd.training.data.kit.manifest import File, Part, shipped_parts
 from kwsd.training.data.kit.sources import urls
 from kwsd.training.data.kit.unpack import UNPACK
@@ -33,9 +33,6 @@ _DAMAGED = (  # what reading an archive raises that is not as expected
     ValueError,
     LookupError,
 )
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes that are fetched or unpacked, and the number of them in all."""
 
 
 def default_folder() -> Path:
@@ -72,22 +69,23 @@ class Kit:
             if (language in part.languages if part.role in own else not part.languages)
         ]
 
-    def tests(self, language: str) -> bool:
-        """Whether false alarms are counted in speech of this language."""
-        return language == "en" or any(language in part.languages for part in self.parts)
+    def needed(self, language: str = "en") -> list[Part]:
+        """The parts that are fetched for a keyword in a language: all that are used and not optional."""
+        return [part for part in self.used(language) if not part.optional]
 
     def missing(self, language: str = "en") -> list[Part]:
-        """The parts for a language that are not there, without optional ones."""
-        return [part for part in self.used(language) if not part.optional and not self.has(part)]
+        """The needed parts that are not there."""
+        return [part for part in self.needed(language) if not self.has(part)]
 
     def folders(self, role: str, language: str = "en") -> tuple[Path, ...]:
         """The folders of the parts of a role that are there."""
         used = self.used(language)
         return tuple(self.folder / part.name for part in used if part.role == role and self.has(part))
 
-    def fetch(self, parts: Iterable[Part], progress: Progress) -> dict[str, str]:
+    def fetch(self, parts: Iterable[Part], progress: CountBytes) -> dict[str, str]:
         """Fetch and unpack the parts that are not there. Returns by name why parts could not be had.
 
+        progress: counts the bytes that are fetched and unpacked.
         What an interrupted call has fetched is kept, and the next one continues. Raises KwsdError if the disk
         has no room, and OSError if a file cannot be written.
         """
@@ -168,7 +166,7 @@ class Kit:
         return self.folder / f".{part.name}.part"
 
 
-def _fetch_file(file: File, to: Path, progress: Callable[[int, int | None], None]) -> None:
+def _fetch_file(file: File, to: Path, progress: CountBytes) -> None:
     """Fetch a file from the first of its URLs that has it; each is tried twice. Raises KwsdError."""
     first: KwsdError | None = None
     for _ in range(2):
