@@ -18,7 +18,7 @@ import soundfile
 from kwsd import Detector
 from kwsd.daemon.events import CommandEvent, Event
 from kwsd.daemon.listener import Listener
-from kwsd.daemon.sinks.capture import Capture
+from kwsd.daemon.sinks.command_recorder import CommandRecorder
 from kwsd.daemon.sinks.hooks import Hooks
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.sinks.speech import FRAME, HANGOVER, SpeechDetector
@@ -184,11 +184,11 @@ def use(noise: Samples | None, ask: bool) -> None:
     audio = with_noise(np.concatenate(parts), np.concatenate(speech), noise)
     found: list[CommandEvent] = []
     triggers = Triggers()
-    capture = Capture(
+    recorder = CommandRecorder(
         {"computer": ["true"], "jarvis": ["true"]}, Nothing({}, 1), found.append, 0.3, SILENCE, 15
     )
     source = Stream(audio / max(1, np.abs(audio).max()))
-    Listener(source, Detector.load(["computer", "jarvis"]), Notifier(), [triggers, capture]).run()
+    Listener(source, Detector.load(["computer", "jarvis"]), Notifier(), [triggers, recorder]).run()
     if not ask:
         nothing = sum(one.ended == "nothing said" for one in found)
         print(f"  of {triggers.count} words alone, {nothing} were followed by nothing")

@@ -15,6 +15,7 @@ from kwsd.daemon import logs
 from kwsd.daemon.control.address import VARIABLE, own_path
 from kwsd.daemon.control.commands import Commands
 from kwsd.daemon.control.requests import ControlRequests
+from kwsd.daemon.events import CommandEvent
 from kwsd.daemon.listener import Listener
 from kwsd.daemon.pause import Pause
 from kwsd.daemon.signals import Signals
@@ -32,7 +33,7 @@ from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.modelfile import read_models
 
 if TYPE_CHECKING:
-    from kwsd.daemon.sinks.capture import Capture
+    from kwsd.daemon.sinks.command_recorder import CommandRecorder
 
 RELOADED = {"config", "words", "on_trigger", "on_command"}  # options whose changes a reload puts into effect
 
@@ -134,12 +135,12 @@ class ListenOptions:
 
 
 @dataclass(frozen=True)
-class Reloaded:
-    """What a reload has loaded, to be put to work."""
+class Loaded:
+    """The detector of the words, and the shell commands of each keyword."""
 
     detector: Detector
-    hooks: Mapping[str, Sequence[str]]  # commands by keyword
-    on_command: Mapping[str, Sequence[str]]  # those for what is said after it
+    on_trigger: Mapping[str, Sequence[str]]
+    on_command: Mapping[str, Sequence[str]]
 
 
 def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOptions]) -> None:
@@ -148,11 +149,10 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
     reread: parses the command line and the current configuration file again, for a reload. Raises KwsdError.
     """
     logs.begin()  # from here on, log lines go to standard error
-    detector = load_detector(options.words)
+    loaded = _load(options)
     notifier = Notifier()
-    hooks = Hooks(hook_commands(options, detector), options.hook_timeout)
-    on_command = spoken_commands(options, detector)
-    if _captures(options, on_command):
+    hooks = Hooks(loaded.on_trigger, options.hook_timeout)
+    if _records(options, loaded):
         from kwsd.daemon.sinks.speech import check_installed
 
         check_installed()  # before the microphone is opened
@@ -168,13 +168,14 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
                 latency=options.latency,
             )
         )
-        sinks = [hooks, activity, *_start_sinks(options, source, detector, pause, running)]
+        sinks: list[Sink] = [hooks, activity]
         if options.ding is not None:
             sinks.insert(0, Ding(options.ding, hooks))
-        capture = _start_capture(options, on_command, hooks, sinks[-1], source, running)
-        if capture is not None:
-            sinks.append(capture)
-        listener = Listener(source, detector, notifier, sinks, pause)
+        sinks += _start_sinks(options, source, loaded.detector, pause, running)
+        recorder = _start_recorder(options, loaded, hooks, sinks, source, running)
+        if recorder is not None:
+            sinks.append(recorder)
+        listener = Listener(source, loaded.detector, notifier, sinks, pause)
 
         def statistics() -> dict[str, float]:
             return _statistics(listener, source, hooks)
@@ -182,7 +183,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
         requests = ControlRequests(
             log_statistics=lambda: _log_statistics(statistics()),
             load=lambda: _reload(options, reread()),
-            swap_detector=lambda reloaded: _put_to_work(reloaded, listener, hooks, capture),
+            swap_detector=lambda reloaded: _put_to_work(reloaded, listener, hooks, recorder),
             statistics_interval=options.stats_every or math.inf,
         )
         commands = Commands(requests, listener, source, pause, activity, statistics)
@@ -210,51 +211,54 @@ def _settings(model: Model, word: Word) -> Settings:
         raise UsageError(f"{model.keyword}: {error}") from error
 
 
-def hook_commands(options: ListenOptions, detector: Detector) -> dict[str, tuple[str, ...]]:
-    """The commands to run on a trigger, by its keyword."""
-    pairs = zip(detector.keywords, options.words, strict=True)
-    return {keyword: options.on_trigger + word.on_trigger for keyword, word in pairs}
+def _load(options: ListenOptions) -> Loaded:
+    """Load the words of these options. Raises ModelError or UsageError."""
+    detector = load_detector(options.words)
+    words = dict(zip(detector.keywords, options.words, strict=True))
+    return Loaded(
+        detector,
+        {keyword: options.on_trigger + word.on_trigger for keyword, word in words.items()},
+        {keyword: options.on_command + word.on_command for keyword, word in words.items()},
+    )
 
 
-def spoken_commands(options: ListenOptions, detector: Detector) -> dict[str, tuple[str, ...]]:
-    """The commands to run on what is said after a keyword, by the keyword."""
-    pairs = zip(detector.keywords, options.words, strict=True)
-    return {keyword: options.on_command + word.on_command for keyword, word in pairs}
-
-
-def _captures(options: ListenOptions, commands: Mapping[str, Sequence[str]]) -> bool:
+def _records(options: ListenOptions, loaded: Loaded) -> bool:
     """Whether what is said after a keyword is recorded."""
-    return any(commands.values()) or options.save_commands is not None
+    return any(loaded.on_command.values()) or options.save_commands is not None
 
 
-def _start_capture(
+def _start_recorder(
     options: ListenOptions,
-    commands: Mapping[str, Sequence[str]],
+    loaded: Loaded,
     hooks: Hooks,
-    printer: Sink,
+    sinks: Sequence[Sink],
     source: Source,
     running: ExitStack,
-) -> "Capture | None":
-    """Start the sink that records what is said after a keyword, if something is to be done with that."""
-    if not _captures(options, commands):
+) -> "CommandRecorder | None":
+    """Start the sink that records what is said after a keyword, if something is to be done with that.
+
+    sinks: those that learn of each command.
+    """
+    if not _records(options, loaded):
         return None
-    from kwsd.daemon.sinks.capture import Capture
+    from kwsd.daemon.sinks.command_recorder import CommandRecorder
+
+    def report(command: CommandEvent) -> None:
+        for sink in sinks:
+            sink.on_command(command)
 
     folder = None
     if options.save_commands is not None:
         longest = options.pre_roll + options.max_command
         folder = ClipFolder(options.save_commands, longest, round(options.clips_limit * 1e6), source.live)
     durations = (options.pre_roll, options.silence, options.max_command)
-    return running.enter_context(Capture(commands, hooks, printer.on_command, *durations, folder))
+    return running.enter_context(CommandRecorder(loaded.on_command, hooks, report, *durations, folder))
 
 
 def _start_sinks(
     options: ListenOptions, source: Source, detector: Detector, pause: Pause, running: ExitStack
 ) -> list[Sink]:
-    """Start the sinks that save and show what happens. The last one prints on standard output.
-
-    running: the context that stops the sinks.
-    """
+    """Start the sinks that save and show what happens. running: the context that stops them."""
     sinks: list[Sink] = []
     if options.save_clips is not None or options.save_near_misses is not None:
         from kwsd.daemon.sinks.clips import Clips, NearMissClips
@@ -303,7 +307,7 @@ def _start_control(options: ListenOptions, source: Source, commands: Commands, r
 
 
 def _connect_signals(
-    signals: Signals, listener: Listener, requests: ControlRequests[Reloaded], hooks: Hooks
+    signals: Signals, listener: Listener, requests: ControlRequests[Loaded], hooks: Hooks
 ) -> None:
     """Connect each signal to the part that handles it."""
 
@@ -321,7 +325,7 @@ def _connect_signals(
     )
 
 
-def _listen(listener: Listener, requests: ControlRequests[Reloaded], hooks: Hooks, signals: Signals) -> None:
+def _listen(listener: Listener, requests: ControlRequests[Loaded], hooks: Hooks, signals: Signals) -> None:
     """Listen, then wait for the running hooks. A request to stop limits this to SHUTDOWN_TIMEOUT."""
     try:
         listener.run(requests.handle)
@@ -337,19 +341,21 @@ def _listen(listener: Listener, requests: ControlRequests[Reloaded], hooks: Hook
         signals.limit_shutdown()
 
 
-def _put_to_work(reloaded: Reloaded, listener: Listener, hooks: Hooks, capture: "Capture | None") -> None:
+def _put_to_work(
+    reloaded: Loaded, listener: Listener, hooks: Hooks, recorder: "CommandRecorder | None"
+) -> None:
     """Use the new commands from now on, and the new detector as soon as it is warm."""
-    hooks.set_commands(reloaded.hooks)
-    if capture is not None:
-        capture.set_commands(reloaded.on_command)
+    hooks.set_commands(reloaded.on_trigger)
+    if recorder is not None:
+        recorder.set_commands(reloaded.on_command)
     elif any(reloaded.on_command.values()):
         log.warning("the first --on-command takes effect after a restart")
     listener.swap_detector(reloaded.detector)
 
 
-def _reload(started: ListenOptions, now: ListenOptions) -> Reloaded:
+def _reload(started: ListenOptions, now: ListenOptions) -> Loaded:
     """Load the words of the current options. Log which other options have changed since the start."""
-    detector = load_detector(now.words)
+    loaded = _load(now)
     changed = [
         f"--{field.name.replace('_', '-')}"
         for field in fields(now)
@@ -357,7 +363,7 @@ def _reload(started: ListenOptions, now: ListenOptions) -> Reloaded:
     ]
     if changed:
         log.warning("these changed options take effect after a restart: %s", ", ".join(changed))
-    return Reloaded(detector, hook_commands(now, detector), spoken_commands(now, detector))
+    return loaded
 
 
 def _statistics(listener: Listener, source: Source, hooks: Hooks) -> dict[str, float]:

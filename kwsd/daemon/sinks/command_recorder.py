@@ -20,7 +20,7 @@ KEYWORD_SECONDS = 0.85
 CONTEXT = SAMPLE_RATE  # samples before the trigger with which the speech detector adapts to the room
 
 
-class Capture(Sink):
+class CommandRecorder(Sink):
     """Records from shortly before the end of a keyword until the speaker is silent.
 
     Detection goes on meanwhile, but a trigger during a recording does not begin another one.

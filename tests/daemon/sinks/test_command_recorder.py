@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kwsd.daemon.events import CommandEvent, Event
-from kwsd.daemon.sinks import capture, speech
-from kwsd.daemon.sinks.capture import Capture
+from kwsd.daemon.sinks import command_recorder, speech
 from kwsd.daemon.sinks.clip_folder import ClipFolder
+from kwsd.daemon.sinks.command_recorder import CommandRecorder
 from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE, Int16, to_float32
 
@@ -48,9 +48,9 @@ class Runner:
 @pytest.fixture(autouse=True)
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
-        patch.setattr(capture, "SpeechDetector", Ears)
-        patch.setattr(capture, "HANGOVER", 0.0)
-        patch.setattr(capture, "KEYWORD_SECONDS", 0.2)
+        patch.setattr(command_recorder, "SpeechDetector", Ears)
+        patch.setattr(command_recorder, "HANGOVER", 0.0)
+        patch.setattr(command_recorder, "KEYWORD_SECONDS", 0.2)
         yield
 
 
@@ -64,13 +64,15 @@ def event(stream_time: float) -> Event:
     return Event("word", 0.9, stream_time, TIME + timedelta(seconds=stream_time), "word.pt")
 
 
-def capturing(**options: Any) -> tuple[Capture, Runner, list[CommandEvent]]:
+def capturing(**options: Any) -> tuple[CommandRecorder, Runner, list[CommandEvent]]:
     runner, reported = Runner(), list[CommandEvent]()
     options = {"pre_roll": 0.3, "silence": 0.8, "longest": 15.0} | options
-    return Capture({"word": ["x"]}, runner, reported.append, **options), runner, reported  # type: ignore[arg-type]
+    return CommandRecorder({"word": ["x"]}, runner, reported.append, **options), runner, reported  # type: ignore[arg-type]
 
 
-def hear(sink: Capture, samples: Int16, triggers: tuple[float, ...], size: int = 3_200, at: int = 0) -> None:
+def hear(
+    sink: CommandRecorder, samples: Int16, triggers: tuple[float, ...], size: int = 3_200, at: int = 0
+) -> None:
     """Give a stream to the sink, in chunks; each trigger comes with the chunk that holds it."""
     for start in range(0, len(samples), size):
         chunk = samples[start : start + size]
