@@ -31,6 +31,16 @@ def read_file(path: Path, limit: int) -> bytes:
         return file.read(status.st_size) or b""  # None if reading would block, as some files in /proc do
 
 
+def absolute(path: Path) -> Path:
+    """The absolute path. Raises UsageError if it is relative to a working directory that does not exist."""
+    try:
+        return path.absolute()
+    except OSError as error:
+        raise UsageError(
+            f"cannot resolve {path}: the working directory does not exist; cd to another one"
+        ) from error
+
+
 def check_room(folder: Path, needed: int, purpose: str) -> None:
     """Raise KwsdError if the disk of `folder`, which need not exist yet, has fewer than `needed` bytes left.
 

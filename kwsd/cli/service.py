@@ -2,8 +2,8 @@
 
 import logging
 import os
-import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from kwsd.daemon.logs import say
 from kwsd.daemon.systemd.unit import NEEDS_LINUX
 from kwsd.errors import UsageError
+from kwsd.files import absolute
 
 if TYPE_CHECKING:
     from kwsd.daemon.systemd.account import Account
@@ -52,45 +53,31 @@ def install(
     """
     from kwsd.daemon.systemd.service import Service
 
-    if wyoming:
-        if run_as or no_network:
-            raise UsageError("--run-as and --no-network are for hooks, which kwsd wyoming does not have")
-        _install_wyoming(Service(system, wyoming=True), options)
-        return
-    service = Service(system, _account(system, run_as))
-    words, hooks, reads = _listen_options(options, service)
-    network = bool(hooks) and not no_network
-    text = service.unit([*_kwsd(), "listen", *words], network, reads)
-    service.check_ours("install")
-    for warning in service.warnings(hooks, text):
+    if wyoming and (run_as or no_network):
+        raise UsageError("--run-as and --no-network are for hooks, which kwsd wyoming does not have")
+    service = Service(system, _account(system, run_as), wyoming)
+    line, hooks, reads = (_wyoming_line if wyoming else _listen_line)(options, service)
+    network = wyoming or (bool(hooks) and not no_network)
+    for warning in service.install(line, hooks, network, reads):
         say(f"warning: {warning}", logging.WARNING)
-    service.write(text)
-    print("Starting and waiting for the microphone. After Ctrl-C, systemd continues to wait.", flush=True)
+    if not wyoming:
+        print("Starting and waiting for the microphone. After Ctrl-C, systemd continues to wait.", flush=True)
     service.start()
     print(f"{service.path} is installed and running.")
-    if network:
-        print("Hooks have network access; --no-network denies it.")
-    else:
-        print("Hooks have no network access." if hooks else "No hooks, so network access is denied.")
+    if not wyoming:
+        _print_network(bool(hooks), network)
     _print_commands(service)
-    if not service.lingers() and (run_as or not system):
+    if not service.lingers() and not service.hardened:
         what = f"The sound server of {run_as} stops when {run_as} logs" if run_as else "It stops when you log"
         print(f"{what} out; to keep it running: loginctl enable-linger {run_as or ''}".rstrip())
 
 
-def _install_wyoming(service: "Service", options: tuple[str, ...]) -> None:
-    """Install, enable and start the service for Home Assistant."""
-    line, reads = _wyoming_options(options, service)
-    text = service.unit([*_kwsd(), "wyoming", *line], network=True, reads=reads)
-    service.check_ours("install")
-    for warning in service.warnings((), text):
-        say(f"warning: {warning}", logging.WARNING)
-    service.write(text)
-    service.start()
-    print(f"{service.path} is installed and running.")
-    _print_commands(service)
-    if not service.system and not service.lingers():
-        print("It stops when you log out; to keep it running: loginctl enable-linger")
+def _print_network(hooks: bool, network: bool) -> None:
+    """Print whether the hooks, if there are any, have network access."""
+    if network:
+        print("Hooks have network access; --no-network denies it.")
+    else:
+        print("Hooks have no network access." if hooks else "No hooks, so network access is denied.")
 
 
 def _print_commands(service: "Service") -> None:
@@ -163,57 +150,33 @@ def _account(system: bool, run_as: str | None) -> "Account | None":
     return account
 
 
-def _kwsd() -> list[str]:
-    """The command with which systemd starts this kwsd."""
-    called = Path(shutil.which(sys.argv[0]) or sys.argv[0]).absolute()
-    return [sys.executable, "-m", "kwsd"] if called.name == "__main__.py" else [str(called)]
-
-
-def _listen_options(options: tuple[str, ...], service: "Service") -> tuple[list[str], list[str], list[Path]]:
-    """The options for the service, with absolute paths, its hooks, and the files that it will read.
+def _listen_line(
+    options: tuple[str, ...], service: "Service"
+) -> tuple[list[str], Sequence[str], Sequence[Path]]:
+    """What the service runs: the command line of kwsd listen, its hooks, and the files that it reads.
 
     Raises UsageError or click.UsageError for options that kwsd listen rejects or a service cannot use.
     """
     from kwsd.cli import listen
     from kwsd.daemon.app import load_detector
-    from kwsd.daemon.sinks.ding import BUILTIN
-    from kwsd.daemon.systemd.unit import STATE
     from kwsd.runtime.modelfile import find_model
 
-    hardened = service.system and not service.run_as
     context = listen.command.make_context("kwsd service install", list(options))
-    line: list[str] = []
-    words = listen.options(context).words
-    load_detector(words)  # refuses what kwsd listen would refuse
-    reads = [_absolute(find_model(word.model)) for word in words]
-    for parameter in listen.command.params:
-        name, value = parameter.opts[0], context.params[str(parameter.name)]
-        source = context.get_parameter_source(str(parameter.name))
-        typed = source is ParameterSource.COMMANDLINE
-        if source is ParameterSource.DEFAULT and not (name == "--config" and value and hardened):
-            continue  # the hardened service has no home folder with a configuration
-        if name in ("--input", "--meter"):
-            raise UsageError(f"a service cannot use {name}: it listens to a microphone and has no terminal")
-        if name == "--config":
-            value, typed = _absolute(value), True
-            reads.append(value)
-        if name in ("words", "--model"):
-            value = [_absolute_model(one) for one in value]
-        if name == "--ding" and value and value != BUILTIN:
-            value = _absolute(Path(value))
-        if name in ("--save-clips", "--save-near-misses", "--save-commands", "--control") and value:
-            value = _absolute(value)
-            if name != "--control" and hardened and not value.is_relative_to(STATE):
-                raise UsageError(f"{name} must be in {STATE}, the only folder that the service can write to")
-        if typed:
-            line += _as_typed(parameter, value)
-    hooks = [*context.params["on_trigger"], *context.params["on_command"]]
-    hooks += [hook for word in words for hook in (*word.on_trigger, *word.on_command)]
-    return line, hooks, reads
+    given = listen.options(context)
+    service.check_usable(given)
+    load_detector(given.words)  # refuses what kwsd listen would refuse
+    reads = [absolute(find_model(word.model)) for word in given.words]
+    # the hardened service has no home folder, so it does not find the configuration by itself
+    named = ["config"] if given.config and service.hardened else []
+    if given.config and ("config" in named or _is_typed(context, "config")):
+        reads.append(absolute(given.config))
+    return ["listen", *_retyped(context, named)], given.hooks, reads
 
 
-def _wyoming_options(options: tuple[str, ...], service: "Service") -> tuple[list[str], list[Path]]:
-    """The options of kwsd wyoming for the service, with absolute paths, and the files that it will read.
+def _wyoming_line(
+    options: tuple[str, ...], service: "Service"
+) -> tuple[list[str], Sequence[str], Sequence[Path]]:
+    """What the service runs: the command line of kwsd wyoming, no hooks, and the files that it reads.
 
     Raises UsageError or click.UsageError for options that kwsd wyoming rejects or a service cannot use.
     """
@@ -228,20 +191,32 @@ def _wyoming_options(options: tuple[str, ...], service: "Service") -> tuple[list
         raise UsageError("a service cannot use stdio://: no client starts it")
     if address.scheme == "unix" and service.system and not address.path.is_relative_to(WYOMING_SOCKETS):
         raise UsageError(f"--uri: the socket must be in {WYOMING_SOCKETS}, the service's own folder")
-    reads = [_absolute(find_model(word)) for word in given.words]
+    reads = [absolute(find_model(word)) for word in given.words]
     if given.models:
-        reads.append(_absolute(given.models))
-    line: list[str] = []
-    for parameter in wyoming.command.params:
-        name = str(parameter.name)
-        value = context.params[name]
-        if name == "words":
-            value = [_absolute_model(one) for one in value]
-        if name == "models" and value:
-            value = _absolute(value)
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            line += _as_typed(parameter, value)
-    return line, reads
+        reads.append(absolute(given.models))
+    return ["wyoming", *_retyped(context)], (), reads
+
+
+def _retyped(context: click.Context, also: Sequence[str] = ()) -> list[str]:
+    """The parameters that were typed, and `also`, as a command line with absolute paths."""
+    return [
+        word
+        for parameter in context.command.params
+        if (name := str(parameter.name)) in also or _is_typed(context, name)
+        for word in _as_typed(parameter, _with_absolute_paths(name, context.params[name]))
+    ]
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _with_absolute_paths(name: str, value: Any) -> Any:
+    """The value of a parameter. What may be a path or a name is a path if there is such a file."""
+    if isinstance(value, tuple):
+        return [_with_absolute_paths(name, one) for one in value]
+    may_be_path = name in ("words", "model", "ding") and Path(value).is_file()
+    return absolute(Path(value)) if may_be_path or isinstance(value, Path) else value
 
 
 def _as_typed(parameter: click.Parameter, value: Any) -> list[str]:
@@ -252,17 +227,3 @@ def _as_typed(parameter: click.Parameter, value: Any) -> list[str]:
     if isinstance(parameter, click.Option) and parameter.is_flag:
         return [name]
     return [word for one in (value if parameter.multiple else (value,)) for word in (name, str(one))]
-
-
-def _absolute_model(name: str) -> str:
-    """The absolute path of a word that is a file; other names as they are."""
-    return str(_absolute(Path(name))) if Path(name).is_file() else name
-
-
-def _absolute(path: Path) -> Path:
-    try:
-        return path.absolute()
-    except OSError as error:
-        raise UsageError(
-            f"cannot resolve {path}: the working directory does not exist; cd to another one"
-        ) from error

@@ -133,6 +133,12 @@ class ListenOptions:
     stats_every: float | None
     """Seconds between two log lines with the counters; None logs them on SIGUSR1 only."""
 
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """All shell commands, those of single words too."""
+        own = [hook for word in self.words for hook in (*word.on_trigger, *word.on_command)]
+        return (*self.on_trigger, *self.on_command, *own)
+
 
 @dataclass(frozen=True)
 class Loaded:

@@ -9,14 +9,18 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kwsd.daemon.systemd import unit
 from kwsd.daemon.systemd.account import Account
 from kwsd.daemon.systemd.hookcheck import Sandbox, problems
 from kwsd.daemon.systemd.unit import NAME, NEEDS_LINUX, WYOMING_NAME
 from kwsd.errors import KwsdError, UsageError
-from kwsd.files import replace_file
+from kwsd.files import absolute, replace_file
 from kwsd.resources import page
+
+if TYPE_CHECKING:
+    from kwsd.daemon.app import ListenOptions
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 LINGER = Path("/var/lib/systemd/linger")  # has one file per user whose services run without a login
@@ -51,6 +55,11 @@ class Service:
         return " --system" * self.system + " --wyoming" * self.wyoming
 
     @property
+    def hardened(self) -> bool:
+        """Whether it runs as an unprivileged user who can write to one folder only."""
+        return self.system and not self.run_as
+
+    @property
     def account(self) -> Account:
         """The account it runs as."""
         return self.run_as or (Account.dynamic() if self.system else Account.of_this_process())
@@ -77,7 +86,43 @@ class Service:
             return unit.system_unit(command, network, reads)
         return unit.user_unit(command, network)
 
-    def warnings(self, hooks: Iterable[str], unit_text: str) -> list[str]:
+    def check_usable(self, options: "ListenOptions") -> None:
+        """Raise UsageError for options of kwsd listen that the service cannot use."""
+        for name, given in (("--input", options.input is not None), ("--meter", options.meter)):
+            if given:
+                raise UsageError(
+                    f"a service cannot use {name}: it listens to a microphone and has no terminal"
+                )
+        for name, folder in (
+            ("--save-clips", options.save_clips),
+            ("--save-near-misses", options.save_near_misses),
+            ("--save-commands", options.save_commands),
+        ):
+            if folder and self.hardened and not absolute(folder).is_relative_to(unit.STATE):
+                raise UsageError(
+                    f"{name} must be in {unit.STATE}, the only folder that the service can write to"
+                )
+
+    def install(
+        self, arguments: Sequence[str], hooks: Sequence[str], network: bool, reads: Iterable[Path]
+    ) -> list[str]:
+        """Write the unit file that runs kwsd with these arguments, and enable it. Returns warnings.
+
+        network: whether hooks get network access. reads: the files and folders that the arguments name.
+        Raises UsageError if the service could not read one of them, or if kwsd did not write a unit file that
+        is there, and KwsdError if the unit file cannot be written.
+        """
+        text = self.unit([*_this_kwsd(), *arguments], network, reads)
+        self._check_ours("install")
+        warnings = self._warnings(hooks, text)
+        self._write(text)
+        return warnings
+
+    def start(self) -> None:
+        """Start or restart it, and return once it receives audio from a microphone or takes clients."""
+        self.systemctl("restart", self.name)
+
+    def _warnings(self, hooks: Sequence[str], unit_text: str) -> list[str]:
         """Warnings, one line each, of hooks that will fail and of another installed service."""
         account = self.account
         folder = account.home or unit.STATE
@@ -91,7 +136,7 @@ class Service:
             )
         return found
 
-    def write(self, unit_text: str) -> None:
+    def _write(self, unit_text: str) -> None:
         """Write its unit file and enable it."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,16 +146,12 @@ class Service:
         self.systemctl("daemon-reload")
         self.systemctl("enable", self.name)
 
-    def start(self) -> None:
-        """Start or restart it, and return once it receives audio from a microphone or takes clients."""
-        self.systemctl("restart", self.name)
-
     def uninstall(self) -> bool:
         """Stop it, disable it and remove its unit file. Returns False if there is no unit file.
 
         Raises UsageError if kwsd did not write the unit file.
         """
-        self.check_ours("uninstall", changed=True)
+        self._check_ours("uninstall", changed=True)
         if not self.is_installed():
             return False
         self.systemctl("disable", "--now", self.name)
@@ -182,14 +223,14 @@ class Service:
                 )
                 user = self.account.name
                 raise UsageError(f"the service cannot read {path} as {user}: {closed} denies it; {fix}")
-        if not self.run_as and unit.is_in(path, unit.PRIVATE):
+        if self.hardened and unit.is_in(path, unit.PRIVATE):
             raise UsageError(
                 f"the service has its own /tmp and cannot see {path}: move it, for example to /opt"
             )
 
     def _hidden(self, unit_text: str) -> tuple[Path, ...]:
         """The folders that the unit hides from the service."""
-        if not self.system or self.run_as:
+        if not self.hardened:
             return ()
         return unit.PRIVATE + (unit.HOMES if "ProtectHome=yes" in unit_text.split("\n") else ())
 
@@ -197,7 +238,7 @@ class Service:
         """Whether its unit file exists."""
         return os.path.exists(self.path)  # noqa: PTH110 - Path.exists raises PermissionError
 
-    def check_ours(self, command: str, changed: bool = False) -> None:
+    def _check_ours(self, command: str, changed: bool = False) -> None:
         """Raise UsageError if this command must not replace or remove the unit file.
 
         changed: whether it may do so even if somebody has changed the file since kwsd wrote it.
@@ -251,6 +292,12 @@ def network_is_allowed(facts: dict[str, str]) -> bool:
     families = facts.get("RestrictAddressFamilies", "~")  # ~: all but the families after it
     allowed = ("AF_INET" in families.removeprefix("~").split()) != families.startswith("~")
     return allowed and facts.get("PrivateNetwork") != "yes"
+
+
+def _this_kwsd() -> list[str]:
+    """The command with which systemd starts this kwsd."""
+    called = absolute(Path(shutil.which(sys.argv[0]) or sys.argv[0]))
+    return [sys.executable, "-m", "kwsd"] if called.name == "__main__.py" else [str(called)]
 
 
 def _program_files(command: Sequence[str]) -> list[Path]:
