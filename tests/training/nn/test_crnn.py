@@ -43,6 +43,18 @@ def test_posteriors_equal_the_runtime(architecture: Architecture) -> None:
     np.testing.assert_allclose(streamed, whole.numpy(), atol=1e-5)
 
 
+def test_a_state_goes_on_in_another_sequence_of_the_next_batch() -> None:
+    torch.manual_seed(0)
+    crnn = CRNN(STUDENT).train()
+    crnn.carried_share = 1.0
+    numbers = torch.arange(1.0, 65).expand(2, 64)  # of the sequences, in both layers
+    crnn._last_states = numbers[..., None].expand(2, 64, STUDENT.hidden)
+    start = crnn._start(torch.zeros(64, 1, 1))
+    assert torch.equal(start[0], start[1])
+    assert sorted(start[0, :, 0].tolist()) == numbers[0].tolist()
+    assert (start[0, :, 0] == numbers[0]).sum() < 8  # at its own place by chance only: one, on average
+
+
 def test_training_starts_from_states_of_the_batch_before() -> None:
     torch.manual_seed(0)
     crnn = CRNN(STUDENT)

@@ -32,6 +32,12 @@ def test_what_says_the_keyword_is_left_out() -> None:
     assert not [phrase for phrase in found if "jarvis" in phrase]
 
 
+def test_what_another_speaker_might_say_for_the_keyword_is_left_out() -> None:
+    found = near_phrases(Keyword("jarvis"), WORDS | {"this": ("ð", "ɪ", "s")}, 1_000)
+    assert "jar this" not in found  # ð for v is a distance of 0.325, z for s one of 0.4
+    assert "jar visit" in found
+
+
 def test_a_word_is_in_few_phrases() -> None:
     found = near_phrases(Keyword("jarvis"), WORDS, 1_000)
     assert sum(phrase.split()[0] == "large" and len(phrase.split()) == 2 for phrase in found) <= 3
