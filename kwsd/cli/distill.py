@@ -19,7 +19,7 @@ from kwsd.cli.options import (
     SEED,
     SPEECH,
     WINDOW,
-    command_line,
+    output_of,
 )
 from kwsd.cli.progress import drawn
 from kwsd.errors import UsageError
@@ -138,7 +138,6 @@ def command(
     needs_torch()
     from kwsd.training.fit.losses import DistillationLoss
     from kwsd.training.fit.recipe import Recipe
-    from kwsd.training.release.release import Output
     from kwsd.training.workflows.distill import Search, distill
     from kwsd.training.workflows.distill import search as search_for
     from kwsd.training.workflows.run import Sources
@@ -153,7 +152,7 @@ def command(
             search_for(teacher, data, recipe, plan, sources, progress)
         else:
             assert out is not None
-            output = Output(out, record, resume, command_line())
+            output = output_of(out, record, resume)
             loss = DistillationLoss(temperature, alpha, attention)
             distill(teacher, data, recipe, output, loss, sources, progress)
 

@@ -4,13 +4,18 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kwsd.cli.checked import AppendedFile, Folder, ModelName, ModelOutput, TrainedOutput
 from kwsd.cli.number import Number
 from kwsd.cli.parallel import parallel_options
+from kwsd.errors import UsageError
 from kwsd.training.synthesis.languages import LANGUAGES
+
+if TYPE_CHECKING:
+    from kwsd.training.release.release import Output
 
 MODEL = ModelName()
 EPOCHS = click.IntRange(1, 100_000)
@@ -62,6 +67,18 @@ LANGUAGE = click.option(
     help="Language of KEYWORD: " + ", ".join(f"{each.code} {each.name}" for each in LANGUAGES.values()) + ".",
 )
 JOBS = parallel_options(os.cpu_count() or 1, "one per core")
+
+
+def output_of(out: Path, record: Path | None, resume: bool = False) -> "Output":
+    """Where a training command writes. Raises UsageError if there is nothing to resume."""
+    from kwsd.training.release.release import Output
+
+    output = Output(out, record, resume, command_line())
+    if resume and not output.resumes:
+        raise UsageError(
+            f"{output.checkpoint} does not exist, so there is nothing to resume; train without --resume"
+        )
+    return output
 
 
 def command_line() -> str:

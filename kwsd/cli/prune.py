@@ -6,7 +6,7 @@ import click
 
 from kwsd.cli.checked import CheckedCommand
 from kwsd.cli.extras import needs_torch
-from kwsd.cli.options import DATA, EPOCHS, HARD, MODEL, NOISE, OUT, RECORD, SEED, SPEECH, command_line
+from kwsd.cli.options import DATA, EPOCHS, HARD, MODEL, NOISE, OUT, RECORD, SEED, SPEECH, output_of
 from kwsd.cli.progress import drawn
 from kwsd.runtime.model import STUDENT
 
@@ -65,12 +65,11 @@ def command(
     """Removes convolution channels, GRU units and attention keys in rounds, with distillation in between."""
     needs_torch()
     from kwsd.training.fit.recipe import Recipe
-    from kwsd.training.release.release import Output
     from kwsd.training.workflows.compress import PRUNING_RATE, Pruning, prune
     from kwsd.training.workflows.run import Sources
 
     plan = Pruning(channels, hidden, rounds, epochs, last_epochs)
     recipe = Recipe(STUDENT, seed=seed, learning_rate=PRUNING_RATE)
-    output = Output(out, record, command=command_line())
+    output = output_of(out, record)
     with drawn() as progress:
         prune(model, teacher, data, plan, recipe, output, Sources(noise, speech, hard), progress)

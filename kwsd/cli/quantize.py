@@ -18,7 +18,7 @@ from kwsd.cli.options import (
     RESUME,
     SEED,
     SPEECH,
-    command_line,
+    output_of,
 )
 from kwsd.cli.progress import console, drawn
 from kwsd.errors import UsageError
@@ -70,7 +70,6 @@ def command(
     """Stores matrices in 8 or 4 bits with a scale for each row, or all weights as float16."""
     needs_torch()
     from kwsd.training.fit.recipe import Recipe
-    from kwsd.training.release.release import Output
     from kwsd.training.workflows.compress import (
         QUANTIZING_RATE,
         compare_quantizations,
@@ -86,7 +85,7 @@ def command(
             console.print(table_of(compare_quantizations(model, data, record, sources, progress)))
             return
         assert out is not None
-        output = Output(out, record, resume, command_line())
+        output = output_of(out, record, resume)
         if qat:
             recipe = Recipe(STUDENT, epochs=epochs, seed=seed, learning_rate=QUANTIZING_RATE)
             quantize_in_training(model, teacher, data, int(bits), recipe, output, sources, progress)

@@ -16,7 +16,7 @@ from kwsd.cli.options import (
     SPEECH,
     TRAINED,
     UNSEEN,
-    command_line,
+    output_of,
 )
 from kwsd.cli.progress import drawn
 
@@ -79,7 +79,6 @@ def command(
     from kwsd.runtime.model import BASELINE, STUDENT
     from kwsd.training.data.download import download as download_archive
     from kwsd.training.fit.recipe import Recipe, Teaching
-    from kwsd.training.release.release import Output
     from kwsd.training.workflows.from_recordings import check_training, train
     from kwsd.training.workflows.run import Sources
 
@@ -87,7 +86,7 @@ def command(
     if embedding:
         teaching = Teaching() if verifier else Teaching.without_second_stage()
     recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed, teaching=teaching)
-    output = Output(out, record, resume, command_line())
+    output = output_of(out, record, resume)
     sources = Sources(noise, speech, hard, unseen)
     check_training(keyword, recipe, output, sources)
     with drawn() as progress:

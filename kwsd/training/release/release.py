@@ -29,21 +29,24 @@ class Output:
     """Where a run writes.
 
     model: the model file. Beside it are its card (.md) and, until the run is over, its checkpoint (.ckpt).
-    record: file of JSON lines to which the run is added. resume: continue from the checkpoint. command: the
-    command line that started the run, for the card. self_resuming: that command continues an interrupted run
-    without --resume.
+    record: file of JSON lines to which the run is added. resume: continue from the checkpoint, if there is
+    one. command: the command line that started the run, for the card.
     """
 
     model: Path
     record: Path | None = None
     resume: bool = False
     command: str = ""
-    self_resuming: bool = False
 
     @property
     def checkpoint(self) -> Path:
         """Where the state after each epoch is saved, until the run is over."""
         return self.model.with_suffix(".ckpt")
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the run continues an interrupted one."""
+        return self.resume and self.checkpoint.exists()
 
 
 @dataclass(frozen=True)

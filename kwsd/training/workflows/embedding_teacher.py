@@ -40,7 +40,7 @@ def trainer_with_teacher(
         embedding, scenes = SpeechEmbedding(), recordings.scenes(recipe.augmentation)
     kind = ScenePool if teaching.new_examples else StillPool
     pool = kind(scenes, recipe.seed, embedding_annotator(embedding), teaching.first_chunks)
-    if output.resume and output.checkpoint.exists():
+    if output.resumes:
         heads = [Head(teaching) for _ in range(teaching.heads)]
     elif teaching.tune_embedding:
         heads = _fine_tuned_heads(embedding, scenes, recipe, progress)

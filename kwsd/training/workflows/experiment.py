@@ -69,7 +69,7 @@ def experiment(
     teacher, student, int8 = (folder / f"{name}.pt" for name in ("teacher", "student", "student-int8"))
 
     def output(model: Path) -> Output:
-        return Output(model, record, model.with_suffix(".ckpt").exists(), command, self_resuming=True)
+        return Output(model, record, resume=True, command=command)
 
     if "teacher" not in finished(record):
         train(plan.keyword, data, plan.teacher, output(teacher), sources, progress)

@@ -8,7 +8,6 @@ from kwsd.runtime.model import check_keyword
 from kwsd.training.augment import voice
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.fit.recipe import Recipe
-from kwsd.training.fit.trainer import read_checkpoint
 from kwsd.training.release.release import Output
 from kwsd.training.synthesis.language import Language
 from kwsd.training.synthesis.languages.en import ENGLISH
@@ -19,7 +18,7 @@ from kwsd.training.workflows.embedding_teacher import (
 )
 from kwsd.training.workflows.material import Material
 from kwsd.training.workflows.progress import SILENT, Progress
-from kwsd.training.workflows.run import check_disk_space, check_recordings, train_and_release
+from kwsd.training.workflows.run import check_output, check_recordings, train_and_release
 from kwsd.training.workflows.synthesize import speak
 
 
@@ -60,8 +59,7 @@ def train_from_text(
     """Speak the keyword, train a model and choose its threshold. Returns the model's path.
 
     recipe: should use Augmentation.for_synthetic_voices() and Teaching.for_synthetic_voices(). fa_per_hour:
-    false alarms per hour that are acceptable. jobs: as in kwsd.training.parallel. output.resume: continue an
-    interrupted run, if there is one.
+    false alarms per hour that are acceptable. jobs: as in kwsd.training.parallel.
     """
     teaching = recipe.teaching
     if teaching is None:
@@ -70,9 +68,7 @@ def train_from_text(
         progress.note("praat-parselmouth is not installed, so the model is trained on fewer voices")
     # everything that can be checked before the speech is synthesized, which takes minutes
     check_keyword(keyword)
-    check_disk_space(output.model, recipe.architecture, with_teacher=True)
-    if output.resume and output.checkpoint.exists():
-        read_checkpoint(output.checkpoint, recipe)
+    check_output(output, recipe)
     speak(
         keyword, speech.folder, speech.counts, material.kokoro, jobs, recipe.seed, speech.language, progress
     )

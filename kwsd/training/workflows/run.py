@@ -76,12 +76,12 @@ def read_teachers(names: tuple[str, ...]) -> tuple[list[CRNN], Model]:
 
 
 def check_output(output: Output, recipe: Recipe) -> None:
-    """Check, before a run starts, that it can be resumed if it should be, and that its files fit on the disk.
+    """Check, before a run starts, that its checkpoint can be resumed and that its files fit on the disk.
 
-    Raises UsageError if the checkpoint to resume is missing or belongs to another recipe, and KwsdError if
-    the disk has no room for the model and its checkpoint.
+    Raises UsageError if the checkpoint belongs to another recipe, and KwsdError if the disk has no room for
+    the model and its checkpoint.
     """
-    if output.resume:
+    if output.resumes:
         read_checkpoint(output.checkpoint, recipe)
     check_disk_space(output.model, recipe.architecture, with_teacher=recipe.teaching is not None)
 
@@ -115,14 +115,14 @@ def train_and_release(
     the checkpoint or in the model, before anything that may fail.
     """
     warn_of_recordings(recordings.reader, progress)  # of noise and speech, which have been read by now
-    if output.resume and output.checkpoint.exists():
+    if output.resumes:
         trainer.resume(output.checkpoint)
     elif trainer.checkpoint and trainer.checkpoint.exists():
         progress.note(
             f"{trainer.checkpoint}, from an interrupted run, will be replaced; --resume would continue it"
         )
     started = time.monotonic()
-    again = "the same command" + ("" if output.resume or output.self_resuming else " with --resume")
+    again = "the same command" + ("" if output.resume else " with --resume")
     with on_interrupt(progress, lambda: what_remains(trainer, again)):
         fit(trainer, progress)
         recipe = trainer.recipe
