@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,10 +13,8 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsed
 
 from kwsd.cli.lenient_output import LenientOutput
 from kwsd.daemon.logs import say
-from kwsd.training.workflows import progress as workflows
 
 if TYPE_CHECKING:
-    from kwsd.training.data.reader import Reader
     from kwsd.training.fit.trainer import Epoch
 
 EVERY_SECONDS = 9.0  # between two lines about a stage, where no bar can be drawn
@@ -123,15 +120,3 @@ def drawn() -> Iterator[DrawnProgress]:
         yield DrawnProgress()
     except KeyboardInterrupt as error:
         raise click.Abort from error
-
-
-@contextmanager
-def filling(folder: Path) -> Iterator[None]:
-    """If Ctrl-C or a full disk stops the writing to a folder, say how to continue. Raises KwsdError."""
-    with drawn() as progress, workflows.filling(folder, progress):
-        yield
-
-
-def warn_of_recordings(reader: "Reader") -> None:
-    """Report on standard error which recordings were left out, and what is unusual about others."""
-    workflows.warn_of_recordings(reader, DrawnProgress())

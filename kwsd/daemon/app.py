@@ -141,7 +141,7 @@ class ListenOptions:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedWords:
     """The detector of the words, and the shell commands of each keyword."""
 
     detector: Detector
@@ -155,7 +155,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
     reread: parses the command line and the current configuration file again, for a reload. Raises KwsdError.
     """
     logs.begin()  # from here on, log lines go to standard error
-    loaded = _load(options)
+    loaded = _load_words(options)
     notifier = Notifier()
     hooks = Hooks(loaded.on_trigger, options.hook_timeout)
     if _records(options, loaded):
@@ -217,25 +217,25 @@ def _settings(model: Model, word: Word) -> Settings:
         raise UsageError(f"{model.keyword}: {error}") from error
 
 
-def _load(options: ListenOptions) -> Loaded:
+def _load_words(options: ListenOptions) -> LoadedWords:
     """Load the words of these options. Raises ModelError or UsageError."""
     detector = load_detector(options.words)
     words = dict(zip(detector.keywords, options.words, strict=True))
-    return Loaded(
+    return LoadedWords(
         detector,
         {keyword: options.on_trigger + word.on_trigger for keyword, word in words.items()},
         {keyword: options.on_command + word.on_command for keyword, word in words.items()},
     )
 
 
-def _records(options: ListenOptions, loaded: Loaded) -> bool:
+def _records(options: ListenOptions, loaded: LoadedWords) -> bool:
     """Whether what is said after a keyword is recorded."""
     return any(loaded.on_command.values()) or options.save_commands is not None
 
 
 def _start_recorder(
     options: ListenOptions,
-    loaded: Loaded,
+    loaded: LoadedWords,
     hooks: Hooks,
     sinks: Sequence[Sink],
     source: Source,
@@ -313,7 +313,7 @@ def _start_control(options: ListenOptions, source: Source, commands: Commands, r
 
 
 def _connect_signals(
-    signals: Signals, listener: Listener, requests: ControlRequests[Loaded], hooks: Hooks
+    signals: Signals, listener: Listener, requests: ControlRequests[LoadedWords], hooks: Hooks
 ) -> None:
     """Connect each signal to the part that handles it."""
 
@@ -331,7 +331,9 @@ def _connect_signals(
     )
 
 
-def _listen(listener: Listener, requests: ControlRequests[Loaded], hooks: Hooks, signals: Signals) -> None:
+def _listen(
+    listener: Listener, requests: ControlRequests[LoadedWords], hooks: Hooks, signals: Signals
+) -> None:
     """Listen, then wait for the running hooks. A request to stop limits this to SHUTDOWN_TIMEOUT."""
     try:
         listener.run(requests.handle)
@@ -348,7 +350,7 @@ def _listen(listener: Listener, requests: ControlRequests[Loaded], hooks: Hooks,
 
 
 def _put_to_work(
-    reloaded: Loaded, listener: Listener, hooks: Hooks, recorder: "CommandRecorder | None"
+    reloaded: LoadedWords, listener: Listener, hooks: Hooks, recorder: "CommandRecorder | None"
 ) -> None:
     """Use the new commands from now on, and the new detector as soon as it is warm."""
     hooks.set_commands(reloaded.on_trigger)
@@ -359,9 +361,9 @@ def _put_to_work(
     listener.swap_detector(reloaded.detector)
 
 
-def _reload(started: ListenOptions, now: ListenOptions) -> Loaded:
+def _reload(started: ListenOptions, now: ListenOptions) -> LoadedWords:
     """Load the words of the current options. Log which other options have changed since the start."""
-    loaded = _load(now)
+    loaded = _load_words(now)
     changed = [
         f"--{field.name.replace('_', '-')}"
         for field in fields(now)

@@ -23,7 +23,7 @@ from kwsd.wyoming.turns import Turns
 from kwsd.wyoming.words import Words
 
 BATCH_SECONDS = 0.08  # of audio that is waited for, because two chunks at once cost less than each alone
-TURN_SECONDS = 0.32  # of audio, at most about, that is worked on at a time
+MAX_AUDIO_SECONDS = 0.32  # of audio, about, that is worked on at a time
 MAX_WAITING_SECONDS = 2.0  # of audio that may wait before the client is no longer read
 MAX_WAITING_ITEMS = 256
 MAX_UNREAD_BYTES = 262_144  # of answers that a client may leave unread
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
         audio = message.payload
         if len(audio) % pcm_format.frame_bytes:
             raise ProtocolError(f"{len(audio):,} bytes of audio, in frames of {pcm_format.frame_bytes} bytes")
-        size = round(pcm_format.rate * TURN_SECONDS) * pcm_format.frame_bytes
+        size = round(pcm_format.rate * MAX_AUDIO_SECONDS) * pcm_format.frame_bytes
         for start in range(0, len(audio), size):
             chunk = Chunk(audio[start : start + size], pcm_format, timestamp)
             self._queue.append(chunk)
@@ -219,7 +219,7 @@ class Connection(asyncio.Protocol):
         """Take audio for one turn out of the queue."""
         chunks: list[Chunk] = []
         seconds = 0.0
-        while self._queue and seconds < TURN_SECONDS and isinstance(self._queue[0], Chunk):
+        while self._queue and seconds < MAX_AUDIO_SECONDS and isinstance(self._queue[0], Chunk):
             chunk = cast(Chunk, self._queue.popleft())
             chunks.append(chunk)
             seconds += chunk.seconds

@@ -17,7 +17,7 @@ from kwsd.pcm import SAMPLE_RATE, Samples
 START_SECONDS = 3.0  # that speech may take to begin after the keyword
 # seconds after the trigger for which reported speech may be the keyword (0.73 at most in 70 recordings)
 KEYWORD_SECONDS = 0.85
-CONTEXT = SAMPLE_RATE  # samples before the trigger with which the speech detector adapts to the room
+CONTEXT_SAMPLES = SAMPLE_RATE  # before the trigger, with which the speech detector adapts to the room
 
 
 class CommandRecorder(Sink):
@@ -50,7 +50,7 @@ class CommandRecorder(Sink):
         self._silence = round(silence * SAMPLE_RATE)
         self._longest = round(longest * SAMPLE_RATE)
         self._folder = folder
-        self._recent = RecentAudio(max(pre_roll, CONTEXT / SAMPLE_RATE) + longest)
+        self._recent = RecentAudio(max(pre_roll, CONTEXT_SAMPLES / SAMPLE_RATE) + longest)
         self._recording: Recording | None = None
 
     def __enter__(self) -> Self:
@@ -83,7 +83,7 @@ class CommandRecorder(Sink):
         wanted = self._folder or self._commands.get(event.keyword)
         if wanted and self._recording is None:
             word_end = round(event.stream_time * SAMPLE_RATE)
-            before = self._recent.between(word_end - CONTEXT, word_end)
+            before = self._recent.between(word_end - CONTEXT_SAMPLES, word_end)
             self._recording = Recording(event, word_end, judged=word_end - len(before))
             self._continue(self._recording)
 

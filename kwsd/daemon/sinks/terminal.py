@@ -29,7 +29,7 @@ def four_digits(posterior: float) -> str:
     return f"{math.floor(posterior * 10_000) / 10_000:.4f}"
 
 
-class Output(Console):
+class _Console(Console):
     """A console that passes on a BrokenPipeError, where rich would end the process."""
 
     def on_broken_pipe(self) -> None:
@@ -40,7 +40,7 @@ class Terminal(Sink):
     """Prints a line for each trigger on standard output, and makes the meter."""
 
     def __init__(self) -> None:
-        self._console = Output(highlight=False)
+        self._console = _Console(highlight=False)
 
     def on_trigger(self, event: Event) -> None:
         """Print the trigger. Raises OSError if standard output cannot be written."""

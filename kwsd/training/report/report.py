@@ -18,7 +18,7 @@ from kwsd.training.report.results import Result, Run, results_of
 Sections = dict[str, list[str]]  # paragraphs by heading
 
 STREAM = "stream.png"  # in the folder of figures, if `kwsd experiment` has drawn it
-SHIPPED = {"train", "distill", "quantize", "qat", "prune"}  # kinds of run that make a model
+MODEL_KINDS = {"train", "distill", "quantize", "qat", "prune"}  # kinds of run that make a model
 
 
 def write_report(runs: list[Run], path: Path) -> None:
@@ -26,7 +26,7 @@ def write_report(runs: list[Run], path: Path) -> None:
 
     Hand-written text comes from `notes_of(path)`. Raises KwsdError if a file cannot be written.
     """
-    made = [run for run in runs if run["kind"] in SHIPPED]
+    made = [run for run in runs if run["kind"] in MODEL_KINDS]
     figures = path.with_suffix("")
     sections: Sections = {}
     opening, appendix = [INTRODUCTION], []

@@ -10,7 +10,7 @@ from kwsd.training.synthesis.phoneme_distance import substitution_cost
 from kwsd.training.synthesis.phonemes import VOWEL_FEATURES
 
 # Invented words at a smaller phoneme distance might be some speaker's pronunciation of the keyword
-MIN_DISTANCE = 0.6
+MIN_INVENTED_DISTANCE = 0.6
 
 Word = list[str]  # phonemes, as `Language.split` returns them
 
@@ -133,5 +133,5 @@ def near_miss(keyword: Keyword, accent: str, random: np.random.Generator) -> str
         drawn = _changed_phrase(words, language, random)
         changed = [word for word in drawn if any(map(language.is_vowel, word))]
         ipa = _stressed(changed, language)
-        if changed and keyword.distance(ipa) >= MIN_DISTANCE and not keyword.said_in(ipa):
+        if changed and keyword.distance(ipa) >= MIN_INVENTED_DISTANCE and not keyword.said_in(ipa):
             return ipa
