@@ -276,3 +276,10 @@ def test_heads_may_say_yes_a_little_later_than_the_student() -> None:
     embeddings[0, 4, 0] = embeddings[0, 5, 0] = 4.0  # at 1.102 and 1.182, 0.30 and 0.38 s after the end
     loss = head_loss(Head(), embeddings, scenes([True], 0.3, 0.8), RECIPE, Teaching())
     assert loss.item() == pytest.approx((softplus(-4) + softplus(0)) / 2, rel=1e-4)
+
+
+def test_the_highest_step_has_the_heads_own_weight() -> None:
+    embeddings = torch.zeros(1, 7, EMBEDDING)
+    embeddings[0, 4, 0] = 2.0
+    loss = head_loss(Head(), embeddings, scenes([False], 0.3, 0.8), RECIPE, Teaching(head_highest_share=1.0))
+    assert loss.item() == pytest.approx(softplus(2), rel=1e-4)

@@ -40,3 +40,13 @@ def test_some_scenes_are_heard_so() -> None:
         return sum(power(scene, HIGHEST, 8001) for scene in drawn) / sum(power(s, 0, 8001) for s in drawn)
 
     assert high_share(1) < 0.6 * high_share(0)
+
+
+def test_the_low_pass_is_butterworths() -> None:
+    """The power at f is 1 / (1 + (f / cutoff)^(2 order))."""
+    seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    tones = sum(np.sin(2 * np.pi * hertz * seconds) for hertz in (2_000, 4_000, 6_000)).astype(np.float32)
+    augmentation = Augmentation(cutoff=(4_000.0, 4_000.0), order=(2.0, 2.0))
+    heard = np.abs(np.fft.rfft(narrowed(tones, np.random.default_rng(0), augmentation))) ** 2
+    left = heard[[2_000, 4_000, 6_000]] / (SAMPLE_RATE / 2) ** 2
+    assert left.tolist() == pytest.approx([16 / 17, 1 / 2, 1 / (1 + 1.5**4)], rel=1e-3)

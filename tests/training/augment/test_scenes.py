@@ -9,7 +9,7 @@ import torch
 from kwsd.runtime.frontend import N_MELS, SAMPLE_RATE
 from kwsd.training.augment import scenes
 from kwsd.training.augment.augmentation import Augmentation
-from kwsd.training.augment.pool import ScenePool
+from kwsd.training.augment.pool import ScenePool, StillPool
 from kwsd.training.augment.scenes import SceneBatch, SceneMaker, in_noise, word_end
 
 WORD = slice(3_200, 11_200)  # of a clip's samples: 0.2 to 0.7 s
@@ -177,3 +177,93 @@ def test_a_pool_moves_on_by_one_chunk_an_epoch(plain: SceneMaker) -> None:
     again.move(2)  # as a resumed run does
     assert torch.equal(again._chunks[3].frames, pool._chunks[3].frames)
     assert not torch.equal(again._chunks[3].frames, pool._chunks[2].frames)
+    other = ScenePool(plain, 4)
+    other.move(2)
+    assert not torch.equal(other._chunks[3].frames, pool._chunks[3].frames)
+
+
+def test_a_pool_that_stands_still_holds_its_start_in_every_epoch(plain: SceneMaker) -> None:
+    plain.augmentation = replace(plain.augmentation, chunk=4)
+    pool = StillPool(plain, 3, first=2)
+    for epoch in (0, 5):
+        pool.move(epoch)
+        assert sorted(pool._chunks) == [0, 1]
+
+
+def test_each_example_keeps_what_belongs_to_it(plain: SceneMaker) -> None:
+    """Of 200 examples, more than go through the front end at once, in the order in which they are picked."""
+    plain.augmentation = replace(plain.augmentation, chunk=200, keyword_share=0.99)
+
+    def places(audio: torch.Tensor, frames: torch.Tensor) -> dict[str, torch.Tensor]:
+        loud = audio.abs() > 1e-3
+        last = audio.shape[1] - loud.flip(1).int().argmax(dim=1)
+        return {"last": last / SAMPLE_RATE, "frame": frames[:, 100].sum(dim=1)}
+
+    pool = ScenePool(plain, 0, places, first=1)
+    pool.move(0)
+    [chunk] = pool.chunks
+    assert len(chunk.keyword) == 200
+    picked = pool.pick(50, np.random.default_rng(0))
+    assert len(set(zip(picked.onset.tolist(), picked.end.tolist(), strict=True))) > 47  # none twice
+    word = picked.keyword
+    assert torch.allclose(picked.annotations["last"][word], picked.end[word], atol=0.04)
+    assert torch.allclose(picked.frames[:, 100].float().sum(dim=1), picked.annotations["frame"], atol=0.5)
+    assert ((picked.end - picked.onset)[word] > 0.5).all()
+
+
+ALONE, IN_WORDS = 4_096, 8_192  # samples of running speech, and of other words
+
+
+def test_speech_is_behind_three_words_of_five_and_alone_in_three_of_ten_other_examples() -> None:
+    running = np.full(4 * SAMPLE_RATE, ALONE, np.int16)
+    spoken = np.full(SAMPLE_RATE, IN_WORDS, np.int16)
+    augmentation = Augmentation(reverberant=0.0, retimed=0.0, level=(0.0, 0.0), hard_share=0.9)
+    maker = SceneMaker([word()], [spoken], [], [running], [], augmentation)
+    random, behind, alone = np.random.default_rng(0), list[np.ndarray](), list[np.ndarray]()
+    for _ in range(10):
+        drawn = maker.draw(200, random)
+        first = drawn.audio[:, 0] * 32_768  # before a word can be there
+        all_running = (drawn.audio == ALONE / 32_768).all(axis=1)
+        behind.append(first[drawn.keyword])
+        alone.append(all_running[~drawn.keyword])
+        assert not all_running[drawn.keyword].any()
+    shares = [np.mean(np.concatenate(behind) == value) for value in (0, ALONE, IN_WORDS)]
+    assert shares == pytest.approx([0.4, 0.6 * 0.6, 0.6 * 0.4], abs=0.04)
+    assert np.concatenate(alone).mean() == pytest.approx(0.3 * 0.6, abs=0.03)
+
+
+def test_separate_words_follow_each_other_in_half_a_second_to_one() -> None:
+    spoken = np.full(SAMPLE_RATE, 1_000, np.int16)
+    spoken[0] = 30_000  # where it begins
+    augmentation = Augmentation(reverberant=0.0, running_speech=0.0, seconds=60)
+    maker = SceneMaker([word()], [spoken], [], [], [], augmentation)
+    scene = np.zeros(maker.length, np.float32)
+    maker._fill_with_speech(scene, np.random.default_rng(0))
+    starts = np.flatnonzero(scene > 0.5) / SAMPLE_RATE
+    apart = np.diff(starts)
+    assert 0.549 < apart.min() < 0.6
+    assert 0.95 < apart.max() < 1.001
+    assert (scene > 0).all()  # no gap
+
+
+def test_a_quarter_of_the_examples_is_in_a_room(plain: SceneMaker) -> None:
+    clip = SILENCE.copy()
+    clip[8_000:8_016] = 30_000
+    plain.keyword = [clip]
+    plain.augmentation = Augmentation(keyword_share=0.99, retimed=0.0, decay=(0.7, 0.7))
+    drawn = plain.draw(DRAWN, np.random.default_rng(0))
+    heard = [(np.abs(audio) > 0).sum() for audio, _, _ in keyword_scenes(drawn)]
+    assert np.mean(np.array(heard) > 1_000) == pytest.approx(0.25, abs=0.07)
+
+
+def test_what_fades_out_belongs_to_the_word_down_to_two_fifths_of_its_range() -> None:
+    """From a floor of 0 dB to a peak of 60 dB: 27 dB is loud, 21 dB is not."""
+
+    def ending_in(level: float) -> float:
+        clip = np.ones(SAMPLE_RATE) * 10 ** (np.log10(1) / 2)
+        clip[4_000:8_000] = 1_000  # 60 dB, to 0.5 s
+        clip[8_000:12_000] = 10 ** (level / 20)  # to 0.75 s
+        return word_end(clip.round().astype(np.int16))
+
+    assert ending_in(27) == pytest.approx(0.75, abs=0.03)
+    assert ending_in(21) == pytest.approx(0.5, abs=0.03)

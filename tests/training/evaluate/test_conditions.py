@@ -12,6 +12,7 @@ from kwsd.training.augment.reverb import random_room, reverberated
 from kwsd.training.evaluate.conditions import (
     RandomSegment,
     frame_powers,
+    in_room,
     noise_gain,
 )
 
@@ -45,3 +46,15 @@ def test_a_room_keeps_level_length_and_time() -> None:
     assert np.sqrt((wet**2).mean()) == pytest.approx(np.sqrt((audio**2).mean()), rel=1e-3)
     start = np.flatnonzero(audio)[0]
     assert np.abs(wet[:start]).max() < 1e-3 * np.abs(wet).max()
+
+
+def test_the_delay_of_an_impulse_response_is_left_out() -> None:
+    audio = burst(0.2).astype(np.float32)
+    late = np.zeros(300, np.int16)
+    late[100] = -20_000  # the direct sound; it may be of either sign
+    late[99], late[200] = 50, 5_000
+    heard = in_room(audio, late)
+    expected = -audio
+    expected[100:] += 0.25 * audio[:-100]
+    assert np.corrcoef(heard, expected)[0, 1] > 0.9999
+    assert in_room(audio, None) is audio

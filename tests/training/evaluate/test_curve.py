@@ -14,7 +14,7 @@ from kwsd.runtime.verifier import Heads, shapes
 from kwsd.training.evaluate.conditions import (
     AS_RECORDED,
 )
-from kwsd.training.evaluate.curve import HIT_SECONDS, curve, lowest_frr
+from kwsd.training.evaluate.curve import HIT_SECONDS, Point, curve, lowest_frr
 from kwsd.training.evaluate.streams import Positive, place
 
 
@@ -127,3 +127,10 @@ def test_a_point_in_numbers() -> None:
     )
     assert row["frr_95"] == pytest.approx((0.0567, 0.5098), abs=1e-4)  # Wilson, 2 of 10
     assert row["fa_per_hour_95"] == pytest.approx((0.3093, 4.3837), abs=1e-4)  # Garwood, 3 in 2 hours
+
+
+def test_latencies_are_the_median_and_the_one_that_19_of_20_keep() -> None:
+    row = Point(0.5, 21, 0, 0, 2.0, [number / 20 for number in range(21)]).record()
+    assert (row["latency_ms_p50"], row["latency_ms_p95"]) == (500, 950)
+    row = Point(0.5, 2, 2, 0, 2.0, []).record()
+    assert (row["latency_ms_p50"], row["latency_ms_p95"], row["frr"]) == (None, None, 1)

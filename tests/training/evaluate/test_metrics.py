@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.training.evaluate.metrics import au_fa_fr, bootstrap_interval, det_curve, frr_at_fa, one_minus_auroc
+from kwsd.training.evaluate.metrics import (
+    au_fa_fr,
+    bootstrap_interval,
+    clip_metrics,
+    det_curve,
+    frr_at_fa,
+    one_minus_auroc,
+)
 
 SCORES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=40).map(np.array)  # many ties
 
@@ -68,3 +75,19 @@ def test_bootstrap_interval_holds_the_value_and_narrows() -> None:
         return high - low
 
     assert width(2_000) < width(100) / 2
+
+
+def test_the_metrics_of_clips_in_numbers() -> None:
+    keyword = np.array([0.5, 1.5, 2.5, 9.5])
+    others = np.array([0.0] * 982 + [0.7] * 15 + [1.0, 2.0, 3.0])
+    found = clip_metrics(keyword, others)
+    assert found["clips"] == [4, 1_000]
+    wrong = (18 + 2 + 1) / 4_000
+    assert found["one_minus_auroc"] == pytest.approx(wrong)
+    low, high = found["one_minus_auroc_95"]
+    assert low < wrong < high
+    assert found["au_fa_fr"] == pytest.approx(4 * 1_000 / 1_004**2 * wrong)
+    # of Speech Commands' 64,721 clips 1,734 say the keyword
+    assert found["au_fa_fr_speech_commands"] == pytest.approx(1_734 * 62_987 / 64_721**2 * wrong)
+    # at most 10 of the others are above 0.7, and at most one above 2
+    assert (found["frr_at_fa_1_percent"], found["frr_at_fa_0.1_percent"]) == (0.25, 0.5)

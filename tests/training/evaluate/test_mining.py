@@ -89,6 +89,15 @@ def test_what_stays_below_the_threshold_is_left(tmp_path: Path) -> None:
     assert found == [1, 0]
 
 
+def test_one_step_above_the_threshold_is_enough(tmp_path: Path) -> None:
+    loud = np.concatenate((np.zeros(16_000), 0.2 * np.random.default_rng(0).standard_normal(8_000)))
+    soundfile.write(tmp_path / "loud.flac", loud, 16_000)
+    model, found = read_model(LOUD), list[int]()
+    patient = replace(model, settings=model.settings.override(patience=100))
+    mine(patient, [tmp_path / "loud.flac"], tmp_path / "mined", 0.5, lambda _, count: found.append(count))
+    assert found == [1]
+
+
 def test_a_folder_of_which_nothing_is_mined_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     line = [

@@ -132,3 +132,14 @@ def test_a_word_stands_after_three_seconds_and_before_one_and_a_half() -> None:
     assert (positive.audio[:46_000] == 1_000).all()
     assert abs(positive.audio[3 * SAMPLE_RATE - 1]) < 10  # faded out
     assert not positive.audio[4 * SAMPLE_RATE :].any()
+
+
+def test_noise_is_6_db_below_the_sound_that_counts() -> None:
+    """A sound of 1,000 and a noise of 100: it is amplified to 500."""
+    sound = np.full(SAMPLE_RATE, 1_000, np.int16)
+    hum = np.tile(np.array([100, -100], np.int16), 3 * SAMPLE_RATE)
+    conditions = AcousticConditions([hum], 20 * float(np.log10(2)))
+    placed = place(sound, [], conditions, np.random.default_rng(0)).audio
+    assert np.abs(placed[:SAMPLE_RATE]).tolist() == pytest.approx([500] * SAMPLE_RATE, abs=1)
+    stream = heard([sound, sound], conditions)
+    assert np.abs(stream - 1_000).tolist() == pytest.approx([500] * 2 * SAMPLE_RATE, abs=1)

@@ -139,3 +139,33 @@ def test_the_log_odds_are_lowered_after_training(monkeypatch: pytest.MonkeyPatch
 def test_how_late_the_word_may_be_heard_is_the_heads_own_number() -> None:
     short = Teaching(heads=1, head_batches=60, head_late=0.1)
     assert keyword_odds(None, short) != keyword_odds(None)
+
+
+def test_a_word_just_inside_is_kept() -> None:
+    # first near are the embeddings 9 (1.502 s), which ends the first whole window, and 14 (1.902 s), after
+    # which there are five more; 8 and 15 are outside
+    ends = [(True, 0.5, 1.55), (True, 0.5, 1.45), (True, 0.5, 1.95), (True, 0.5, 2.05)]
+    kept = [len(WordEnds([examples(one, (True, 1.0, 1.7))], RECIPE)) - 1 for one in ends]
+    assert kept == [1, 0, 1, 0]
+
+
+def test_heads_begin_from_weights_of_their_own_and_of_the_seed() -> None:
+    class Pool:
+        chunks = (examples((True, 1.0, 1.7), (False, 0.0, 0.0)),)
+
+        def move(self, epoch: int) -> None: ...
+
+    # so small a rate that they stay where they begin
+    few = Teaching(heads=2, head_batches=2, head_words=4, head_others=8, head_rate=1e-9)
+
+    def weights(seed: int) -> list[Tensor]:
+        recipe = Recipe(STUDENT, early=0.1, late=0.35, onset=0.15, seed=seed)
+        heads = train_heads(Pool(), None, recipe, few)  # type: ignore[arg-type]
+        for head in heads:  # the mean of the negatives: 11 windows of the embeddings 20 to 39
+            assert head.normal.get_buffer("running_mean")[0].item() == pytest.approx(29.5, abs=0.5)
+        return [head.each.weight.detach() for head in heads]
+
+    first, again, other = weights(0), weights(0), weights(1)
+    assert all(map(torch.equal, first, again))
+    every = [*first, *other]
+    assert not any(torch.allclose(every[i], every[j], atol=1e-3) for i in range(4) for j in range(i))
