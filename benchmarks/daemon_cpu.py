@@ -58,11 +58,9 @@ def cpu(pid: int) -> dict[str, float]:
 
 
 def named(pid: int, spent: dict[str, float]) -> dict[str, float]:
-    """The same by what the threads of kwsd do: they start in this order, and the others only wait."""
-    main, *others = sorted(spent, key=int)
-    assert main == str(pid)
-    named = {"detection": spent[main], "microphone": spent[others[-2]], "control": spent[others[-1]]}
-    return named | {"all": sum(spent.values())}
+    """The same of the main thread, which listens, and of all others together."""
+    main, everything = spent[str(pid)], sum(spent.values())
+    return {"all": everything, "main": main, "others": everything - main}
 
 
 def measure(
@@ -124,8 +122,8 @@ def main() -> None:
     trees = {"kwsd": ROOT} | (
         {f"kwsd of {arguments.beside.name}": arguments.beside} if arguments.beside else {}
     )
-    print("| server | program | CPU, ms per second | detection | microphone | control |")
-    print("|---|---|---|---|---|---|")
+    print("| server | program | CPU, ms per second | main thread | other threads |")
+    print("|---|---|---|---|---|")
     for server, kind in (("PulseAudio", FakeMicrophone), ("PipeWire", FakePipeWire)):
         with tempfile.TemporaryDirectory() as name:
             microphone = kind(Path(name))
@@ -134,13 +132,10 @@ def main() -> None:
             finally:
                 microphone.close()
         for program, costs in rows:
-            cells = [
-                f"{costs[key]:.2f}" if key in costs else ""
-                for key in ("all", "detection", "microphone", "control")
-            ]
+            cells = [f"{costs[key]:.2f}" if key in costs else "" for key in ("all", "main", "others")]
             print(f"| {server} | {program} | {' | '.join(cells)} |", flush=True)
     warm = subprocess.run([sys.executable, "-c", DETECTOR, "0"], capture_output=True, text=True, check=True)
-    print(f"| | the detector alone, without pauses | {float(warm.stdout):.2f} | | | |")
+    print(f"| | the detector alone, without pauses | {float(warm.stdout):.2f} | | |")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,28 @@
 """Records a microphone through the sound server."""
 
-import threading
 import time
 from collections.abc import Iterator
 
-from kwsd.audio.capture import Capture
+import numpy as np
+
+from kwsd.audio.channels import Mixer
 from kwsd.audio.pulse.server import ANSWER_TIMEOUT, NoAnswerError, Server, ServerState, Source
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 
-SLEEP_SHARE = 0.9  # of the latency: how long the thread sleeps before it waits for the server
-WAIT_SECONDS = 0.25  # length of each wait for the server or for audio
+SLEEP_SHARE = 0.9  # of the latency: how long to sleep from one read to the next before waiting for the server
+CATCHING_UP = 1.0  # seconds of audio in one read, after which more is waiting: the process was stopped
+WAIT_SECONDS = 0.25  # of each wait for the server
 QUERY_INTERVAL = 1.0  # seconds between two requests for the server's state while there is no audio
 LOSS_TIMEOUT = 5.0  # seconds without audio after which a source that is not suspended counts as lost
-CLOSE_TIMEOUT = 2.0  # seconds to wait for the recording thread to end
 
 
-class PulseMicrophone(Capture):
-    """Records a source of the sound server with all its channels."""
+class PulseMicrophone:
+    """Records a source of the sound server with all its channels. A `Microphone`.
+
+    It needs no thread and no ring buffer: while its reader is busy, audio waits in the sound server, and no
+    call to libpulse waits for longer than it is told to.
+    """
 
     def __init__(
         self, server: Server, source: Source, name: str, follow: bool, channel: int | None, latency: float
@@ -30,62 +35,59 @@ class PulseMicrophone(Capture):
         """
         self._recording = server.record(source, latency)
         try:
-            super().__init__(name, server.program, SAMPLE_RATE, self._recording.channels, channel)
+            self._mixer = Mixer(name, self._recording.channels, SAMPLE_RATE, channel)
         except UsageError:
             self._recording.close()
             raise
         channels = f"{source.channels} channel{'' if source.channels == 1 else 's'}"
         self.description = f"{source.description} ({server.program}), {source.rate} Hz, {channels}"
+        self.name = name
+        self.waiting = ""
+        self.overruns = 0
+        self.dropped = 0.0  # seconds
         self._server, self._source, self._follow = server, source, follow
         self._pause = SLEEP_SHARE * latency
-        self._closing = False
-        self._error: AudioError | None = None
+        self._stopped = False
+        self._last_read = time.monotonic()
         self._quiet = 0.0  # seconds without audio
         self._last_query = 0.0  # value of `_quiet` at the last request
         self._note_mute(source)
-        # a daemon thread, so that the process can exit even if the server hangs
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-        self._thread.start()
+
+    @property
+    def backlog(self) -> float:
+        """Seconds since the last read, which took all audio until then."""
+        return time.monotonic() - self._last_read
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def close(self) -> None:
+        self._recording.close()
+        self._server.close()
 
     def __iter__(self) -> Iterator[Samples]:
-        while True:
-            closed = self._ring.closed  # checked first, so that audio written before the close is still read
-            frames = self._ring.read(WAIT_SECONDS)
-            if closed and not len(frames):
-                break
-            yield self._mixer.push(to_float32(frames))
-        if self._error and not self._stopped:
-            raise self._error
-
-    def _release(self) -> None:
-        """Wait until the thread has closed the stream and the server, for CLOSE_TIMEOUT at most."""
-        self._closing = True
-        self._thread.join(CLOSE_TIMEOUT)
-
-    def _run(self) -> None:
-        """Runs in a thread: record until `close`, or until the source is lost or replaced."""
         try:
-            self._record()
+            yield from self._record()
         except AudioError as error:
-            self._error = AudioError(f"no more audio from the microphone {self.name!r}: {error}")
-        finally:
-            self._recording.close()
-            self._server.close()
-            self._ring.close()
+            if not self._stopped:
+                raise AudioError(f"no more audio from the microphone {self.name!r}: {error}") from error
 
-    def _record(self) -> None:
-        """Record until `close`, or until another source replaces this one. Raises AudioError on a loss."""
+    def _record(self) -> Iterator[Samples]:
+        """Yield audio until `stop` or until another source replaces this one. Raises AudioError on a loss."""
         answer: ServerState | None = None  # to the pending request
         unanswered = 0.0  # seconds since that request
-        last = time.monotonic()
-        while not self._closing:
-            time.sleep(self._pause)  # the server may send small pieces; read several at once
+        samples = np.zeros(0, np.float32)
+        while not self._stopped:
+            # the server may send small pieces; read several at once
+            if len(samples) < CATCHING_UP * SAMPLE_RATE:
+                time.sleep(max(0.0, self._pause - self.backlog))
             self._server.iterate(WAIT_SECONDS)
-            before, last = last, time.monotonic()
             # limited, so that time while the process was frozen does not count
-            passed = min(last - before, self._pause + WAIT_SECONDS)
+            passed = min(self.backlog, self._pause + WAIT_SECONDS)
+            self._last_read = time.monotonic()
             self._quiet += passed
-            self._store_audio()
+            samples = self._read()
+            yield samples
             if self._recording.lost:
                 if self._is_replaced(self._server.state()):
                     return
@@ -105,15 +107,17 @@ class PulseMicrophone(Capture):
                     if answer.failed:  # the request has expired
                         answer = self._request_state()
 
-    def _store_audio(self) -> None:
-        """Write the audio that has arrived to the ring buffer."""
+    def _read(self) -> Samples:
+        """The audio that has arrived."""
         data, missing = self._recording.read()
         if missing:
-            self._lose(missing / SAMPLE_RATE)
+            self.overruns += 1
+            self.dropped += missing / SAMPLE_RATE
         if data:
             self._quiet = self._last_query = 0.0
             self.waiting = ""
-            self._write(data)
+        frames = np.frombuffer(data, np.int16).reshape(-1, self._mixer.channels)
+        return self._mixer.push(to_float32(frames))
 
     def _request_state(self) -> ServerState:
         """Ask the server for its state, to find out why there is no audio."""

@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from harness import wait_for
 
 from kwsd.audio.pulse import microphone as pulse
 from kwsd.audio.pulse.microphone import PulseMicrophone
@@ -92,8 +92,31 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SilentServer]:
 def test_what_the_server_lost_is_counted(server: SilentServer) -> None:
     server.sent = [(np.ones(1_600, np.int16).tobytes(), 0), (np.zeros(160, np.int16).tobytes(), 32_000)]
     microphone = PulseMicrophone(server, DESK, "desk", follow=True, channel=None, latency=0.01)
-    wait_for("the loss", lambda: microphone.overruns == 1)
-    assert microphone.dropped == 2.0
+    assert [len(next(iter(microphone))) for _ in range(2)] == [1_600, 160]
+    assert (microphone.overruns, microphone.dropped) == (1, 2.0)
+    microphone.close()
+
+
+def test_while_its_reader_is_busy_audio_waits_and_time_passes(
+    server: SilentServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads every 0.18 s, at once if that time is over or if a long piece says that more is waiting."""
+    now, slept = 0.0, []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        slept.append(round(seconds, 6))
+
+    monkeypatch.setattr(pulse, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    microphone = PulseMicrophone(server, DESK, "desk", follow=True, channel=None, latency=0.2)
+    stream = iter(microphone)
+    server.sent = [(bytes(2 * samples), 0) for samples in (3_200, 3_200, 32_000, 3_200)]
+    for busy in (0.05, 3.0, 0.1, 0.0):
+        next(stream)
+        now += busy
+        assert microphone.backlog == pytest.approx(busy)
+    assert slept == [0.18, 0.13, 0.0]
     microphone.close()
 
 
