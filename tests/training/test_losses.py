@@ -47,9 +47,9 @@ def scenes(keyword: list[bool], onset: float, end: float, **annotations: Tensor)
 
 
 def logits(odds: list[list[float]]) -> Tensor:
-    """(batch, steps, 2) with these log-odds."""
+    """(batch, steps, 2) with these log-odds: only the difference of the two counts."""
     yes = torch.tensor(odds, dtype=torch.float32)
-    return torch.stack((torch.zeros_like(yes), yes), dim=2)
+    return torch.stack((torch.full_like(yes, 1.5), yes + 1.5), dim=2)
 
 
 class Student:
@@ -210,7 +210,8 @@ class Head(nn.Module):
         self.more = more
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        return torch.stack((torch.zeros_like(embeddings[..., 0]), embeddings[..., 0] + self.more), dim=2)
+        no = torch.full_like(embeddings[..., 0], -0.5)
+        return torch.stack((no, no + embeddings[..., 0] + self.more), dim=2)
 
     def normalized(self, embeddings: Tensor) -> Tensor:
         return embeddings
@@ -246,6 +247,13 @@ def test_a_student_learns_the_heads_answers_where_they_heard_and_know() -> None:
     assert from_heads(constant, [True], 0.3, 0.0, 0.0) == pytest.approx(0.3 * 4 * each, rel=1e-4)
     apart = SECONDS * divergence(2.0, 1.0, 2.0)
     assert from_heads(constant, [False], 1.0, 0.0, 0.0, 1.0) == pytest.approx(5 * apart, rel=1e-4)
+
+
+def test_the_loss_of_heads_is_the_mean_over_scenes() -> None:
+    one, two = ([[2.0] * 7] * count for count in (1, 2))
+    for weights in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
+        single = from_heads(one, [True], *weights)
+        assert from_heads(two, [True, True], *weights) == pytest.approx(single, rel=1e-5)
 
 
 def test_a_student_learns_the_mean_of_the_heads() -> None:
