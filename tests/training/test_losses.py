@@ -151,10 +151,10 @@ def teachers(odds: list[list[float]], energy: list[list[float]] | None = None) -
 def test_the_soft_loss_is_over_the_steps_that_a_teacher_knows_of(keyword: bool) -> None:
     student, teacher = [0.5, -1, 2, 0, 1, -2, 3, 1], [1.0, -3, 4, 1, 1, 2, -1, -4]
     known = scenes([keyword], 0.1, 0.5, **teachers([teacher]))
-    loss = DistillationLoss(temperature=2.0, alpha=1.0)(Student([student]), known, STEP, RECIPE)  # type: ignore[arg-type]
+    loss = DistillationLoss(temperature=3.0, alpha=1.0)(Student([student]), known, STEP, RECIPE)  # type: ignore[arg-type]
     steps = TAUGHT if keyword else 8
     pairs = list(zip(teacher, student, strict=True))[:steps]
-    assert loss.item() == pytest.approx(SECONDS * sum(divergence(*pair, 2.0) for pair in pairs), rel=1e-4)
+    assert loss.item() == pytest.approx(SECONDS * sum(divergence(*pair, 3.0) for pair in pairs), rel=1e-4)
 
 
 def test_alpha_weighs_the_soft_loss_against_the_labels() -> None:
