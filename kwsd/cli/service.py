@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from kwsd.daemon.logs import say
+from kwsd.daemon.sinks.ding import BUILTIN
 from kwsd.daemon.systemd.unit import NEEDS_LINUX
 from kwsd.errors import UsageError
 from kwsd.files import absolute
@@ -215,7 +216,7 @@ def _with_absolute_paths(name: str, value: Any) -> Any:
     """The value of a parameter. What may be a path or a name is a path if there is such a file."""
     if isinstance(value, tuple):
         return [_with_absolute_paths(name, one) for one in value]
-    may_be_path = name in ("words", "model", "ding") and Path(value).is_file()
+    may_be_path = name in ("words", "model", "ding") and value != BUILTIN and Path(value).is_file()
     return absolute(Path(value)) if may_be_path or isinstance(value, Path) else value
 
 

@@ -12,10 +12,9 @@ from typing import Any
 
 from kwsd.errors import AudioError
 
-# pa_context_state, pa_stream_state, pa_operation_state
+# pa_context_state, pa_stream_state
 CONTEXT_READY, CONTEXT_FAILED = 4, 5
 STREAM_READY, STREAM_FAILED = 2, 3
-OPERATION_RUNNING = 0
 # pa_context_flags, pa_stream_flags
 NO_AUTOSPAWN = 0x0001
 NO_REMIX_CHANNELS, DONT_MOVE, ADJUST_LATENCY = 0x0020, 0x0200, 0x2000
