@@ -17,13 +17,8 @@ from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.modelfile import read_model, read_models
 from kwsd.wyoming.protocol import encoded
 
-SHIPPED = (
-    "jarvis",
-    "hey-jarvis",
-    "alexa",
-    "computer",
-    "happy",
-)  # the models for daily use, one for each keyword
+# the shipped models for daily use, one for each keyword
+SHIPPED = ("jarvis", "hey-jarvis", "alexa", "computer", "hey-computer", "happy")
 PROJECT = Attribution("kwsd", "https://github.com/OWNER/kwsd")
 
 # posterior that makes a trigger, by the name of the word; that of None is for every other word. Without
