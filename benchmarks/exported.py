@@ -151,9 +151,8 @@ async def detections(uri: str, words: list[str], parts: Iterable[Int16]) -> dict
                 await client.write_event(event)
                 position += len(chunk)
         await client.write_event(AudioStop().event())
-        await client.write_event(
-            Describe().event()
-        )  # answered after all audio, by a service that keeps the order
+        # answered after all audio, by a service that keeps the order
+        await client.write_event(Describe().event())
         await reading
     return found
 
