@@ -89,7 +89,8 @@ class HeadDistillationLoss(nn.Module):
         self, heads: list[nn.Module], embedding: SpeechEmbedding, hidden: int, teaching: Teaching
     ) -> None:
         super().__init__()
-        self.heads, self.embedding = nn.ModuleList(heads).requires_grad_(False), embedding
+        self.heads = nn.ModuleList(heads).requires_grad_(False).eval()  # in a resumed run they are new
+        self.embedding = embedding
         self.projection = nn.Linear(hidden, EMBEDDING)
         self.teaching = teaching
 
@@ -117,12 +118,6 @@ class HeadDistillationLoss(nn.Module):
             t.posterior_weight * seconds * soft + t.embedding_weight * distance + t.label_weight * hard
         )
         return loss
-
-    def train(self, mode: bool = True) -> "HeadDistillationLoss":
-        """Set the mode of the projection; the heads stay in evaluation mode."""
-        super().train(mode)
-        self.heads.eval()
-        return self
 
 
 def step_ends(

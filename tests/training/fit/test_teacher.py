@@ -65,6 +65,16 @@ def test_heads_learn_the_keyword_and_the_crnn_learns_the_heads() -> None:
         assert torch.equal(then, now)
 
 
+def test_heads_that_wait_for_a_checkpoint_teach_without_noise_and_keep_their_normalization() -> None:
+    """A resumed run makes new heads, in training mode, and loads the trained weights into them."""
+    heads = [Head(Teaching()) for _ in range(2)]
+    objective = HeadDistillationLoss([*heads], nn.Identity(), STUDENT.hidden, Teaching())  # type: ignore[arg-type]
+    embeddings = 3 + torch.randn(2, 30, EMBEDDING)
+    first, second = (torch.stack([head(embeddings) for head in objective.heads]) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not heads[0].normal.get_buffer("running_mean").any()
+
+
 def test_a_head_answers_for_what_it_has_heard_so_far() -> None:
     head = Head(Teaching()).eval()
     embeddings = torch.randn(2, 30, EMBEDDING)
