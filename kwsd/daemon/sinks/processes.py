@@ -97,12 +97,12 @@ class Family:
                 subprocess.run(line, capture_output=True, check=False)
             return
         self._find()
-        others = [member.pid for member in self._members if _group(member.pid) != self._leader.pid]
         with suppress(ProcessLookupError, PermissionError):  # PermissionError: see `alive`
             os.killpg(self._leader.pid, number)
-        for pid in others:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
+        for pid in (member.pid for member in self._members):
+            if _group(pid) != self._leader.pid:  # asked now, as it may have left the group until just before
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
 
     def _find(self) -> None:
         """Update the running members: those found before, and all processes that belong to them."""
