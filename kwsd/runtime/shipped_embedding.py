@@ -1,7 +1,7 @@
 """The speech embedding that ships with kwsd, to which model files refer instead of holding its weights.
 
-It began as Google's (Lin et al. 2020, arXiv 2002.01322, Apache-2.0) and learned to say of noisy speech what
-that says of the same speech without the noise. models/embedding/README.md says more.
+It is Google's (Lin et al. 2020, arXiv 2002.01322, Apache-2.0), trained further so that noisy speech gets the
+same embeddings as the same speech without noise. models/embedding/README.md says more.
 """
 
 from functools import cache

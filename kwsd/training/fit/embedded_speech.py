@@ -1,6 +1,6 @@
 """Running speech as embeddings, all of which is a negative for the heads.
 
-A head is asked about every 80 ms of what people say, so it is trained on all of it. The embedding is frozen
+A head scores running speech every 80 ms, so it is trained on all of it. The embedding is frozen
 and the same for every keyword, so speech is embedded once and kept on the disk.
 """
 
