@@ -184,6 +184,7 @@ def _wyoming_line(
     from kwsd.cli import wyoming
     from kwsd.daemon.systemd.unit import WYOMING_SOCKETS
     from kwsd.runtime.modelfile import find_model
+    from kwsd.wyoming.service import WakeService
 
     context = wyoming.command.make_context("kwsd service install --wyoming", list(options))
     given = wyoming.options(context)
@@ -192,6 +193,7 @@ def _wyoming_line(
         raise UsageError("a service cannot use stdio://: no client starts it")
     if address.scheme == "unix" and service.system and not address.path.is_relative_to(WYOMING_SOCKETS):
         raise UsageError(f"--uri: the socket must be in {WYOMING_SOCKETS}, the service's own folder")
+    WakeService(given)  # refuses what kwsd wyoming would refuse
     reads = [absolute(find_model(word)) for word in given.words]
     if given.models:
         reads.append(absolute(given.models))

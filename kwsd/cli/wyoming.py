@@ -16,17 +16,6 @@ if TYPE_CHECKING:
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, to save memory
 
 
-def _thresholds(
-    context: click.Context, option: click.Parameter, given: tuple[str, ...]
-) -> dict[str | None, float]:
-    """The posteriors in WORD=P, by word, and in P, for None. Raises click.BadParameter."""
-    found = {}
-    for one in given:
-        word, equals, number = one.rpartition("=")
-        found[word if equals else None] = Number(0, 1).convert(number, option, context)
-    return found
-
-
 @click.command(name="wyoming", cls=CheckedCommand)
 @click.argument("words", nargs=-1, type=ModelName(), metavar="[WORD]...")
 @click.option(
@@ -45,7 +34,6 @@ def _thresholds(
     "--threshold",
     type=Text(),
     multiple=True,
-    callback=_thresholds,
     metavar="[WORD=]P",
     help="Posterior that makes a trigger, for all words or, as jarvis=0.8, for one. Repeatable.  "
     "[default: the model's]",
@@ -87,11 +75,24 @@ def command(**_: Any) -> None:
 
 
 def options(context: click.Context) -> "WyomingOptions":
-    """The options that a command line was parsed into. Raises UsageError if the extra is not installed."""
+    """The options that a command line was parsed into.
+
+    Raises click.BadParameter for a threshold, and UsageError if the extra is not installed.
+    """
     values = dict(context.params)
+    thresholds = _thresholds(values.pop("threshold"), context)
     needs_wyoming(values["zeroconf"] is not None)
     from kwsd.wyoming.address import Address
     from kwsd.wyoming.service import WyomingOptions
 
-    address, thresholds = Address.parse(values.pop("uri")), values.pop("threshold")
-    return WyomingOptions(address=address, thresholds=thresholds, **values)
+    return WyomingOptions(address=Address.parse(values.pop("uri")), thresholds=thresholds, **values)
+
+
+def _thresholds(given: tuple[str, ...], context: click.Context) -> dict[str | None, float]:
+    """The posteriors in WORD=P, by word, and in P, for None. Raises click.BadParameter."""
+    option = next(one for one in context.command.params if one.name == "threshold")
+    found = {}
+    for one in given:
+        word, equals, number = one.rpartition("=")
+        found[word if equals else None] = Number(0, 1).convert(number, option, context)
+    return found

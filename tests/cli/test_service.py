@@ -95,13 +95,15 @@ def test_it_is_installed_with_several_words(service: Run, tmp_path: Path) -> Non
 
 def test_the_service_for_home_assistant_is_one_of_its_own(service: Run, tmp_path: Path) -> None:
     options = ("loud.pt", "--uri", "tcp://0.0.0.0:10400", "--models", "training", "--zeroconf")
+    options += ("--threshold", "loud=0.8", "--threshold", "0.7")
     done = service("install", "--wyoming", *options)
     assert done.returncode == 0, done.stderr
     path = unit(tmp_path).with_name("kwsd-wyoming.service")
     line = next(line for line in path.read_text().splitlines() if line.startswith("ExecStart="))
     models = LOUD.parent / "training"
     assert line == (
-        f'ExecStart={KWSD} wyoming {LOUD} --uri tcp://0.0.0.0:10400 --models {models} --zeroconf ""'
+        f"ExecStart={KWSD} wyoming {LOUD} --uri tcp://0.0.0.0:10400 --models {models} "
+        '--threshold loud=0.8 --threshold 0.7 --zeroconf ""'
     )
     assert "journalctl --user -u kwsd-wyoming -f" in done.stdout
     assert not unit(tmp_path).exists()
@@ -120,6 +122,8 @@ def test_the_service_for_home_assistant_is_one_of_its_own(service: Run, tmp_path
         (("--uri", "stdio://"), "no client starts it"),
         (("--uri", "nonsense"), "give tcp://ADDRESS:PORT"),
         (("nobody",), "nobody"),
+        (("--threshold", "high"), "'high' is not a valid"),
+        (("--threshold", "jarvs=0.8"), "no word has this name"),
         (("--no-network",), "hooks, which kwsd wyoming does not have"),
         (("--system", "--uri", "unix:///tmp/x"), "the socket must be in /run/kwsd-wyoming"),
     ],
