@@ -41,13 +41,11 @@ class Hooks(Sink):
         self._numbers = itertools.count()
         self._start_lock = threading.Lock()  # held while a process exists that is not in `_families` yet
         self.run = self.failed = self.dropped = 0  # numbers of hooks that were started, failed or dropped
-        self.set_commands(commands)
+        self._commands = commands
 
     def set_commands(self, commands: Mapping[str, Sequence[str]]) -> None:
         """Run these commands from now on, those of each keyword. Running ones go on."""
         self._commands = commands
-        if any(commands.values()):
-            adopt_orphans()  # so that a hook that times out can be killed with all that it started
 
     def on_trigger(self, event: Event) -> None:
         """Start every command of the keyword and return immediately."""
@@ -133,6 +131,7 @@ class Hooks(Sink):
 
     def _start(self, command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         """Start a command. Raises OSError, or ValueError if the command contains a NUL character."""
+        adopt_orphans()  # so that a command that times out can be killed with all that it started
         with self._start_lock:
             # an environment variable by which `Family` recognizes what the command started
             mark = {"KWSD_HOOK": f"{os.getpid()}.{next(self._numbers)}"}
