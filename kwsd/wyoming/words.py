@@ -112,7 +112,7 @@ class ModelFolder:
 
     def __init__(self, folder: Path, thresholds: Thresholds) -> None:
         self._folder, self._thresholds = folder, thresholds
-        self._seen: dict[Path, tuple[int, int, int]] = {}  # what tells whether a file has changed
+        self._seen: dict[Path, tuple[int, ...]] = {}  # what tells whether a file has changed
         self._problem = ""
         self.words: dict[str, OfferedWord] = {}
 
@@ -134,14 +134,13 @@ class ModelFolder:
             self._update(path, path in found)
         return bool(changed)
 
-    def _files(self) -> dict[Path, tuple[int, int, int]]:
-        """The model files of the folder."""
-        found = {}
+    def _files(self) -> dict[Path, tuple[int, ...]]:
+        """The model files of the folder, and what tells whether they have changed. Raises OSError."""
+        found: dict[Path, tuple[int, ...]] = {}
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 if entry.name.endswith(".pt") and not entry.name.startswith("."):
-                    status = entry.stat()
-                    found[Path(entry.path)] = (status.st_mtime_ns, status.st_size, status.st_ino)
+                    found[Path(entry.path)] = _state(entry)
         return found
 
     def _update(self, path: Path, exists: bool) -> None:
@@ -158,3 +157,12 @@ class ModelFolder:
             return
         self.words[word.name] = word
         log.info("%s: %s (%r) from %s", "changed" if was_offered else "offered", word.name, word.phrase, path)
+
+
+def _state(entry: "os.DirEntry[str]") -> tuple[int, ...]:
+    """What changes when a file changes; empty for a link to a file that cannot be found."""
+    try:
+        status = entry.stat()
+    except OSError:  # reading the file will tell why
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino

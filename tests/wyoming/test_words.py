@@ -11,7 +11,7 @@ pytest.importorskip("wyoming")
 from kwsd.errors import UsageError
 from kwsd.wyoming.address import Address
 from kwsd.wyoming.service import WakeService, WyomingOptions
-from kwsd.wyoming.words import Thresholds
+from kwsd.wyoming.words import ModelFolder, Thresholds
 
 
 def service(models: Path | None, thresholds: Thresholds) -> WakeService:
@@ -36,3 +36,19 @@ def test_a_threshold_of_no_word_is_refused_unless_the_word_may_still_come(
         service(None, {"jarvs": 0.8})
     service(tmp_path, {"jarvs": 0.8})
     assert "jarvs=...: no word has this name" in caplog.text
+
+
+def test_a_link_to_nothing_keeps_no_other_word_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    models, disk = tmp_path / "models", tmp_path / "disk"
+    for each in (models, disk):
+        each.mkdir()
+    (models / "shout.pt").symlink_to(disk / "shout.pt")
+    shutil.copy(LOUD, models / "cry.pt")
+    folder = ModelFolder(models, {})
+    assert folder.scan()
+    assert not folder.scan()
+    assert list(folder.words) == ["cry"]
+    assert caplog.messages == [f"not offered: {models / 'shout.pt'}: no such file"]
+    shutil.copy(LOUD, disk / "shout.pt")
+    assert folder.scan()
+    assert list(folder.words) == ["cry", "shout"]
