@@ -4,7 +4,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,7 +178,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
         if options.ding is not None:
             sinks.insert(0, Ding(options.ding, hooks))
         sinks += _start_sinks(options, source, loaded.detector, pause, running)
-        recorder = _start_recorder(options, loaded, hooks, sinks, source, running)
+        recorder = _recorder(options, loaded, hooks, sinks, source)
         if recorder is not None:
             sinks.append(recorder)
         listener = Listener(source, loaded.detector, notifier, sinks, pause)
@@ -197,7 +197,7 @@ def run(options: ListenOptions, signals: Signals, reread: Callable[[], ListenOpt
         _connect_signals(signals, listener, requests, hooks)
         if options.config is not None:
             log.info("read options from %s", options.config)
-        _listen(listener, requests, hooks, signals)
+        _listen(listener, requests, hooks, recorder, signals)
 
 
 def load_detector(words: Sequence[Word]) -> Detector:
@@ -233,15 +233,10 @@ def _records(options: ListenOptions, loaded: LoadedWords) -> bool:
     return any(loaded.on_command.values()) or options.save_commands is not None
 
 
-def _start_recorder(
-    options: ListenOptions,
-    loaded: LoadedWords,
-    hooks: Hooks,
-    sinks: Sequence[Sink],
-    source: Source,
-    running: ExitStack,
+def _recorder(
+    options: ListenOptions, loaded: LoadedWords, hooks: Hooks, sinks: Sequence[Sink], source: Source
 ) -> "CommandRecorder | None":
-    """Start the sink that records what is said after a keyword, if something is to be done with that.
+    """The sink that records what is said after a keyword, if something is to be done with that.
 
     sinks: those that learn of each command.
     """
@@ -258,7 +253,7 @@ def _start_recorder(
         longest = options.pre_roll + options.max_command
         folder = ClipFolder(options.save_commands, longest, round(options.clips_limit * 1e6), source.live)
     durations = (options.pre_roll, options.silence, options.max_command)
-    return running.enter_context(CommandRecorder(loaded.on_command, hooks, report, *durations, folder))
+    return CommandRecorder(loaded.on_command, hooks, report, *durations, folder)
 
 
 def _start_sinks(
@@ -332,11 +327,16 @@ def _connect_signals(
 
 
 def _listen(
-    listener: Listener, requests: ControlRequests[LoadedWords], hooks: Hooks, signals: Signals
+    listener: Listener,
+    requests: ControlRequests[LoadedWords],
+    hooks: Hooks,
+    recorder: "CommandRecorder | None",
+    signals: Signals,
 ) -> None:
     """Listen, then wait for the running hooks. A request to stop limits this to SHUTDOWN_TIMEOUT."""
     try:
-        listener.run(requests.handle)
+        with recorder or nullcontext():  # its end starts the hooks that wait for a recording to be saved
+            listener.run(requests.handle)
     except BrokenPipeError:  # the reader of standard output has exited, which is a normal end
         listener.stop()
         signals.limit_shutdown()

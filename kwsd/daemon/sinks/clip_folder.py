@@ -68,7 +68,8 @@ class ClipFolder:
 
     def __exit__(self, *exception: object) -> None:
         """Wait until all clips are written, for WRITE_TIMEOUT seconds at most."""
-        self.wait()
+        with self._queue.all_tasks_done:
+            self._queue.all_tasks_done.wait_for(lambda: not self._queue.unfinished_tasks, WRITE_TIMEOUT)
         if unwritten := self._queue.unfinished_tasks:
             log.error("%d clips were not written: %s does not respond", unwritten, self._folder)
             return
@@ -86,11 +87,6 @@ class ClipFolder:
         except queue.Full:
             self._report_loss(name, f"{QUEUE_SIZE} other clips are still waiting to be written")
             when_done(None)
-
-    def wait(self) -> None:
-        """Wait until all clips are written, for WRITE_TIMEOUT seconds at most."""
-        with self._queue.all_tasks_done:
-            self._queue.all_tasks_done.wait_for(lambda: not self._queue.unfinished_tasks, WRITE_TIMEOUT)
 
     def _write_all(self) -> None:
         """Write the clips of the queue until it gives None. Runs in the thread of the writer."""

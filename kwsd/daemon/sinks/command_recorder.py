@@ -59,6 +59,7 @@ class CommandRecorder(Sink):
         return self
 
     def __exit__(self, *exception: object) -> None:
+        """Wait until all recordings are saved, which starts their commands."""
         if self._folder:
             self._folder.__exit__(*exception)
 
@@ -88,11 +89,9 @@ class CommandRecorder(Sink):
             self._continue(self._recording)
 
     def on_end(self) -> None:
-        """End a recording, and wait until it is saved, because its commands run after that."""
+        """End a recording."""
         if self._recording:
             self._finish(self._recording, self._recent.position, "end")
-        if self._folder:
-            self._folder.wait()
 
     def _continue(self, recording: "Recording") -> None:
         """Judge the audio that has come since the last call, and finish the recording if it ends there."""

@@ -168,7 +168,7 @@ def test_it_is_saved_before_its_commands_run(tmp_path: Path) -> None:
     with sink:
         hear(sink, QUESTION, (2.5,))
         sink.on_end()
-        ((_, environment, samples),) = runner.started
+    ((_, environment, samples),) = runner.started
     (path,) = tmp_path.iterdir()
     assert path.name == "kwsd-20300102T000002.200000Z-word-command.wav"
     assert environment["KWSD_COMMAND_FILE"] == str(path)
@@ -183,7 +183,7 @@ def test_one_that_cannot_be_saved_is_run_all_the_same(tmp_path: Path) -> None:
     with sink:
         hear(sink, QUESTION, (2.5,))
         sink.on_end()
-        ((_, environment, _),) = runner.started
+    ((_, environment, _),) = runner.started
     assert "KWSD_COMMAND_FILE" not in environment
 
 
