@@ -1,5 +1,6 @@
 """Mines hard negatives: clips of a model's false alarms in recordings without the keyword."""
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.model import Model, Settings
@@ -20,7 +22,7 @@ from kwsd.training.parallel import parallel
 BEFORE_SAMPLES, AFTER_SAMPLES = 2 * SAMPLE_RATE, SAMPLE_RATE // 2  # of a clip before and after the trigger
 CLIP_SAMPLES = BEFORE_SAMPLES + AFTER_SAMPLES
 HISTORY_SAMPLES = CLIP_SAMPLES + SAMPLE_RATE  # kept for the clips of later triggers
-DONE = "mined.txt"  # in the output folder: names of the files that have been mined
+DONE = "mined.txt"  # in the output folder: a digest of the detector, then names of the files it has mined
 
 
 def mine(
@@ -36,24 +38,50 @@ def mine(
     """Write a clip of 2.5 s around each false alarm in the files to `out`/STEM@SECONDS[-SNRdB].flac.
 
     Only the first stage runs, because the second must learn to reject these clips, too. Files that an earlier
-    call mined are listed in `out`/mined.txt and skipped. on_file: called after each file with the number of
-    its clips. conditions: applied to the files, and so part of the clips. reader: remembers the files that
-    cannot be used. jobs: as in `parallel`.
+    call mined are skipped (see `already_mined`). on_file: called after each file with the number of its
+    clips. conditions: applied to the files, and so part of the clips. reader: remembers the files that cannot
+    be used. jobs: as in `parallel`.
     """
+    known = already_mined(model, threshold, out)
     out.mkdir(parents=True, exist_ok=True)
-    done = out / DONE
-    known = set(done.read_text("utf-8", "surrogateescape").splitlines()) if done.exists() else set()
     noise = f"-{conditions.snr:g}dB" if conditions.snr is not None else ""
-    first_stage = replace(model, verifier=None)
-    detect = partial(_mine_file, first_stage, model.settings.override(threshold=threshold, patience=1))
+    detect = partial(_mine_file, replace(model, verifier=None), _settings(model, threshold))
     new = (path for path in files if f"{path}{noise}" not in known)
-    with done.open("a", encoding="utf-8", errors="surrogateescape") as log:
+    with (out / DONE).open("a", encoding="utf-8", errors="surrogateescape") as log:
+        if not log.tell():
+            log.write(f"{_digest(model, threshold)}\n")
         for path, clips in parallel(detect, _streams(new, conditions, reader or Reader()), jobs):
             for time, clip in clips:
                 _write(clip, out / f"{path.stem}@{time:.2f}{noise}.flac")
             log.write(f"{path}{noise}\n")
             log.flush()
             on_file(path, len(clips))
+
+
+def already_mined(model: Model, threshold: float, out: Path) -> set[str]:
+    """The files that earlier calls mined with this model and threshold, as `out`/mined.txt lists them.
+
+    Raises UsageError if they mined with another model or threshold.
+    """
+    try:
+        lines = (out / DONE).read_text("utf-8", "surrogateescape").splitlines()
+    except FileNotFoundError:
+        return set()
+    if lines and lines[0] != _digest(model, threshold):
+        raise UsageError(f"{out} was mined with another model or threshold; give another folder with --out")
+    return set(lines[1:])
+
+
+def _settings(model: Model, threshold: float) -> Settings:
+    return model.settings.override(threshold=threshold, patience=1)
+
+
+def _digest(model: Model, threshold: float) -> str:
+    """A hexadecimal number for everything that the detector depends on."""
+    digest = hashlib.blake2b(repr((model.architecture, _settings(model, threshold))).encode(), digest_size=16)
+    for name in sorted(model.weights):
+        digest.update(np.ascontiguousarray(model.weights[name]).data)
+    return digest.hexdigest()
 
 
 def _streams(

@@ -6,7 +6,7 @@ from kwsd.errors import UsageError
 from kwsd.runtime.model import Model
 from kwsd.training.data.reader import Reader
 from kwsd.training.data.speech_commands import files_of
-from kwsd.training.evaluate.mining import mine
+from kwsd.training.evaluate.mining import already_mined, mine
 from kwsd.training.workflows.progress import SILENT, Progress, filling, warn_of_recordings
 from kwsd.training.workflows.streams import ConditionFolders
 
@@ -23,8 +23,10 @@ def mine_folders(
     """Write a clip of each false alarm to `out` (see kwsd.training.evaluate.mining). Returns clips per file.
 
     Only the training split of the folders is mined; the rest is for evaluation. Raises UsageError if there is
-    nothing in the training split.
+    nothing in the training split, or if `out` was mined with another model or threshold.
     """
+    with filling(out, progress):
+        already_mined(model, threshold, out)  # refuses another model or threshold before anything is read
     reader = Reader()
     files = [path for folder in negatives for path in files_of(folder, "training")]
     if not files:

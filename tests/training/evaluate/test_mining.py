@@ -9,10 +9,13 @@ import soundfile
 
 from kwsd.cli.commands import cli
 from kwsd.errors import UsageError
+from kwsd.runtime.model import Model
 from kwsd.runtime.modelfile import read_model
 from kwsd.runtime.verifier import Heads, shapes
 from kwsd.training.evaluate.conditions import AcousticConditions
 from kwsd.training.evaluate.mining import mine
+from kwsd.training.workflows.mine import mine_folders
+from kwsd.training.workflows.streams import ConditionFolders
 
 LOUD = Path(__file__).parents[2] / "loud.pt"
 
@@ -51,6 +54,27 @@ def test_false_alarms_are_kept_and_files_gone_through_once(tmp_path: Path) -> No
     fired = float(noisy.stem.removeprefix("loud@").removesuffix("-20dB"))
     assert fired < 2.4  # this model fires at any sound, and the burst comes at 3 s
     assert np.abs(audio[32_000:]).mean() > 1e-4
+
+
+def test_a_folder_mined_with_another_model_or_threshold_is_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "loud.flac", np.random.default_rng(0).normal(0, 0.2, 32_000), 16_000)
+    model, out, found = read_model(LOUD), tmp_path / "mined", list[int]()
+
+    def mined(model: Model, threshold: float) -> None:
+        mine(model, [tmp_path / "loud.flac"], out, threshold, lambda _, count: found.append(count))
+
+    mined(model, 0.5)
+    kept = {path: path.read_bytes() for path in out.iterdir()}
+    other = replace(model, weights=model.weights | {"output.bias": model.weights["output.bias"] + 0.1})
+    for another, threshold in ((model, 0.4), (other, 0.5)):
+        with pytest.raises(UsageError, match="mined was mined with another model or threshold"):
+            mined(another, threshold)
+    missing = ConditionFolders((tmp_path / "missing",), 10.0)
+    with pytest.raises(UsageError, match="another model or threshold"):  # before anything is read
+        mine_folders(model, (tmp_path,), out, 0.4, missing)
+    assert {path: path.read_bytes() for path in out.iterdir()} == kept
+    mined(model, 0.5)
+    assert len(found) == 1
 
 
 def test_the_second_stage_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
