@@ -19,13 +19,14 @@ def settings_to_try(model: Model, synthetic: bool = False) -> list[Settings]:
     first stage misses with a wide step, so only the smaller step is tried.
     """
     own = model.settings
+    windows = (own.window, max(1, own.window * 3 // 4))
     smaller = max(1, own.step - 2)
     steps = (smaller,) if synthetic else (own.step, smaller)
     if model.verifier:
         return [own.override(step=step) for step in steps]
     return [
         own.override(window=window, step=step, patience=patience)
-        for window, step, patience in itertools.product((own.window, own.window * 3 // 4), steps, (1, 2, 3))
+        for window, step, patience in itertools.product(windows, steps, (1, 2, 3))
     ]
 
 

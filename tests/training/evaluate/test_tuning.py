@@ -38,6 +38,11 @@ def test_with_a_verifier_only_steps_are_tried_and_with_synthetic_voices_the_clos
     assert settings_to_try(verified, synthetic=True) == [smaller]
 
 
+def test_a_model_whose_window_is_one_step_is_tuned_with_that(model: Model) -> None:
+    narrow = replace(model, settings=model.settings.override(window=1))
+    assert {settings.window for settings in settings_to_try(narrow)} == {1}
+
+
 def test_tuning_is_as_quiet_as_it_can_be_where_that_is_not_quiet_enough(model: Model) -> None:
     _, point = tune(model, [placed(0.01)], [negative(burst(0.5))], settings_to_try(model), 0.0)
     assert (point.missed, point.false_alarms) == (0, 1)
