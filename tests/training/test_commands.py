@@ -261,6 +261,13 @@ def test_what_cannot_be_is_said(tree: Path, teacher: Path) -> None:
         kwsd("train", "--data", tree, "--out", teacher.with_name("x.pt"))
 
 
+def test_a_teacher_of_another_word_is_refused(teacher: Path, tree: Path, tmp_path: Path) -> None:
+    line = ("--teacher", "happy", "--model", teacher, "--data", tree, "--out", tmp_path / "x.pt")
+    for command in (("prune", "--channels", 2, "--hidden", 10), ("quantize", "--qat")):
+        with pytest.raises(UsageError, match="the teacher is for 'happy' and the model for 'rise'"):
+            kwsd(*command, *line)
+
+
 def test_report_tells_what_was_recorded(tree: Path, teacher: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs.jsonl"
     runs.write_text(teacher.with_name("runs.jsonl").read_text())

@@ -78,7 +78,7 @@ def prune(
     if plan.channels > a.channels or plan.hidden > a.hidden:
         raise UsageError(f"{model} has {a.channels} channels and {a.hidden} units; give at most as many")
     check_disk_space(output.model, a)
-    networks, first = read_teachers(teachers)
+    networks, first = read_teachers(teachers, parent.keyword)
     recordings = read_recordings(data, parent.keyword, sources, progress)
     recipe = replace(recipe, architecture=a, window=parent.settings.window)
     annotator = teacher_annotator(networks, first.settings.window)
@@ -152,7 +152,7 @@ def quantize_in_training(
     check_output(output, recipe)
     annotator, objective, details = None, None, {"bits": bits, "from": Path(model).name}
     if teachers:
-        networks, first = read_teachers(teachers)
+        networks, first = read_teachers(teachers, parent.keyword)
         annotator, objective = teacher_annotator(networks, first.settings.window), DistillationLoss()
         details["teachers"] = len(teachers)
     recordings = read_recordings(data, parent.keyword, sources, progress)

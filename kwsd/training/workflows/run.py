@@ -64,13 +64,21 @@ def read_crnn(name: str) -> tuple[CRNN, Model]:
     return to_torch(model), model
 
 
-def read_teachers(names: tuple[str, ...]) -> tuple[list[CRNN], Model]:
-    """Read the teachers, and the first one as the runtime has it. Raises UsageError if they are unlike."""
+def read_teachers(names: tuple[str, ...], keyword: str | None = None) -> tuple[list[CRNN], Model]:
+    """Read the teachers, and the first one as the runtime has it.
+
+    keyword: of the model that learns from them, if it has one yet. Raises UsageError if theirs is another, or
+    if they are unlike.
+    """
     networks, models = zip(*map(read_crnn, names), strict=True)
     first = models[0]
     if any((m.keyword, m.architecture) != (first.keyword, first.architecture) for m in models):
         raise UsageError(
             "the teachers differ in keyword or architecture; give models that have both in common"
+        )
+    if keyword not in (None, first.keyword):
+        raise UsageError(
+            f"the teacher is for {first.keyword!r} and the model for {keyword!r}; give one for it"
         )
     return list(networks), first
 
