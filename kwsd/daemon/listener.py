@@ -91,6 +91,17 @@ class Listener:
         """The spotter of each word that is detected now."""
         return self._detector.spotters
 
+    def change_threshold(self, keyword: str, threshold: float) -> bool:
+        """Use this threshold for a word from now on. Returns whether there is such a word.
+
+        A detector that is still warming up gets it, too. Raises UsageError if it is out of range.
+        """
+        detectors = filter(None, (self._detector, self._next_detector))
+        spotters = [one for each in detectors for one in each.spotters if one.keyword == keyword]
+        for spotter in spotters:
+            spotter.change_threshold(threshold)
+        return bool(spotters)
+
     def trigger(self, keyword: str) -> None:
         """Make a trigger of this word now, with posterior 1, as if it had been said."""
         now = self._detector.stream_time

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -23,7 +24,9 @@ from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.systemd.notify import Notifier
 from kwsd.errors import ModelError
 from kwsd.pcm import SAMPLE_RATE, Samples
+from kwsd.runtime.modelfile import read_model
 
+LOADED = read_model(LOUD)
 NOTHING = np.zeros(0, np.float32)
 
 
@@ -113,6 +116,24 @@ def test_what_is_loaded_takes_over(caplog: pytest.LogCaptureFixture) -> None:
         listener.run(between)
     assert len(events) == 1
     assert caplog.messages[1:] == ["loud.pt now listens for 'loud', threshold 1"]
+
+
+def test_a_threshold_that_changes_just_after_a_reload_holds() -> None:
+    """The detector that has been loaded takes over later, and may have a word that the other has not."""
+    events: list[Event] = []
+    listener = Listener(Chunks(cut(words(4), [1_600])), Detector.load(LOUD), Notifier(), [Recorder(events)])
+    both = Detector([replace(LOADED, keyword=keyword) for keyword in ("loud", "shout")])
+    found = []
+
+    def between() -> None:
+        if len(events) == 1 and not found:
+            listener.swap_detector(both)
+            found.extend(listener.change_threshold(word, 1.0) for word in ("loud", "shout", "cry"))
+
+    listener.run(between)
+    assert found == [True, True, False]
+    assert len(events) == 1  # this model's posterior stays below 1
+    assert [spotter.settings.threshold for spotter in listener.spotters] == [1.0, 1.0]
 
 
 def test_stream_time_goes_on_over_a_gap() -> None:

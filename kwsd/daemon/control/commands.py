@@ -16,7 +16,6 @@ from kwsd.daemon.pause import MAX_SECONDS, Pause
 from kwsd.daemon.sinks.activity import RecentActivity
 from kwsd.errors import UsageError, shown
 from kwsd.runtime.model import check_number
-from kwsd.runtime.spotter import Spotter
 
 
 class Commands:
@@ -85,7 +84,7 @@ class Commands:
             "waiting": waiting,
             "level": None if level == -math.inf else round(level, 1),
             "posterior": round(self._activity.posterior, 6),
-            "words": [spotter.keyword for spotter in self._listener.spotters],
+            "words": self._keywords,
             "triggers": [event.fields() for event in self._activity.triggers],
             "counters": self._statistics(),
         }
@@ -113,20 +112,24 @@ class Commands:
     def _threshold(self, word: str, threshold: float) -> Answer:
         """Change the threshold of a word, until the next reload."""
         check_number("threshold", threshold, 0, 1, Real)
-        self._spotter(word).change_threshold(threshold)
+        if not self._listener.change_threshold(word, threshold):
+            raise self._unknown(word)
         return {}
 
     def _trigger(self, word: str) -> Answer:
         """Trigger as if the word had been said."""
-        self._listener.trigger(self._spotter(word).keyword)
+        if word not in self._keywords:
+            raise self._unknown(word)
+        self._listener.trigger(word)
         return {}
 
-    def _spotter(self, word: object) -> Spotter:
-        """The spotter of a word. Raises UsageError if there is none."""
-        spotters = {spotter.keyword: spotter for spotter in self._listener.spotters}
-        if not isinstance(word, str) or word not in spotters:
-            raise UsageError(f"kwsd does not listen for {shown(word)}; it does for: {', '.join(spotters)}")
-        return spotters[word]
+    @property
+    def _keywords(self) -> list[str]:
+        return [spotter.keyword for spotter in self._listener.spotters]
+
+    def _unknown(self, word: object) -> UsageError:
+        """The error for a word that kwsd does not listen for."""
+        return UsageError(f"kwsd does not listen for {shown(word)}; it does for: {', '.join(self._keywords)}")
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
