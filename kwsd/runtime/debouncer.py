@@ -43,12 +43,8 @@ class Debouncer:
         refractory_over = time - self._fired >= settings.refractory
         if self._consecutive < settings.patience or not self._released or not refractory_over:
             return False
-        self.fire(time)
-        return True
-
-    def fire(self, time: float) -> None:
-        """Record a trigger at this stream time, in seconds, even one that the second stage decided on."""
         self._released, self._fired = False, time
+        return True
 
 
 class Candidates:
