@@ -55,8 +55,8 @@ class Step(NamedTuple):
 class TriggerRule:
     """Decides which steps of a stream make a trigger.
 
-    If the model has a second stage, the posterior of both stages must reach the threshold; the `SecondStage`
-    decides where there is one. Otherwise the debouncer of this class decides.
+    With a second stage, the posterior of both stages must reach the threshold; without one, a debouncer
+    decides.
     """
 
     def __init__(self, model: Model, settings: Settings) -> None:
@@ -95,7 +95,7 @@ class Spotter:
         Without them a model that has a second stage never triggers.
         """
         self.model = model
-        self.settings = settings
+        self.settings = self._first_settings = settings
         self._engine = Engine(model, settings.window, settings.step)
         self._rule = TriggerRule(model, settings)
         self._second_stage: SecondStage | None = None
@@ -119,8 +119,11 @@ class Spotter:
         return self._engine.warm
 
     def change_threshold(self, threshold: float) -> None:
-        """Use this threshold from the next step on. Raises UsageError if it is out of range."""
-        self.settings = self.settings.override(threshold=threshold)
+        """Use this threshold from the next step on. Raises UsageError if it is out of range.
+
+        A threshold below the release lowers that, too, until the threshold is raised again.
+        """
+        self.settings = self._first_settings.override(threshold=threshold)
         self._rule.use(self.settings)
 
     def reset(self) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kwsd.runtime.modelfile import read_model
-from kwsd.runtime.spotter import Step, TriggerRule
+from kwsd.runtime.spotter import Spotter, Step, TriggerRule
 from kwsd.runtime.verifier import shapes
 
 LOUD = read_model(Path(__file__).parents[1] / "loud.pt")
@@ -27,3 +27,12 @@ def test_without_a_second_stage_the_debouncer_must_fire() -> None:
     rule = TriggerRule(LOUD, LOUD.settings.override(threshold=0.6, patience=2))
     steps = [Step(float(t), p, t > 0, None) for t, p in enumerate((0.9, 0.9, 0.5, 0.6, 0.7, 0.9))]
     assert [step.time for step in steps if rule.push(step)] == [4.0]
+
+
+def test_a_threshold_that_is_lowered_and_raised_again_leaves_all_as_it_was() -> None:
+    spotter = Spotter(LOUD, LOUD.settings.override(threshold=0.6, release=0.3), None)
+    before = spotter.settings
+    spotter.change_threshold(0.1)
+    assert (spotter.settings.threshold, spotter.settings.release) == (0.1, 0.1)
+    spotter.change_threshold(0.6)
+    assert spotter.settings == before
