@@ -12,7 +12,7 @@ import numpy as np
 from kwsd.audio.lag import LagDetector
 from kwsd.audio.microphone import LATENCY, Microphone, opener
 from kwsd.audio.source import Chunk
-from kwsd.errors import AbsentError, AudioError, UsageError
+from kwsd.errors import AbsentError, AudioError, KwsdError, UsageError
 from kwsd.pcm import SAMPLE_RATE, Samples
 
 FIRST_BACKOFF = 0.5  # seconds before the first retry; each backoff is twice the one before
@@ -64,18 +64,14 @@ class ReconnectingMicrophone:
             self._attempt = OpenAttempt(self._opener.open)
             if self._attempt.wait(OPEN_TIMEOUT):
                 self._use(self._attempt)
-            elif exit_on_loss:
-                raise AudioError(self._hanging)
             else:
-                self._report(self._hanging)
+                self._handle_loss(self._hanging)
         except AudioError as error:
-            if exit_on_loss:
-                raise
-            self._report(error)
+            self._handle_loss(error)
         except UsageError as error:
-            if exit_on_loss or not wait_for_device:
+            if not wait_for_device:
                 raise
-            self._report(error)
+            self._handle_loss(error)
 
     @property
     def name(self) -> str:
@@ -110,8 +106,8 @@ class ReconnectingMicrophone:
     def __iter__(self) -> Iterator[Chunk]:
         """Yield chunks until `stop`.
 
-        Raises AudioError if PortAudio hangs while it closes a microphone and, with `exit_on_loss`, if the
-        microphone is lost.
+        Raises AudioError if PortAudio hangs while it closes a microphone. With `exit_on_loss`, raises the
+        error of a microphone that is lost, or that cannot be opened in place of another one.
         """
         while not self._stopped:
             if self._microphone is None:
@@ -123,9 +119,7 @@ class ReconnectingMicrophone:
                     self._close()
                     self._attempt = OpenAttempt(self._opener.open)
             except AudioError as error:
-                if self._exit_on_loss:
-                    raise
-                self._report(error)
+                self._handle_loss(error)
                 self._close()
 
     def stop(self) -> None:
@@ -161,6 +155,12 @@ class ReconnectingMicrophone:
                 self._watch_mute(samples, microphone.muted)
             yield Chunk(samples, gap)
 
+    def _handle_loss(self, error: KwsdError) -> None:
+        """Log why there is no microphone, for which kwsd waits. With `exit_on_loss`, raise it instead."""
+        if self._exit_on_loss:
+            raise error
+        self._report(error)
+
     def _report(self, why: object) -> None:
         """Log why there is no audio, for which kwsd waits. Each reason is logged once until audio arrives."""
         reason = str(why)
@@ -177,9 +177,9 @@ class ReconnectingMicrophone:
             log.info("reconnected to the microphone %r after %.1f s", self.name, gap)
 
     @property
-    def _hanging(self) -> str:
-        """The message that the audio system hangs."""
-        return f"the audio system has not answered for {OPEN_TIMEOUT:.0f} s"
+    def _hanging(self) -> AudioError:
+        """The error for an audio system that hangs."""
+        return AudioError(f"the audio system has not answered for {OPEN_TIMEOUT:.0f} s")
 
     def _use(self, attempt: "OpenAttempt") -> None:
         """Use the microphone that an attempt has opened. Raises the attempt's error if it failed."""
@@ -207,13 +207,15 @@ class ReconnectingMicrophone:
                 if self._stopped:
                     return
                 if time.monotonic() - started >= OPEN_TIMEOUT:
-                    self._report(self._hanging)
+                    self._handle_loss(self._hanging)
             try:
                 self._use(self._attempt)
             except (AbsentError, UsageError) as error:  # as at every retry while it is not plugged in
+                if self._exit_on_loss:
+                    raise
                 log.debug("%s", error)
             except AudioError as error:
-                self._report(error)
+                self._handle_loss(error)
 
     def _close(self) -> None:
         assert self._microphone is not None

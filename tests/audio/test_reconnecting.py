@@ -176,6 +176,28 @@ def test_what_takes_the_place_of_another_is_opened_at_once(
 
 
 @pytest.mark.usefixtures("pauses")
+@pytest.mark.parametrize("error", [AudioError("busy"), AbsentError("none"), UsageError("several")])
+def test_what_cannot_be_opened_in_place_of_another_is_a_loss(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    source = connect(monkeypatch, [[SECOND, None], error, [SECOND]], exit_on_loss=True)
+    with pytest.raises(type(error), match=str(error)):
+        heard(source, 2)
+
+
+@pytest.mark.usefixtures("pauses")
+def test_an_audio_system_that_hangs_in_place_of_another_is_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconnecting, "OPEN_TIMEOUT", 0.01)
+    monkeypatch.setattr(reconnecting, "POLL_INTERVAL", 0.01)
+    source = connect(monkeypatch, [[SECOND, None]], exit_on_loss=True)
+    answers = threading.Event()
+    monkeypatch.setattr(Opener, "open", lambda _: answers.wait(PATIENCE))
+    with pytest.raises(AudioError, match="has not answered"):
+        heard(source, 2)
+    answers.set()
+
+
+@pytest.mark.usefixtures("pauses")
 def test_why_an_open_microphone_gives_no_audio_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
