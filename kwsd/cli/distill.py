@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
 from kwsd.cli.checked import CheckedCommand, Picture, Text, TrainedOutput
 from kwsd.cli.extras import needs_torch
+from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.number import Number
 from kwsd.cli.options import (
     DATA,
@@ -142,7 +142,7 @@ def command(
     from kwsd.training.workflows.distill import search as search_for
     from kwsd.training.workflows.run import Sources
 
-    check_options(click.get_current_context(), grid)
+    check_options(out, grid, search)
     architecture = Architecture(channels, kernel, stride, hidden)
     recipe = Recipe(architecture, window=window, epochs=epochs, seed=seed)
     sources = Sources(noise, speech, hard)
@@ -157,15 +157,13 @@ def command(
             distill(teacher, data, recipe, output, loss, sources, progress)
 
 
-def check_options(context: click.Context, grid: bool) -> None:
+def check_options(out: Path | None, grid: bool, search: bool) -> None:
     """Raise UsageError for options that cannot be combined."""
-    given = context.params
-    if not grid and given["out"] is None:
+    if out is None and not grid:
         raise UsageError("give --out for the model to write, or --grid to search")
-    if given["search"] and not grid:
-        raise UsageError("--search needs --grid")
-    if given["plot"] and not grid:
-        raise UsageError("--plot needs --grid")
-    for name in ("out", "resume", "temperature", "alpha", "attention") if grid else ("trials", "storage"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{name} cannot be used with --grid" if grid else f"--{name} needs --grid")
+    if not grid:
+        refuse_ignored("needs --grid", "search", "trials", "storage", "plot")
+    else:
+        refuse_ignored("cannot be used with --grid", "out", "resume", "temperature", "alpha", "attention")
+    if search:
+        refuse_ignored("cannot be used with --search", "channels", "kernel", "stride", "hidden", "window")

@@ -9,6 +9,7 @@ import click
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, Picture
 from kwsd.cli.extras import needs_torch
+from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.number import Number
 from kwsd.cli.options import MODEL, STEP, WINDOW
 from kwsd.cli.parallel import parallel_options
@@ -18,6 +19,11 @@ from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+ONLY_STREAMS = (
+    *("positives", "negatives", "noise", "snr", "rir"),
+    *("patience", "candidate_threshold", "jobs", "backend", "address"),
+)
 
 
 @click.command(name="evaluate", cls=CheckedCommand, context_settings={"token_normalize_func": current_name})
@@ -76,18 +82,13 @@ def command(
     Clips get the score that `kwsd listen --input CLIP` computes. Streams go through the detector of `kwsd
     listen`: recordings of the keyword, and hours of recordings without it.
     """
-    if bool(data) == bool(positives and negatives):
-        raise UsageError("give --data, or both --positives and --negatives")
     if data:
-        if noise or rir or (snr, patience, candidate_threshold) != (None, None, None):
-            raise UsageError(
-                "--noise, --snr, --rir, --patience and --candidate-threshold need --positives and "
-                "--negatives instead of --data"
-            )
+        refuse_ignored("cannot be used with --data", *ONLY_STREAMS)
         _on_clips(model, data, split or "dev-test", (window, step), worst, as_json, plot)
         return
-    if worst:
-        raise UsageError("--worst needs --data")
+    if not (positives and negatives):
+        raise UsageError("give --data, or both --positives and --negatives")
+    refuse_ignored("needs --data", "worst")
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.workflows.streams import evaluate_streams, read_stream_folders
 

@@ -7,6 +7,7 @@ import click
 
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text, TrainedOutput
 from kwsd.cli.extras import needs_torch
+from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.kit_fetching import KIT, YES, fetch_if_agreed, open_kit
 from kwsd.cli.options import (
     CLIPS,
@@ -121,6 +122,8 @@ def command(
     from kwsd.training.workflows.run import Sources
     from kwsd.training.workflows.teach import check_enough, teach_folders
 
+    if no_kit:
+        refuse_ignored("cannot be used with --no-kit", "kit", "yes")
     check_keyword(keyword)
     out = out or default_output(keyword)
     TrainedOutput().check(out)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 from rich.table import Table
 
 from kwsd.cli.checked import CheckedCommand, TrainedOutput
 from kwsd.cli.extras import needs_torch
+from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.options import (
     DATA,
     EPOCHS,
@@ -78,7 +78,7 @@ def command(
     )
     from kwsd.training.workflows.run import Sources
 
-    check_options(click.get_current_context(), compare, qat)
+    check_options(out, compare, qat)
     sources = Sources(noise, speech, hard)
     with drawn() as progress:
         if compare:
@@ -93,16 +93,14 @@ def command(
             quantize(model, data, int(bits), output, sources, progress)
 
 
-def check_options(context: click.Context, compare: bool, qat: bool) -> None:
+def check_options(out: Path | None, compare: bool, qat: bool) -> None:
     """Raise UsageError for options that cannot be combined."""
-    if context.params["out"] is None and not compare:
+    if out is None and not compare:
         raise UsageError("give --out for the model to write, or --compare")
-    for name, value, wanted in (
-        *((name, not qat, "needs --qat") for name in ("teacher", "epochs", "resume", "seed")),
-        *((name, compare, "cannot be used with --compare") for name in ("out", "bits", "qat")),
-    ):
-        if value and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{name} {wanted}")
+    if not qat:
+        refuse_ignored("needs --qat", "teacher", "epochs", "resume", "seed")
+    if compare:
+        refuse_ignored("cannot be used with --compare", "out", "bits", "qat")
 
 
 def table_of(found: dict[str, dict[str, float]]) -> Table:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.checked import CheckedCommand, CheckedPath, Folder, ModelName, Output, Text
+from kwsd.cli.checked import CheckedCommand, Folder, ModelName, NewFolder, Output, Text
+from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.progress import drawn, tell
 from kwsd.errors import AudioError, UsageError
 
@@ -33,7 +34,7 @@ from kwsd.errors import AudioError, UsageError
 @click.option("--out", type=Output(), help="Model file to write.  [default: MODEL-taught.pt]")
 @click.option(
     "--keep",
-    type=CheckedPath(),
+    type=NewFolder(),
     metavar="DIR",
     help="Folder that keeps what the microphone records; what it holds is used, too.  "
     "[default: MODEL-recordings]",
@@ -71,10 +72,14 @@ def command(
     Output().check(out)
     if out.exists() and out.samefile(path):
         raise UsageError(f"--out {out} is the model itself; give another name")
+    if recordings:
+        refuse_ignored("cannot be used with --recordings", "keep", "count", "device", "channel", "no_play")
+    keep = keep or Path(f"{path.stem}-recordings")
     with drawn() as progress:
         if not recordings:
-            recordings = (keep or Path(f"{path.stem}-recordings"),)
-            record(loaded.keyword, recordings[0], count, device, channel, play_back=not no_play)
+            NewFolder().check(keep)
+            record(loaded.keyword, keep, count, device, channel, play_back=not no_play)
+            recordings = (keep,)
         teach_folders(loaded, recordings, others, speech, out, progress)
         progress.note(f"{out} is ready: kwsd listen {out}")
 

@@ -6,6 +6,7 @@ import click
 
 from kwsd.cli.checked import CheckedCommand, CheckedPath, Folder, Text
 from kwsd.cli.extras import needs_torch
+from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.options import (
     EPOCHS,
     HARD,
@@ -83,7 +84,9 @@ def command(
     from kwsd.training.workflows.run import Sources
 
     teaching = None
-    if embedding:
+    if not embedding:
+        refuse_ignored("needs --embedding", "verifier")
+    else:
         teaching = Teaching() if verifier else Teaching.without_second_stage()
     recipe = Recipe(STUDENT if student else BASELINE, epochs=epochs, seed=seed, teaching=teaching)
     output = output_of(out, record, resume)

@@ -170,6 +170,38 @@ CROSSED = {
     ),
     "a window of minutes": ("distill --teacher teacher --data tree --out m.pt --window 5000", "450.0 s"),
     "a window of minutes, judged": ("evaluate --model student --data tree --window 99999", "at most 30 s"),
+    "architectures of a search": (
+        "distill --teacher teacher --data tree --grid --search --hidden 9",
+        "--hidden cannot be used with --search",
+    ),
+    "streams beside clips": (
+        "evaluate --model student --data tree --positives tree",
+        "--positives cannot be used with --data",
+    ),
+    "jobs for clips": ("evaluate --model student --data tree --jobs 4", "--jobs cannot be used with --data"),
+    "a second stage of no embedding": (
+        "train --data tree --out m.pt --no-verifier",
+        "--verifier/--no-verifier needs --embedding",
+    ),
+    "a kit beside no kit": ("new hey --no-kit --kit kit", "--kit cannot be used with --no-kit"),
+    "yes to no kit": ("new hey --no-kit --yes", "--yes cannot be used with --no-kit"),
+    "a folder for no microphone": (
+        "teach jarvis --recordings tree --keep kept",
+        "--keep cannot be used with --recordings",
+    ),
+    "a count for no microphone": (
+        "teach jarvis --recordings tree --count 50",
+        "--count cannot be used with --recordings",
+    ),
+    "a device for no microphone": (
+        "teach jarvis --recordings tree --device nosuch",
+        "--device cannot be used with --recordings",
+    ),
+    "no playback for no microphone": (
+        "teach jarvis --recordings tree --no-play",
+        "--no-play cannot be used with --recordings",
+    ),
+    "recordings into a file": ("teach jarvis --keep a.wav", "a.wav is a file; give a folder"),
     "no way to go": ("distill --teacher teacher --data tree", "--out"),
     "a plot of no grid": ("distill --teacher teacher --data tree --out m.pt --plot a.png", "--grid"),
     "trials of no grid": ("distill --teacher teacher --data tree --out m.pt --trials 3", "--grid"),
