@@ -3,6 +3,7 @@
 import getpass
 import os
 import platform
+import shlex
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kwsd.audio.alsa.holders import LIST_COMMAND, holders
 from kwsd.daemon.systemd.unit import NAME
-from kwsd.errors import AbsentError, AudioError, BusyError, KwsdError, ModelError
+from kwsd.errors import AbsentError, AudioError, BusyError, KwsdError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from kwsd.audio.microphone import Microphone
@@ -216,14 +217,18 @@ def level(subject: Subject) -> str:
 
 
 def model(subject: Subject) -> str:
-    """Check that the model files can be read."""
+    """Check that the model files can be read, and that their words differ."""
+    from kwsd.runtime.detector import check_different
     from kwsd.runtime.modelfile import read_models
 
     try:
         models = read_models(subject.words)
-        return ", ".join(f"{one.name} listens for {one.keyword!r}" for one in models)
+        check_different(models)
     except ModelError as error:
         raise CheckError(str(error), "kwsd doctor --model student") from error
+    except UsageError as error:
+        raise CheckError(str(error), f"kwsd doctor {shlex.quote(subject.words[0])}") from error
+    return ", ".join(f"{one.name} listens for {one.keyword!r}" for one in models)
 
 
 def speed(subject: Subject) -> str:

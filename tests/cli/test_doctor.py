@@ -111,6 +111,15 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
     assert str(tmp_path) in findings["model"]["found"]
 
 
+def test_two_models_of_one_word() -> None:
+    """All else is checked nevertheless."""
+    code, findings = examine(os.environ | {}, "nano", "student")
+    assert code == 1
+    assert states(findings, "versions", "model", "speed") == ["pass", "fail", "skip"]
+    assert "'happy' is given twice" in findings["model"]["found"]
+    assert findings["model"]["fix"] == "kwsd doctor nano"
+
+
 def test_the_table_shows_all_that_was_found() -> None:
     wide = os.environ | {"COLUMNS": "200"}
     table = subprocess.run([KWSD, "doctor"], env=wide, capture_output=True, text=True, check=False).stdout
