@@ -17,6 +17,18 @@ class KwsdError(Exception):
         return 1
 
 
+class OutputError(KwsdError):
+    """Standard output cannot be written, for example because the disk is full."""
+
+
+class ReaderLeftError(OutputError):
+    """The reader of standard output has exited, as `head` does. That is a normal end (exit code 0)."""
+
+    @property
+    def exit_code(self) -> int:
+        return 0
+
+
 class UsageError(KwsdError):
     """A wrong option, file or device name (exit code 2).
 

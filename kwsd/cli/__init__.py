@@ -35,7 +35,7 @@ def _run(args: list[str] | None, signals: object) -> int | str | None:
 
     from kwsd.cli.commands import cli
     from kwsd.daemon.logs import say
-    from kwsd.errors import KwsdError
+    from kwsd.errors import KwsdError, ReaderLeftError
 
     if sys.stdout is not None and sys.stdout is sys.__stdout__:  # otherwise a test has replaced it
         from kwsd.cli.strict_output import raising_output
@@ -45,6 +45,8 @@ def _run(args: list[str] | None, signals: object) -> int | str | None:
         code: int | None = cli.main(args=args, prog_name="kwsd", standalone_mode=False, obj=signals)
     except SystemExit as error:
         return error.code
+    except ReaderLeftError as error:
+        return error.exit_code
     except KwsdError as error:
         say(str(error), logging.ERROR)
         return error.exit_code
@@ -87,12 +89,12 @@ def _flush(code: int | str | None) -> int | str | None:
 
     Returns the exit code. It is 1 instead of 0 if standard output could not be written; Python would use 120.
     """
-    from kwsd.errors import KwsdError
+    from kwsd.errors import KwsdError, ReaderLeftError
 
     for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
-        except OSError:  # the reader has exited, or this is standard error
+        except (OSError, ReaderLeftError):  # OSError: this is standard error
             _discard(descriptor)
         except KwsdError as error:
             _discard(descriptor)

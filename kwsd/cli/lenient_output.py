@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from kwsd.daemon.logs import say
+from kwsd.errors import OutputError, ReaderLeftError
 
 
 class LenientOutput:
@@ -25,7 +26,7 @@ class LenientOutput:
             text = text.encode(encoding, "backslashreplace").decode(encoding)
         try:
             return int(self._file.write(text))
-        except OSError as error:
+        except OutputError as error:
             self._report(error)
             return len(text)
 
@@ -33,7 +34,7 @@ class LenientOutput:
         """Flush ``sys.stdout``."""
         try:
             self._file.flush()
-        except OSError as error:
+        except OutputError as error:
             self._report(error)
 
     def __getattr__(self, name: str) -> Any:
@@ -44,9 +45,8 @@ class LenientOutput:
         # while rich draws a progress bar, sys.stdout is a proxy of its console
         return getattr(sys.stdout, "rich_proxied_file", sys.stdout)
 
-    def _report(self, error: OSError) -> None:
+    def _report(self, error: OutputError) -> None:
         if not self._reported:
             self._reported = True
-            if not isinstance(error, BrokenPipeError):  # e.g. `| head` has read enough
-                reason = f"cannot write to standard output: {error.strerror}; the command continues"
-                say(reason, logging.WARNING)
+            if not isinstance(error, ReaderLeftError):
+                say(f"{error}; the command continues", logging.WARNING)

@@ -5,21 +5,23 @@ import io
 import sys
 from typing import Any, TextIO
 
-from kwsd.errors import KwsdError
+from kwsd.errors import OutputError, ReaderLeftError
 
 
 class RaisingFile(io.FileIO):
-    """Raises KwsdError if it cannot write, and BrokenPipeError if the reader has exited."""
+    """Raises OutputError if it cannot write, and ReaderLeftError if the reader has exited.
+
+    Not BrokenPipeError, with which click and rich exit with code 1.
+    """
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:
-            raise
         except OSError as error:
-            if sys.platform == "win32" and error.errno == errno.EINVAL:  # the error for a closed pipe
-                raise BrokenPipeError from error
-            raise KwsdError(f"cannot write to standard output: {error.strerror}") from error
+            # Windows has EINVAL for a closed pipe
+            if error.errno == errno.EPIPE or (sys.platform == "win32" and error.errno == errno.EINVAL):
+                raise ReaderLeftError("the reader of standard output has exited") from error
+            raise OutputError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def raising_output(stream: TextIO) -> TextIO:

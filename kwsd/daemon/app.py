@@ -26,7 +26,7 @@ from kwsd.daemon.sinks.hooks import Hooks
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.sinks.stdout import DropWhenFull, JsonLines
 from kwsd.daemon.systemd.notify import Notifier
-from kwsd.errors import UsageError
+from kwsd.errors import ReaderLeftError, UsageError
 from kwsd.runtime.detector import Detector
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Model, Settings
@@ -337,7 +337,7 @@ def _listen(
     try:
         with recorder or nullcontext():  # its end starts the hooks that wait for a recording to be saved
             listener.run(requests.handle)
-    except BrokenPipeError:  # the reader of standard output has exited, which is a normal end
+    except ReaderLeftError:
         listener.stop()
         signals.limit_shutdown()
     except BaseException:

@@ -71,6 +71,34 @@ def test_a_full_disk_under_standard_output_is_one_line(
     assert lines == ["kwsd: cannot write to standard output: No space left on device"]
 
 
+@pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("listen", "--model", str(LOUD), "--input", "-", "--format", "json"),
+        ("listen", "--model", str(LOUD), "--input", "-", "--format", "text"),
+        ("score", "--model", str(LOUD), "docs/sample.flac"),
+        ("config", "--model", str(LOUD)),
+        ("--help",),
+    ],
+)
+def test_a_reader_that_leaves_is_a_normal_end(arguments: tuple[str, ...], variables: dict[str, str]) -> None:
+    output = broken_pipe()
+    done = subprocess.run(
+        [KWSD, *arguments],
+        input=words(1),
+        stdout=output,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment(**variables),
+        check=False,
+        timeout=PATIENCE,
+    )
+    os.close(output)
+    assert done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if b"listening" not in line] == []
+
+
 @pytest.mark.parametrize("closed", [c for n in (1, 2, 3) for c in itertools.combinations((0, 1, 2), n)])
 def test_closed_standard_streams_are_given_to_no_other_file(closed: tuple[int, ...], tmp_path: Path) -> None:
     """Hooks and clips are as with them open, and what is printed is where it belongs, or nowhere."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from harness import wait_for
+from harness import KWSD, wait_for
 from small_recipes import make_recipes_small
 
 from kwsd.cli import main
@@ -311,29 +311,16 @@ def test_the_command_that_is_kept_names_files_only(monkeypatch: pytest.MonkeyPat
     assert command_line() == "kwsd train --data speech --out=m.pt --noise .. --epochs 3 --snr -5"
 
 
-class Broken:
-    """Standard output on a full disk."""
-
-    encoding = "utf-8"
-
-    def write(self, _: str) -> int:
-        raise OSError(28, "No space left on device")
-
-    def flush(self) -> None:
-        raise OSError(28, "No space left on device")
-
-
 def test_standard_output_that_fills_up_ends_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output = LenientOutput()
-    monkeypatch.setattr(sys, "stdout", Broken())
-    for _ in range(3):
-        output.write("epoch\n")
-        output.flush()
-    assert capsys.readouterr().err == (
-        "kwsd: cannot write to standard output: No space left on device; the command continues\n"
-    )
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    line = (KWSD, "mine", "--model", "student", "--negatives", tree / "fall", "--out", tmp_path / "mined")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    problem = "kwsd: cannot write to standard output: No space left on device"
+    assert done.stderr.splitlines() == [f"{problem}; the command continues", problem]
 
 
 def test_names_that_cannot_be_encoded_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,11 +14,11 @@ class JsonLines(Sink):
     """Prints a JSON line for each event."""
 
     def on_trigger(self, event: Event) -> None:
-        """Print and flush. Raises OSError if standard output cannot be written."""
+        """Print and flush. Raises OutputError if standard output cannot be written."""
         print(event.json(), flush=True)
 
     def on_command(self, command: CommandEvent) -> None:
-        """Print and flush. Raises OSError if standard output cannot be written."""
+        """Print and flush. Raises OutputError if standard output cannot be written."""
         print(command.json(), flush=True)
 
 

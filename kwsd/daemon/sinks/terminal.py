@@ -16,7 +16,7 @@ from kwsd.daemon.events import CommandEvent, Event
 from kwsd.daemon.sinks.activity import level
 from kwsd.daemon.sinks.sink import Sink
 from kwsd.daemon.sinks.stdout import accepts_output
-from kwsd.errors import UsageError
+from kwsd.errors import OutputError, UsageError
 from kwsd.pcm import Samples
 
 METER_FLOOR = -60.0  # dBFS at the left end of the level bar
@@ -29,21 +29,14 @@ def four_digits(posterior: float) -> str:
     return f"{math.floor(posterior * 10_000) / 10_000:.4f}"
 
 
-class _Console(Console):
-    """A console that passes on a BrokenPipeError, where rich would end the process."""
-
-    def on_broken_pipe(self) -> None:
-        raise  # rich calls this while it handles the error
-
-
 class Terminal(Sink):
     """Prints a line for each trigger on standard output, and makes the meter."""
 
     def __init__(self) -> None:
-        self._console = _Console(highlight=False)
+        self._console = Console(highlight=False)
 
     def on_trigger(self, event: Event) -> None:
-        """Print the trigger. Raises OSError if standard output cannot be written."""
+        """Print the trigger. Raises OutputError if standard output cannot be written."""
         line = Text.assemble(
             (f"{event.time:%H:%M:%S}  ", "dim"),
             (event.keyword, "bold green"),
@@ -53,7 +46,7 @@ class Terminal(Sink):
         self._console.print(line)
 
     def on_command(self, command: CommandEvent) -> None:
-        """Print how long the command was and why it ended. Raises OSError as `on_trigger` does."""
+        """Print how long the command was and why it ended. Raises OutputError as `on_trigger` does."""
         line = Text.assemble(
             (f"{command.time:%H:%M:%S}  ", "dim"),
             command.keyword,
@@ -93,7 +86,7 @@ class Meter(Sink):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        with suppress(OSError):
+        with suppress(OSError, OutputError):  # OSError: on standard error
             self._live.stop()
 
     def on_audio(self, samples: Samples, posterior: float) -> None:
@@ -103,7 +96,7 @@ class Meter(Sink):
         now = time.monotonic()
         if now - self._last_update >= REFRESH_INTERVAL:
             if accepts_output(self._terminal):
-                with suppress(OSError):
+                with suppress(OSError, OutputError):
                     self._live.update(self._line(), refresh=True)
             self._last_update, self._level, self._posterior = now, METER_FLOOR, 0.0
 

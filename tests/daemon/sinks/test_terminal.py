@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from kwsd.cli.strict_output import raising_output
 from kwsd.daemon.events import Event
 from kwsd.daemon.sinks import terminal
 from kwsd.daemon.sinks.terminal import Terminal, four_digits
@@ -72,3 +73,13 @@ def test_a_stopped_terminal_holds_up_no_audio(monkeypatch: pytest.MonkeyPatch) -
         for _ in range(10):
             meter.on_audio(np.zeros(800, np.float32), 0.0)  # returns
         os.close(controller)
+
+
+def test_a_closed_terminal_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "REFRESH_INTERVAL", 0.0)
+    controller, descriptor = pty.openpty()
+    with os.fdopen(descriptor, "w") as file:
+        console = Console(file=raising_output(file), force_terminal=True)
+        with terminal.Meter(console, 0.5, lambda: "") as meter:
+            os.close(controller)
+            meter.on_audio(np.zeros(800, np.float32), 0.0)
