@@ -122,7 +122,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, 
     type=Number(min=0, min_open=True),
     default=100.0,
     show_default=True,
-    help="Maximum megabytes of all clips together; the oldest are removed.",
+    help="Maximum megabytes of the clips in each folder; the oldest are removed.",
 )
 @click.option(
     "--on-command",

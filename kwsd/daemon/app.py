@@ -107,7 +107,7 @@ class ListenOptions:
     """Seconds of audio saved before each trigger (pre-roll) or near miss."""
 
     clips_limit: float
-    """Megabytes that all saved clips together may take."""
+    """Megabytes that the saved clips in each folder may take."""
 
     on_command: tuple[str, ...]
     """Shell commands to run on what is said after each word."""
