@@ -1,4 +1,4 @@
-"""Reads files of bounded size and replaces files atomically.
+"""Finds the user's folders, reads files of bounded size and replaces files atomically.
 
 To replace a file, the new content is written to a temporary file in the same folder, which is then renamed.
 So the path always names the complete old or new file, even after a full disk, Ctrl-C or a power cut.
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from kwsd.errors import KwsdError, UsageError
 
@@ -39,6 +39,20 @@ def absolute(path: Path) -> Path:
         raise UsageError(
             f"cannot resolve {path}: the working directory does not exist; cd to another one"
         ) from error
+
+
+def user_folder(kind: Literal["config", "data", "cache"]) -> Path:
+    """The user's folder for kwsd's files of a kind (XDG Base Directory Specification).
+
+    On Windows data and cache are in %LOCALAPPDATA%.
+    """
+    home = Path(os.environ.get("HOME") or os.environ.get("USERPROFILE") or "/")
+    if sys.platform == "win32" and kind != "config":
+        folder = os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local"
+    else:
+        default = {"config": ".config", "data": ".local/share", "cache": ".cache"}
+        folder = os.environ.get(f"XDG_{kind.upper()}_HOME") or home / default[kind]
+    return Path(folder) / "kwsd"
 
 
 def check_room(folder: Path, needed: int, purpose: str) -> None:

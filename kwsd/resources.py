@@ -8,7 +8,10 @@ _CHECKOUT = Path(__file__).parent.parent
 
 
 def shared(folder: str) -> Path:
-    """The folder ``models``, ``systemd`` or ``docs`` of the installed package, or of an editable checkout."""
+    """The folder of the installed package, or of an editable checkout.
+
+    folder: ``models``, ``sounds``, ``systemd`` or ``docs``.
+    """
     installed = _INSTALLED / folder
     return installed if installed.is_dir() else _CHECKOUT / folder
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kwsd.errors import KwsdError, UsageError
-from kwsd.files import check_replaceable, replace_file, replacing
+from kwsd.files import check_replaceable, replace_file, replacing, user_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -135,3 +135,31 @@ def test_a_closed_folder_is_refused(old: Path) -> None:
             check_replaceable(old)
     finally:
         old.parent.chmod(0o700)
+
+
+VARIABLES = ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
+
+
+@pytest.mark.parametrize(
+    ("system", "variables", "folders"),
+    [
+        ("linux", {"HOME": "/me"}, ("/me/.config", "/me/.local/share", "/me/.cache")),
+        (
+            "linux",
+            {"HOME": "/me", "XDG_CONFIG_HOME": "/a", "XDG_DATA_HOME": "/b", "XDG_CACHE_HOME": "/c"},
+            ("/a", "/b", "/c"),
+        ),
+        ("win32", {"USERPROFILE": "/me"}, ("/me/.config", "/me/AppData/Local", "/me/AppData/Local")),
+        ("win32", {"USERPROFILE": "/me", "LOCALAPPDATA": "/local"}, ("/me/.config", "/local", "/local")),
+    ],
+)
+def test_the_user_s_folders_are_those_of_the_system(
+    system: str, variables: dict[str, str], folders: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = (user_folder("config"), user_folder("data"), user_folder("cache"))
+    assert found == tuple(Path(folder) / "kwsd" for folder in folders)

@@ -10,7 +10,7 @@ import numpy as np
 
 from kwsd.audio.channels import Mixer
 from kwsd.audio.formats.ffmpeg import INSTALL, FFmpegReader, ffmpeg
-from kwsd.audio.formats.kinds import kind_of
+from kwsd.audio.formats.kinds import HEAD_BYTES, kind_of
 from kwsd.audio.formats.sndfile import SndfileReader, UnknownFormatError
 from kwsd.audio.resample import Resampler
 from kwsd.audio.source import Chunk, Recorded
@@ -19,7 +19,6 @@ from kwsd.pcm import Samples, finite
 
 MAX_SAMPLE = 16.0  # times full scale; above it, floats were probably not scaled to -1 ... 1
 MAX_SHARE_TOO_LOUD = 0.01  # of the samples; up to that it may be a glitch
-HEAD_BYTES = 1 << 14  # enough to recognize the kind of a file
 RAW_SUFFIXES = (".raw", ".pcm", ".s16", ".s16le", ".sw", ".sln")
 FORMATS = "WAV, FLAC, Ogg, MP3, AIFF and, if ffmpeg is installed, most others"
 NO_SAMPLES: Samples = np.zeros(0, np.float32)

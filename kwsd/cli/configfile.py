@@ -11,19 +11,12 @@ from click.core import ParameterSource
 from kwsd.cli.renamed import current_name
 from kwsd.cli.words import TABLES, table_name
 from kwsd.errors import UsageError, is_transient, shown
-from kwsd.files import read_file
+from kwsd.files import read_file, user_folder
 
 MAX_BYTES = 1_000_000  # of the file
 MAX_DOTS = 2_000  # in the file, outside of comment lines
 PATHS = ("save-clips", "save-near-misses", "save-commands", "control")  # options that are always paths
 PATHS_OR_NAMES = ("model", "ding")  # a shipped model or sound has a name
-
-
-def default_path() -> Path:
-    """The path of the file unless --config names another (XDG Base Directory Specification)."""
-    home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or "/"
-    config = os.environ.get("XDG_CONFIG_HOME") or Path(home) / ".config"
-    return Path(config) / "kwsd" / "config.toml"
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +33,7 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _load_defaults(context: click.Context, _: click.Parameter, given: Path | None) -> Path | None:
     """Make the values in the file the defaults of the other options. Returns the path of the file, if any."""
-    path = given or default_path()
+    path = given or user_folder("config") / "config.toml"
     if given is None and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises PermissionError
         return None
     context.default_map, context.meta[TABLES] = read(path, context.command)

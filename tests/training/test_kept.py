@@ -296,7 +296,7 @@ def test_a_disk_without_room_is_said_first(
     usage = shutil.disk_usage(tmp_path)._replace(free=40_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(
-        KwsdError, match=r"0\.0 MB of disk left, and 0\.3 MB are needed for the model and its checkpoint"
+        KwsdError, match=r"40 kB of disk left, and 288 kB are needed for the model and its checkpoint"
     ) as error:
         run.check_disk_space(tmp_path / "m.pt", STUDENT)
     assert error.value.exit_code == 1

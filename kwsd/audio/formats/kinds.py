@@ -2,6 +2,7 @@
 
 from kwsd.audio.formats.mp3 import parse_frame
 
+HEAD_BYTES = 1 << 14  # of a file, enough to recognize its kind
 MAGIC = (  # kind, offset of its magic number, and the number
     ("FLAC", 0, b"fLaC"),
     ("Ogg", 0, b"OggS"),

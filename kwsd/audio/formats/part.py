@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from typing import BinaryIO
 
+MAX_TRAILER = 4096  # bytes after the audio that are ignored
 ENDLESS_SIZE = 1 << 50  # bytes that an endless part claims to have
 
 

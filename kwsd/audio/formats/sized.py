@@ -6,9 +6,8 @@ libsndfile trusts the header. If the file is longer or shorter, a remark says so
 import struct
 from typing import BinaryIO
 
-from kwsd.audio.formats.part import Part
+from kwsd.audio.formats.part import MAX_TRAILER, Part
 
-MAX_TRAILER = 4096  # bytes after the end of the audio file that are ignored
 UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # written instead of an unknown length
 W64_UNKNOWN = 1 << 62  # the same in a W64, or any larger number
 TRUNCATED = "it is truncated; kwsd reads what is left of it"

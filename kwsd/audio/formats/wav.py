@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from kwsd.audio.formats.part import Part
+from kwsd.audio.formats.part import MAX_TRAILER, Part
 
 PCM, FLOAT, ALAW, ULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE  # format tags
 FIXED_SIZE = (PCM, FLOAT, ALAW, ULAW)  # whose samples all take the same number of bytes
@@ -13,7 +13,6 @@ MAX_FORM_BYTES = 1 << 12  # of a format chunk
 # chunks that may follow the audio
 CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"smpl", b"JUNK", b"PAD ", b"PEAK", b"iXML")
 TRAILERS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # first bytes of tags that follow the audio of some WAVs
-MAX_TRAILER = 4096  # bytes after the audio that are ignored
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.audio.file import FileSource
-from kwsd.audio.formats.kinds import kind_of
+from kwsd.audio.formats.kinds import HEAD_BYTES, kind_of
 from kwsd.errors import AudioError, UsageError
 from kwsd.pcm import SAMPLE_RATE, to_int16
 
@@ -41,7 +41,6 @@ AUDIO_SUFFIXES = (
     *(".amr", ".awb", ".webm", ".mka", ".mkv", ".wma", ".wv", ".ape", ".tta", ".mpc", ".ac3", ".voc", ".sph"),
     *(".raw", ".pcm"),
 )
-HEAD_BYTES = 1 << 14  # of a file that tell its format
 NOISE_FOLDER = "_background_noise_"
 _HASH_RANGE = 2**27 - 1  # MAX_NUM_WAVS_PER_CLASS of the archive's README
 DEV_TEST_PERCENT = 15  # of the training speakers

@@ -5,8 +5,6 @@ and the same for every keyword, so speech is embedded once and kept on the disk.
 """
 
 import hashlib
-import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kwsd.files import replacing
+from kwsd.files import replacing, user_folder
 from kwsd.pcm import SAMPLE_RATE, to_float32
 from kwsd.training.augment.scenes import Audio, SceneMaker
 from kwsd.training.nn.embedding import SpeechEmbedding
@@ -32,13 +30,13 @@ def embedded_speech(
     """The speech of each source, as recorded and once more disguised as `scenes` does it.
 
     Returns pieces (n, count, EMBEDDING) of consecutive embeddings, float16; None if there are less than
-    PIECE_SAMPLES of speech. cache: folder that keeps the embeddings of a source; default_cache() if not
-    given. on_piece: called with the number of pieces done, which includes those that were kept.
+    PIECE_SAMPLES of speech. cache: folder that keeps the embeddings of a source; in the user's cache if
+    not given. on_piece: called with the number of pieces done, which includes those that were kept.
     """
     done, found = 0, []
     for pieces in map(_pieces, sources):
         name = _fingerprint(pieces, scenes, embedding)
-        file = (cache or default_cache()) / f"{name}.npy"
+        file = (cache or user_folder("cache") / "embeddings") / f"{name}.npy"
         if not len(pieces):
             continue
         if file.exists():
@@ -59,16 +57,6 @@ def embedded_speech(
         with replacing(file) as opened:
             np.save(opened, found[-1].numpy())
     return torch.cat(found) if found else None
-
-
-def default_cache() -> Path:
-    """The user's cache of embeddings (XDG Base Directory Specification)."""
-    home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or "/"
-    if sys.platform == "win32":
-        cache = os.environ.get("LOCALAPPDATA") or Path(home) / "AppData" / "Local"
-    else:
-        cache = os.environ.get("XDG_CACHE_HOME") or Path(home) / ".cache"
-    return Path(cache) / "kwsd" / "embeddings"
 
 
 def _pieces(recordings: Sequence[Audio]) -> Audio:

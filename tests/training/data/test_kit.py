@@ -19,9 +19,10 @@ from webserver import Server, serving
 
 from kwsd.cli.commands import cli
 from kwsd.errors import KwsdError
+from kwsd.files import user_folder
 from kwsd.training.data.kit import kit as kits
 from kwsd.training.data.kit import sky, sources
-from kwsd.training.data.kit.kit import Kit, default_folder
+from kwsd.training.data.kit.kit import Kit
 from kwsd.training.data.kit.manifest import File, Part, shipped_parts
 from kwsd.training.data.kit.unpack import UNPACK
 from kwsd.training.workflows.kit import fetch_parts
@@ -406,10 +407,5 @@ def test_the_list_tells_what_is_missing_from_what_is_optional(
     assert (listed.count("missing"), listed.count("optional")) == (1, 3)  # one below the table
 
 
-def test_the_kit_is_in_the_folder_for_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(kits.sys, "platform", "linux")
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "kwsd" / "kit"
-    monkeypatch.delenv("XDG_DATA_HOME")
-    monkeypatch.setenv("HOME", "/home/me")
-    assert default_folder() == Path("/home/me/.local/share/kwsd/kit")
+def test_the_kit_is_in_the_folder_for_data() -> None:
+    assert Kit().folder == user_folder("data") / "kit"

@@ -10,7 +10,7 @@ from torch import Tensor
 from kwsd.runtime.embedding import EMBEDDING
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.scenes import SceneMaker
-from kwsd.training.fit.embedded_speech import default_cache, embedded_speech
+from kwsd.training.fit.embedded_speech import embedded_speech
 from kwsd.training.nn.embedding import SpeechEmbedding
 
 SILENCE = np.zeros(16_000, np.int16)
@@ -66,7 +66,7 @@ class Raw:
 
 
 def raw(
-    sources: list[list[np.ndarray]], cache: Path, scenes: SceneMaker, weight: float = 0.0
+    sources: list[list[np.ndarray]], cache: Path | None, scenes: SceneMaker, weight: float = 0.0
 ) -> Tensor | None:
     return embedded_speech(sources, scenes, Raw(weight), cache)  # type: ignore[arg-type]
 
@@ -99,10 +99,9 @@ def test_what_is_kept_depends_on_all_that_it_is_made_from_and_on_nothing_else(tm
     assert torch.equal(one, two)
 
 
-@pytest.mark.skipif("sys.platform == 'win32'")
-def test_embeddings_are_kept_in_the_cache_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/there")
-    assert default_cache() == Path("/there/kwsd/embeddings")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/me")
-    assert default_cache() == Path("/home/me/.cache/kwsd/embeddings")
+def test_embeddings_are_kept_in_the_cache_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kwsd.training.fit.embedded_speech.user_folder", lambda kind: tmp_path / kind)
+    raw([[constant(20, 4096)]], None, maker())
+    assert len(list((tmp_path / "cache" / "embeddings").iterdir())) == 1

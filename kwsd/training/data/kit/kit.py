@@ -1,10 +1,8 @@
 """The kit on the disk: a folder for each part, fetched, checked and unpacked once."""
 
 import lzma
-import os
 import shutil
 import struct
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -14,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import soundfile
 
 from kwsd.errors import KwsdError
-from kwsd.files import check_room
+from kwsd.files import check_room, user_folder
 from kwsd.training.data.download import CountBytes, fetch
 from kwsd.training.data.kit.manifest import File, Part, shipped_parts
 from kwsd.training.data.kit.sources import urls
@@ -35,22 +33,12 @@ _DAMAGED = (  # what reading an archive raises that is not as expected
 )
 
 
-def default_folder() -> Path:
-    """The user's kit (XDG Base Directory Specification)."""
-    home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or "/"
-    if sys.platform == "win32":
-        data = os.environ.get("LOCALAPPDATA") or Path(home) / "AppData" / "Local"
-    else:
-        data = os.environ.get("XDG_DATA_HOME") or Path(home) / ".local" / "share"
-    return Path(data) / "kwsd" / "kit"
-
-
 class Kit:
     """The parts in a folder."""
 
     def __init__(self, folder: Path | None = None, parts: tuple[Part, ...] | None = None) -> None:
-        """folder: default_folder() if not given. parts: those of the manifest if not given."""
-        self.folder = folder or default_folder()
+        """folder: the user's kit if not given. parts: those of the manifest if not given."""
+        self.folder = folder or user_folder("data") / "kit"
         self.parts = shipped_parts() if parts is None else parts
 
     def has(self, part: Part) -> bool:
