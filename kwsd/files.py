@@ -65,9 +65,14 @@ def check_room(folder: Path, needed: int, purpose: str) -> None:
     usage = shutil.disk_usage(existing)
     if usage.total and usage.free < needed:  # some file systems report a size of 0
         raise KwsdError(
-            f"{existing} has {usage.free / 1e6:,.1f} MB of disk left, and {needed / 1e6:,.1f} MB are needed "
-            f"for {purpose}"
+            f"{existing} has {_amount(usage.free)} of disk left, "
+            f"and {_amount(needed)} are needed for {purpose}"
         )
+
+
+def _amount(size: int) -> str:
+    """Bytes in MB, or in kB if there are fewer than a million."""
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB"
 
 
 def check_replaceable(path: Path) -> None:

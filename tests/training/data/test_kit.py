@@ -301,7 +301,7 @@ def test_too_small_a_disk_is_told_before_anything_is_fetched(
     usage = type("Usage", (), {"total": 10**9, "free": 3_000})
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(
-        KwsdError, match=r"MB of disk left, and .* needed for the kit; .* or give another folder with --kit"
+        KwsdError, match=r"kB of disk left, and .* needed for the kit; .* or give another folder with --kit"
     ):
         fetch(kit)
     assert server.starts == []
