@@ -75,6 +75,17 @@ def _amount(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB"
 
 
+def check_folder(path: Path) -> None:
+    """Raise UsageError if the path is not a folder, or one that cannot be read."""
+    try:
+        with os.scandir(path) as entries:
+            next(entries, None)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such folder") from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; give a folder of recordings") from error
+
+
 def check_replaceable(path: Path) -> None:
     """Check before long work that `replacing` will be able to write `path`.
 

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from kwsd.errors import UsageError
-from kwsd.files import check_replaceable
+from kwsd.files import check_folder, check_replaceable
 from kwsd.resources import installing, shared
 
 PICTURES = (".eps", ".jpg", ".jpeg", ".pdf", ".png", ".ps", ".svg", ".svgz", ".tif", ".tiff", ".webp")
@@ -74,13 +74,7 @@ class Folder(CheckedPath):
 
     def check(self, path: Path) -> None:
         """Raise UsageError if it does not exist or cannot be read."""
-        try:
-            with os.scandir(path) as entries:
-                next(entries, None)
-        except FileNotFoundError as error:
-            raise UsageError(f"{path}: no such folder") from error
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}; give a folder of recordings") from error
+        check_folder(path)
 
 
 class NewFolder(CheckedPath):

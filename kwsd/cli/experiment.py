@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.checked import CheckedCommand, CheckedPath, Folder, NewFolder, Text
+from kwsd.cli.checked import CheckedCommand, CheckedPath, NewFolder, Text
 from kwsd.cli.extras import needs_torch
 from kwsd.cli.options import EPOCHS, NOISE, SEED, SPEECH, command_line
 from kwsd.cli.progress import drawn
@@ -71,10 +71,9 @@ def command(
     """
     needs_torch()
     from kwsd.runtime.model import BASELINE, STUDENT, check_keyword
-    from kwsd.training.data.download import download as download_archive
     from kwsd.training.fit.recipe import Recipe
     from kwsd.training.workflows.experiment import Plan, experiment
-    from kwsd.training.workflows.run import Sources
+    from kwsd.training.workflows.run import Sources, get_tree
 
     check_keyword(keyword)
     plan = Plan(
@@ -85,9 +84,6 @@ def command(
         trials=trials,
     )
     with drawn() as progress:
-        if download and not data.exists():
-            with progress.stage("speech_commands_v0.01.tar.gz"):
-                download_archive(data, progress.count)
-        Folder().check(data)
+        get_tree(data, download, progress)
         report = experiment(data, out, plan, Sources(noise, speech), progress, command_line())
     click.echo(f"{report} was written")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.checked import CheckedCommand, CheckedPath, Folder, Text
+from kwsd.cli.checked import CheckedCommand, CheckedPath, Text
 from kwsd.cli.extras import needs_torch
 from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.options import (
@@ -78,10 +78,9 @@ def command(
     """Writes the model to OUT and its model card next to it, with the suffix .md."""
     needs_torch()
     from kwsd.runtime.model import BASELINE, STUDENT
-    from kwsd.training.data.download import download as download_archive
     from kwsd.training.fit.recipe import Recipe, Teaching
     from kwsd.training.workflows.from_recordings import check_training, train
-    from kwsd.training.workflows.run import Sources
+    from kwsd.training.workflows.run import Sources, get_tree
 
     teaching = None
     if not embedding:
@@ -93,8 +92,5 @@ def command(
     sources = Sources(noise, speech, hard, unseen)
     check_training(keyword, recipe, output, sources)
     with drawn() as progress:
-        if download and not data.exists():
-            with progress.stage("speech_commands_v0.01.tar.gz"):
-                download_archive(data, progress.count)
-        Folder().check(data)
+        get_tree(data, download, progress)
         train(keyword, data, recipe, output, sources, progress)

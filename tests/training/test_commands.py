@@ -24,6 +24,8 @@ from kwsd.training.fit.clip_scores import split_scores
 from kwsd.training.nn.convert import to_torch
 from kwsd.training.nn.embedding import SpeechEmbedding
 from kwsd.training.release.runs import read_runs
+from kwsd.training.workflows import run
+from kwsd.training.workflows.progress import SILENT
 
 FEW = {"first_chunks": 1, "kept_chunks": 2, "chunk": 256}
 SHAPE = ("--channels", 4, "--kernel", 10, 16, "--stride", 10, 10, "--hidden", 12)
@@ -242,6 +244,22 @@ def test_info_gives_ratios(teacher: Path) -> None:
     assert facts["cost"]["parameters"] == 6_729
     assert facts["cost"]["macs_per_second"] == pytest.approx(118_733, abs=1)
     assert set(facts["ratios"].values()) == {1.0}
+
+
+def test_a_tree_is_downloaded_if_it_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[Path] = []
+
+    def download(root: Path, _: object) -> None:
+        fetched.append(root)
+        root.mkdir()
+
+    monkeypatch.setattr(run, "download", download)
+    data = tmp_path / "tree"
+    with pytest.raises(UsageError, match="tree: no such folder"):
+        run.get_tree(data, may_download=False, progress=SILENT)
+    for _ in range(2):
+        run.get_tree(data, may_download=True, progress=SILENT)
+    assert fetched == [data]
 
 
 def test_what_cannot_be_is_said(tree: Path, teacher: Path) -> None:

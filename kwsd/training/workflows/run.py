@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from kwsd.errors import KwsdError, UsageError
-from kwsd.files import check_room
+from kwsd.files import check_folder, check_room
 from kwsd.runtime.model import Architecture, Model, Settings
 from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.training.augment.training_set import Recordings
+from kwsd.training.data.download import download
 from kwsd.training.fit.losses import HeadDistillationLoss
 from kwsd.training.fit.recipe import Recipe
 from kwsd.training.fit.teacher import verifier_of
@@ -40,6 +41,17 @@ class Sources:
 
 
 NO_SOURCES = Sources()
+
+
+def get_tree(data: Path, may_download: bool, progress: Progress) -> None:
+    """Download Speech Commands to `data` if that does not exist and may be downloaded.
+
+    Raises UsageError if there is no such folder then.
+    """
+    if may_download and not data.exists():
+        with progress.stage("speech_commands_v0.01.tar.gz"):
+            download(data, progress.count)
+    check_folder(data)
 
 
 def read_recordings(data: Path, keyword: str, sources: Sources, progress: Progress) -> Recordings:
