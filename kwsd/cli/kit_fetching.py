@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kwsd.cli.checked import NewFolder
-from kwsd.cli.progress import drawn, tell
+from kwsd.cli.progress import tell
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,21 +40,15 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:,.0f} MB"
 
 
-def fetch_if_agreed(kit: "Kit", parts: "Sequence[Part]", yes: bool) -> bool:
-    """Ask whether to fetch parts that are not there, and do it. Returns whether the answer was yes.
+def may_fetch(kit: "Kit", parts: "Sequence[Part]", yes: bool) -> bool:
+    """Whether the user agrees to fetch parts that are not there; asks, unless `yes`.
 
     Raises UsageError if there is nobody to ask.
     """
-    from kwsd.training.workflows.kit import fetch_parts
-
     size, unpacked = sum(part.size for part in parts), sum(part.unpacked for part in parts)
     names = ", ".join(part.name for part in parts)
     tell(f"To fetch: {names}; {megabytes(size)}, {megabytes(unpacked)} on the disk, into {kit.folder}")
     tell("What each is, and its licence: kwsd kit list")
     if not yes and not someone_can_answer():
         raise UsageError("there is no terminal to ask on: give --yes to fetch")
-    if not yes and not click.confirm("Fetch now?", default=True):
-        return False
-    with drawn() as progress:
-        fetch_parts(kit, parts, progress)
-    return True
+    return yes or click.confirm("Fetch now?", default=True)

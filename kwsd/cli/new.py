@@ -8,7 +8,7 @@ import click
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder, Text, TrainedOutput
 from kwsd.cli.extras import needs_torch
 from kwsd.cli.ignored import refuse_ignored
-from kwsd.cli.kit_fetching import KIT, YES, fetch_if_agreed, open_kit
+from kwsd.cli.kit_fetching import KIT, YES, may_fetch, open_kit
 from kwsd.cli.options import (
     CLIPS,
     EPOCHS,
@@ -23,9 +23,8 @@ from kwsd.cli.options import (
     UNSEEN,
     command_line,
 )
-from kwsd.cli.progress import drawn, tell
+from kwsd.cli.progress import drawn
 from kwsd.errors import UsageError
-from kwsd.files import check_replaceable
 
 AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
 
@@ -110,62 +109,34 @@ def command(
     After an interruption the same command continues.
     """
     needs_torch("new")
-    from kwsd.runtime.model import BASELINE, check_keyword
-    from kwsd.runtime.modelfile import read_model
-    from kwsd.training.augment.augmentation import Augmentation
-    from kwsd.training.fit.recipe import Recipe, Teaching
     from kwsd.training.release.release import Output
     from kwsd.training.synthesis.languages import LANGUAGES
     from kwsd.training.workflows.from_text import Speech
-    from kwsd.training.workflows.material import Material, with_kit
-    from kwsd.training.workflows.new import make_word
+    from kwsd.training.workflows.material import Material
+    from kwsd.training.workflows.new import new_word, recipe_from_text
     from kwsd.training.workflows.run import Sources
-    from kwsd.training.workflows.teach import check_enough, teach_folders
 
     if no_kit:
         refuse_ignored("cannot be used with --no-kit", "kit", "yes")
-    check_keyword(keyword)
     out = out or default_output(keyword)
     TrainedOutput().check(out)
-    taught = out.with_name(f"{out.stem}-taught.pt")
-    if recordings:
-        check_enough(keyword, recordings)
-        check_replaceable(taught)
     folder = work or out.with_suffix(".speech")
     NewFolder().check(folder)
-    material = Material(kokoro, data, Sources(noise, speech, hard, unseen))
-    if not no_kit:
-        opened = open_kit(kit)
-        missing = opened.missing(language)
-        if missing and not fetch_if_agreed(opened, missing, yes):
-            for part in missing:
-                tell(f"Without {part.name}: {part.without}")
-        for part in opened.used(language):
-            if part.role == "test" and opened.has(part):
-                tell(f"False alarms are counted in: {part.what}")
-        material = with_kit(material, opened, language)
-    recipe = Recipe(
-        BASELINE,
-        epochs=epochs,
-        seed=seed,
-        augmentation=Augmentation.for_synthetic_voices(),
-        teaching=Teaching.for_synthetic_voices(),
-    )
     with drawn() as progress:
-        make_word(
+        made = new_word(
             keyword,
             Speech(folder, count, near_misses, sentences, LANGUAGES[language]),
-            recipe,
+            recipe_from_text(epochs, seed),
             Output(out, resume=True, command=command_line()),
-            material=material,
+            material=Material(kokoro, data, Sources(noise, speech, hard, unseen)),
+            kit=None if no_kit else open_kit(kit),
+            may_fetch=lambda opened, missing: may_fetch(opened, missing, yes),
+            recordings=recordings,
             fa_per_hour=fa_per_hour,
             jobs=jobs,
             progress=progress,
         )
-        if recordings:
-            teach_folders(read_model(out), recordings, (), (), taught, progress)
-            out = taught
-        progress.note(f"{out} is ready: kwsd listen {out}")
+        progress.note(f"{made} is ready: kwsd listen {made}")
 
 
 def default_output(keyword: str) -> Path:

@@ -35,7 +35,7 @@ from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.workflows import new
 from kwsd.training.workflows.from_text import Speech
 from kwsd.training.workflows.material import Material, with_kit
-from kwsd.training.workflows.new import make_word
+from kwsd.training.workflows.new import make_word, new_word, recipe_from_text
 from kwsd.training.workflows.progress import Silent
 from kwsd.training.workflows.run import Sources
 
@@ -291,6 +291,23 @@ def test_a_missing_part_is_asked_for(
     assert [part.name for part in fetched] == (["the speech"] if answer == "y" else [])
     assert ("Without the speech: it costs" in output) == (answer == "n")
     assert len(calls) == 1
+
+
+def test_python_callers_get_the_kit_and_what_its_missing_parts_cost(
+    kit: Path, calls: list[SimpleNamespace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (kit / "the speech" / ".kit").unlink()
+    fetched: list[Part] = []
+    monkeypatch.setattr(Kit, "fetch", lambda _, parts, progress: fetched.extend(parts) or {})  # noqa: ARG005
+    word = ("hey", Speech(tmp_path), recipe_from_text(epochs=3), Output(tmp_path / "hey.pt"))
+    told = Told()
+    assert new_word(*word, kit=Kit(kit), may_fetch=lambda *_: False, progress=told) == tmp_path / "hey.pt"
+    assert told.lines == ["Without the speech: it costs", "False alarms are counted in: an hour of tests"]
+    assert fetched == []
+    assert new_word(*word, kit=Kit(kit)) == tmp_path / "hey.pt"
+    assert [part.name for part in fetched] == ["the speech"]
+    assert [call.material for call in calls] == [with_kit(Material(), Kit(kit), "en")] * 2
+    assert calls[0].recipe.epochs == 3
 
 
 def test_too_little_disk_or_memory_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

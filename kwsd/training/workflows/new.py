@@ -1,25 +1,104 @@
 """``kwsd new``: a model for a keyword from its text, and how good it is on unheard voices and speech."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kwsd.files import check_room
+from kwsd.files import check_replaceable, check_room
+from kwsd.runtime.model import BASELINE, check_keyword
 from kwsd.runtime.modelfile import read_model
+from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
+from kwsd.training.data.kit.kit import Kit
+from kwsd.training.data.kit.manifest import Part
 from kwsd.training.data.speech_commands import files_of
 from kwsd.training.data.spool import spool_folder
 from kwsd.training.evaluate.curve import Point, curve
 from kwsd.training.evaluate.streams import run_streams
-from kwsd.training.fit.recipe import Recipe
+from kwsd.training.fit.recipe import Recipe, Teaching
 from kwsd.training.release.release import Output
 from kwsd.training.workflows.embedding_teacher import FA_PER_HOUR
 from kwsd.training.workflows.from_text import Speech, train_from_text
-from kwsd.training.workflows.material import Material
+from kwsd.training.workflows.kit import fetch_parts
+from kwsd.training.workflows.material import Material, with_kit
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt, warn_of_recordings
+from kwsd.training.workflows.teach import check_enough, teach_folders
 
 MEMORY_BYTES = 2_500_000_000  # recordings 0.8 GB, training examples, torch, and workers that evaluate
 DISK_BYTES = 300_000_000  # of synthesized speech
 UNPACKED = 4  # bytes of a recording while it is in use, by a byte of its file
+
+
+def recipe_from_text(epochs: int = 15, seed: int = 0) -> Recipe:
+    """The recipe for a model from synthetic voices."""
+    return Recipe(
+        BASELINE,
+        epochs=epochs,
+        seed=seed,
+        augmentation=Augmentation.for_synthetic_voices(),
+        teaching=Teaching.for_synthetic_voices(),
+    )
+
+
+def new_word(
+    keyword: str,
+    speech: Speech,
+    recipe: Recipe,
+    output: Output,
+    *,
+    material: Material = Material(),  # noqa: B008 - it is frozen
+    kit: Kit | None = None,
+    may_fetch: Callable[[Kit, Sequence[Part]], bool] = lambda *_: True,
+    recordings: Sequence[Path] = (),
+    fa_per_hour: float = FA_PER_HOUR,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> Path:
+    """Make a model (see `make_word`) with the help of a kit, and teach it the voices of its users.
+
+    kit: it is used in addition to `material`. may_fetch: called with the parts that it lacks; without them
+    the model is made all the same. recordings: folders of recordings of the keyword by its users, whom a
+    second model, OUT-taught.pt, learns. Returns the path of the last model. Raises UsageError, before any
+    work, if the second model cannot be made.
+    """
+    check_keyword(keyword)
+    taught = output.model.with_name(f"{output.model.stem}-taught.pt")
+    if recordings:
+        check_enough(keyword, recordings)
+        check_replaceable(taught)
+    if kit:
+        language = speech.language.code
+        fetch_missing(kit, language, may_fetch, progress)
+        material = with_kit(material, kit, language)
+    make_word(
+        keyword,
+        speech,
+        recipe,
+        output,
+        material=material,
+        fa_per_hour=fa_per_hour,
+        jobs=jobs,
+        progress=progress,
+    )
+    if not recordings:
+        return output.model
+    teach_folders(read_model(output.model), recordings, (), (), taught, progress)
+    return taught
+
+
+def fetch_missing(
+    kit: Kit, language: str, may_fetch: Callable[[Kit, Sequence[Part]], bool], progress: Progress
+) -> None:
+    """Fetch the parts that a keyword in a language needs, or say what their absence costs."""
+    missing = kit.missing(language)
+    if missing and may_fetch(kit, missing):
+        fetch_parts(kit, missing, progress)
+    else:
+        for part in missing:
+            progress.note(f"Without {part.name}: {part.without}")
+    for part in kit.used(language):
+        if part.role == "test" and kit.has(part):
+            progress.note(f"False alarms are counted in: {part.what}")
 
 
 def make_word(
