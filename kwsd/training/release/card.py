@@ -20,7 +20,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     sections = [
         f'# {path.name}: "{model.keyword}"',
         "## Details",
-        details(path, facts),
+        _details(path, facts),
         "## Intended use",
         f'To run a command when somebody says "{model.keyword}": `kwsd listen --model {file}`, in the folder '
         "of the file, as all commands below. It does not recognize who speaks; a television can say the "
@@ -42,7 +42,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def details(path: Path, facts: dict[str, Any]) -> str:
+def _details(path: Path, facts: dict[str, Any]) -> str:
     """The first section: the network, its size, its cost and its settings."""
     model, spent = cost(path)
     recipe = facts["recipe"]
