@@ -39,7 +39,7 @@ from wyoming.wake import Detect, Detection
 from kwsd.pcm import SAMPLE_RATE, Int16
 from kwsd.runtime.debouncer import logit
 from kwsd.runtime.detector import Detector
-from kwsd.runtime.embedding import BLOCK_SAMPLES, EMBEDDING, FRAMES, N_MELS, STRIDE
+from kwsd.runtime.embedding import EMBEDDING, EMBEDDING_N_MELS, FRAMES, STRIDE, STRIDE_SAMPLES
 from kwsd.runtime.model import Array, Model
 from kwsd.runtime.modelfile import read_models
 from kwsd.training.data.speech_commands import files_of, read_audio
@@ -87,8 +87,8 @@ def highest(word: OpenWakeWord, features: OpenWakeWordFeatures, clip: Int16) -> 
     """The highest probability that pyopen-wakeword gives in a clip, which continues its stream."""
     return max(
         probability
-        for start in range(0, len(clip), BLOCK_SAMPLES)
-        for embedding in features.process_streaming(clip[start : start + BLOCK_SAMPLES].tobytes())
+        for start in range(0, len(clip), STRIDE_SAMPLES)
+        for embedding in features.process_streaming(clip[start : start + STRIDE_SAMPLES].tobytes())
         for probability in word.process_streaming(embedding)
     )
 
@@ -97,14 +97,14 @@ def embeddings_of(parts: Iterable[Int16]) -> Array:
     """openWakeWord's embeddings of a stream, shape (n, EMBEDDING)."""
     mel, embedding = session("melspectrogram.onnx"), session("embedding_model.onnx")
     (mel_input,), (embedding_input,) = mel.get_inputs(), embedding.get_inputs()
-    audio, mels, found = np.zeros(0, np.float32), np.zeros((0, N_MELS), np.float32), []
+    audio, mels, found = np.zeros(0, np.float32), np.zeros((0, EMBEDDING_N_MELS), np.float32), []
     for part in parts:
         audio = np.concatenate((audio, part), dtype=np.float32)
         blocks = [mels]
         while len(audio) >= MEL_SAMPLES:
             (decibels,) = mel.run(None, {mel_input.name: audio[None, :MEL_SAMPLES]})
-            blocks.append(decibels.reshape(-1, N_MELS) / 10 + 2)
-            audio = audio[BLOCK_SAMPLES:]
+            blocks.append(decibels.reshape(-1, EMBEDDING_N_MELS) / 10 + 2)
+            audio = audio[STRIDE_SAMPLES:]
         mels = np.concatenate(blocks)
         windows = np.lib.stride_tricks.sliding_window_view(mels, FRAMES, axis=0)[::STRIDE].swapaxes(1, 2)
         (vectors,) = embedding.run(None, {embedding_input.name: np.ascontiguousarray(windows)[..., None]})
@@ -144,8 +144,8 @@ async def detections(uri: str, words: list[str], parts: Iterable[Int16]) -> dict
         await client.write_event(AudioStart(SAMPLE_RATE, 2, 1).event())
         position = 0
         for part in parts:
-            for start in range(0, len(part), BLOCK_SAMPLES):
-                chunk = part[start : start + BLOCK_SAMPLES]
+            for start in range(0, len(part), STRIDE_SAMPLES):
+                chunk = part[start : start + STRIDE_SAMPLES]
                 milliseconds = 1_000 * position // SAMPLE_RATE
                 event = AudioChunk(SAMPLE_RATE, 2, 1, chunk.tobytes(), milliseconds).event()
                 await client.write_event(event)
@@ -203,7 +203,7 @@ def compare(
                 odds = log_odds(exported[model.keyword][1], model, embeddings)
                 for threshold in thresholds[model.keyword]:
                     blocks = np.flatnonzero(odds > logit(threshold))
-                    count = alarms(blocks * (BLOCK_SAMPLES / SAMPLE_RATE))
+                    count = alarms(blocks * (STRIDE_SAMPLES / SAMPLE_RATE))
                     by_kwsd = alarms(triggers(model, threshold, parts))
                     print(f"| `{model.keyword}` | {threshold:g} | {count} | {by_kwsd} |", flush=True)
 

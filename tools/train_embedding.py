@@ -24,14 +24,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from kwsd.pcm import FULL_SCALE, SAMPLE_RATE
-from kwsd.runtime.embedding import FRAMES, N_FFT, POWER_FLOOR, STRIDE
+from kwsd.runtime.embedding import EMBEDDING_N_FFT, EMBEDDING_POWER_FLOOR, FRAMES, STRIDE
 from kwsd.runtime.frontend import HOP
 from kwsd.training.data.speech_commands import files_of, read_audio
 from kwsd.training.nn.embedding import SpeechEmbedding
 from kwsd.training.release.torchfile import write_torch
 
 EMBEDDINGS = 16  # in a piece
-PIECE = (FRAMES + STRIDE * (EMBEDDINGS - 1) - 1) * HOP + N_FFT  # samples
+PIECE = (FRAMES + STRIDE * (EMBEDDINGS - 1) - 1) * HOP + EMBEDDING_N_FFT  # samples
 BEFORE = 4_000  # samples before a piece, whose reverb continues into it
 ROOM = 8_000  # samples of a room's impulse response
 RATE = 1.2e-3  # highest learning rate
@@ -195,8 +195,10 @@ def pairs(
 
 def embed(embedding: SpeechEmbedding, audio: Tensor) -> Tensor:
     """`embedding(audio)`, with gradients in all layers."""
-    frames = (audio * float(FULL_SCALE)).unfold(1, N_FFT, HOP) * embedding.window
-    mels = (torch.fft.rfft(frames).abs().square() @ embedding.mel).clamp(min=POWER_FLOOR).log10() + 2
+    frames = (audio * float(FULL_SCALE)).unfold(1, EMBEDDING_N_FFT, HOP) * embedding.window
+    mels = (torch.fft.rfft(frames).abs().square() @ embedding.mel).clamp(
+        min=EMBEDDING_POWER_FLOOR
+    ).log10() + 2
     found: Tensor = embedding.upper(embedding.lower(mels[:, None]))
     return found
 

@@ -11,7 +11,7 @@ from kwsd.pcm import SAMPLE_RATE, Samples
 ZERO_CROSSINGS = 48  # of the sinc on each side of its center
 BETA = 8.96  # of the Kaiser window: the stopband is 90 dB below the passband (Kaiser 1974)
 TRANSITION = 5.7 / ZERO_CROSSINGS  # width of the transition band as a fraction of the Nyquist frequency
-BLOCK_SAMPLES = 4_096  # of output computed at a time, to limit memory
+OUTPUT_BLOCK_SAMPLES = 4_096  # of output computed at a time, to limit memory
 
 
 class Polyphase:
@@ -40,8 +40,8 @@ class Polyphase:
         known = self._consumed if last else self._consumed - self._half  # input with enough samples after it
         end = max(self._produced, -(-known * self._up // self._down))
         blocks = [
-            self._block(np.arange(first, min(first + BLOCK_SAMPLES, end)))
-            for first in range(self._produced, end, BLOCK_SAMPLES)
+            self._block(np.arange(first, min(first + OUTPUT_BLOCK_SAMPLES, end)))
+            for first in range(self._produced, end, OUTPUT_BLOCK_SAMPLES)
         ]
         self._produced = end
         done = end * self._down // self._up - self._half + 1 - self._start

@@ -72,11 +72,11 @@ def command(
     needs_torch()
     from kwsd.runtime.model import BASELINE, STUDENT, check_keyword
     from kwsd.training.fit.recipe import Recipe
-    from kwsd.training.workflows.experiment import Plan, experiment
+    from kwsd.training.workflows.experiment import ExperimentPlan, experiment
     from kwsd.training.workflows.run import Sources, get_tree
 
     check_keyword(keyword)
-    plan = Plan(
+    plan = ExperimentPlan(
         keyword,
         teacher=Recipe(BASELINE, epochs=epochs, seed=seed),
         student=Recipe(STUDENT, epochs=epochs, seed=seed),

@@ -4,11 +4,11 @@ import numpy as np
 
 from kwsd.pcm import SAMPLE_RATE, Samples
 
-BLOCK_SAMPLES = SAMPLE_RATE  # 1 s, the most that can be added at a time
+MAX_PUSH_SAMPLES = SAMPLE_RATE  # 1 s, the most that can be added at a time
 
 
 class AudioHistory:
-    """Keeps at least the `length` samples before each position of the last BLOCK_SAMPLES.
+    """Keeps at least the `length` samples before each position of the last MAX_PUSH_SAMPLES.
 
     A position is the number of samples since the beginning of the stream. The samples lie in one array, whose
     end is moved to its beginning when it is full.
@@ -16,7 +16,7 @@ class AudioHistory:
 
     def __init__(self, length: int) -> None:
         self.length = length
-        self._samples = np.empty(length + 2 * BLOCK_SAMPLES, np.float32)
+        self._samples = np.empty(length + 2 * MAX_PUSH_SAMPLES, np.float32)
         self.clear(0)
 
     def clear(self, position: int) -> None:
@@ -27,9 +27,9 @@ class AudioHistory:
         self._filled = self.length
 
     def push(self, samples: Samples) -> None:
-        """Add samples, at most BLOCK_SAMPLES."""
+        """Add samples, at most MAX_PUSH_SAMPLES."""
         if self._filled + len(samples) > len(self._samples):
-            kept = self.length + BLOCK_SAMPLES
+            kept = self.length + MAX_PUSH_SAMPLES
             self._samples[:kept] = self._samples[self._filled - kept : self._filled]
             self._filled = kept
         self._samples[self._filled : self._filled + len(samples)] = samples

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kwsd.errors import UsageError
 from kwsd.pcm import SAMPLE_RATE, finite, to_float32
 from kwsd.runtime.arbitration import Arbiter
-from kwsd.runtime.audio_history import BLOCK_SAMPLES, AudioHistory
+from kwsd.runtime.audio_history import MAX_PUSH_SAMPLES, AudioHistory
 from kwsd.runtime.embedding import EmbeddingStream
 from kwsd.runtime.frontend import HOP, N_FFT, FrontEnd
 from kwsd.runtime.model import Model, Settings
@@ -170,8 +170,8 @@ class Detector:
         return self._steps(samples)
 
     def _steps(self, samples: npt.NDArray[Any]) -> Iterator[Step]:
-        for start in range(0, len(samples), BLOCK_SAMPLES):
-            block = samples[start : start + BLOCK_SAMPLES]
+        for start in range(0, len(samples), MAX_PUSH_SAMPLES):
+            block = samples[start : start + MAX_PUSH_SAMPLES]
             cleaned = to_float32(block) if block.dtype == np.int16 else finite(block)
             frames = self._front_end.push(cleaned)
             self._position += len(cleaned)

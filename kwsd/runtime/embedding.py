@@ -18,9 +18,10 @@ from kwsd.runtime.model import Array
 
 EMBEDDING = 96  # numbers in an embedding
 FRAMES, STRIDE = 76, 8  # mel frames that an embedding sees, and frames between two embeddings
-N_FFT, N_MELS = 512, 32  # of the embedding's own front end, which has the same hop as kwsd's
-WINDOW = 400  # samples of a frame; the rest of N_FFT is zeros
-POWER_FLOOR = 1.0  # of a band, at the scale of int16: 40 dB below a tone with an amplitude of one step
+# Of the embedding's own front end, which has the same hop as kwsd's. The floor of a band's power is at the
+# scale of int16: 40 dB below a tone with an amplitude of one step.
+EMBEDDING_N_FFT, EMBEDDING_N_MELS, EMBEDDING_POWER_FLOOR = 512, 32, 1.0
+WINDOW = 400  # samples of a frame; the rest of EMBEDDING_N_FFT is zeros
 
 # Groups of convolutions with three taps: output channels, the axis of each convolution ("f": frequency,
 # "t": time), and the max pooling (time, frequency) at the end. The input channels
@@ -35,8 +36,8 @@ GROUPS: tuple[tuple[int, str, tuple[int, int]], ...] = (
 TAPS = 3
 LAST_LAYER = sum(len(axes) for _, axes, _ in GROUPS)  # number of the last convolution, a linear one
 
-BLOCK_SAMPLES = STRIDE * HOP  # 80 ms: samples that make one more embedding
-LOOKBACK_SAMPLES = N_FFT - HOP  # that the first frame of a block shares with the block before
+STRIDE_SAMPLES = STRIDE * HOP  # 80 ms: samples that make one more embedding
+LOOKBACK_SAMPLES = EMBEDDING_N_FFT - HOP  # that the first frame of a block shares with the block before
 WARM_UP = -(-FRAMES // STRIDE) - 1  # blocks before the one whose embedding has seen FRAMES frames
 MAX_BLOCKS = 4  # that are computed at once; more are hardly faster
 KEPT = 32  # embeddings, enough for what keywords read at a time and how far they are apart
@@ -44,15 +45,18 @@ KEPT = 32  # embeddings, enough for what keywords read at a time and how far the
 # The activation: leaky ReLU, clamped. The limit as often as the first layers, the largest, have outputs,
 # because np.maximum takes several times as long with a number as with an array.
 _SLOPE = np.float32(0.2)
-_LOWEST = np.full(MAX_BLOCKS * STRIDE * N_MELS * GROUPS[0][0], -0.4, np.float32)
+_LOWEST = np.full(MAX_BLOCKS * STRIDE * EMBEDDING_N_MELS * GROUPS[0][0], -0.4, np.float32)
 
-_HANN_WINDOW = np.zeros(N_FFT, np.float32)  # times N_FFT as in `FrontEnd`, and with the scale of int16 in it
-_HANN_WINDOW[(N_FFT - WINDOW) // 2 : (N_FFT + WINDOW) // 2] = N_FFT * FULL_SCALE * np.hanning(WINDOW + 1)[:-1]
+# Times EMBEDDING_N_FFT as in `FrontEnd`, and with the scale of int16 in it, between zeros.
+_HANN_WINDOW = np.pad(
+    (EMBEDDING_N_FFT * FULL_SCALE * np.hanning(WINDOW + 1)[:-1]).astype(np.float32),
+    (EMBEDDING_N_FFT - WINDOW) // 2,
+)
 
 
 def embedding_shapes() -> dict[str, tuple[int, ...]]:
     """Name and shape of every array. Convolutions have the shape (taps, inputs, outputs)."""
-    arrays: dict[str, tuple[int, ...]] = {"mel": (N_FFT // 2 + 1, N_MELS)}
+    arrays: dict[str, tuple[int, ...]] = {"mel": (EMBEDDING_N_FFT // 2 + 1, EMBEDDING_N_MELS)}
     inputs, layer = 3, 0
     for outputs, axes, _ in GROUPS:
         for _ in axes:
@@ -65,7 +69,7 @@ def embedding_shapes() -> dict[str, tuple[int, ...]]:
 class EmbeddingStream:
     """The embeddings of a stream of audio, computed only where they are read. Keywords share it.
 
-    Embedding n ends BLOCK_SAMPLES * (n + 1) samples after the beginning of the history. Reading consecutive
+    Embedding n ends STRIDE_SAMPLES * (n + 1) samples after the beginning of the history. Reading consecutive
     ones takes the network one block each. Where none was read for a while, the network begins again WARM_UP
     blocks earlier, so no embedding depends on which others were read. Silence precedes the history.
     """
@@ -97,7 +101,7 @@ class EmbeddingStream:
 
     def ended(self, position: int) -> int:
         """How many embeddings end at or before this position of the stream."""
-        return (position - self._history.start) // BLOCK_SAMPLES
+        return (position - self._history.start) // STRIDE_SAMPLES
 
     def read(self, first: int, stop: int) -> Array:
         """The embeddings `first` (which may be negative) to `stop` - 1, shape (stop - first, EMBEDDING).
@@ -110,8 +114,8 @@ class EmbeddingStream:
             self._kept, self._next, self._first_valid = self._kept[:0], first - WARM_UP, first
         while self._next < stop:
             count = min(MAX_BLOCKS, self.available - self._next)
-            start = self._history.start + self._next * BLOCK_SAMPLES
-            samples = self._history.read(start - LOOKBACK_SAMPLES, start + count * BLOCK_SAMPLES)
+            start = self._history.start + self._next * STRIDE_SAMPLES
+            samples = self._history.read(start - LOOKBACK_SAMPLES, start + count * STRIDE_SAMPLES)
             new = self._network.push(log_mels(samples, self._weights["mel"]))
             self._kept = np.concatenate((self._kept[-KEPT:], new))
             self._next += count
@@ -120,16 +124,16 @@ class EmbeddingStream:
 
 
 def log_mels(samples: Samples, filters: Array) -> Array:
-    """The log-mel frames (n, N_MELS) of samples, as the embedding takes them: decibels / 10 + 2.
+    """The log-mel frames (n, EMBEDDING_N_MELS) of samples, as the embedding takes them: decibels / 10 + 2.
 
-    filters: (N_FFT // 2 + 1, N_MELS). The first frame begins at the first sample.
+    filters: (EMBEDDING_N_FFT // 2 + 1, EMBEDDING_N_MELS). The first frame begins at the first sample.
     """
-    count = (len(samples) - N_FFT) // HOP + 1
+    count = (len(samples) - EMBEDDING_N_FFT) // HOP + 1
     size = samples.itemsize
-    frames = np.ndarray((count, N_FFT), samples.dtype, samples, strides=(HOP * size, size))
+    frames = np.ndarray((count, EMBEDDING_N_FFT), samples.dtype, samples, strides=(HOP * size, size))
     spectrum = np.fft.rfft(frames * _HANN_WINDOW, norm="forward")
     power = (np.square(spectrum.real) + np.square(spectrum.imag)) @ filters
-    mels: Array = np.log10(np.maximum(power, POWER_FLOOR))
+    mels: Array = np.log10(np.maximum(power, EMBEDDING_POWER_FLOOR))
     mels += 2
     return mels
 
@@ -138,8 +142,8 @@ class _Network:
     """The network on a stream of log-mel frames, in blocks of STRIDE frames."""
 
     def __init__(self, weights: Mapping[str, Array]) -> None:
-        rows, bands = MAX_BLOCKS * STRIDE, N_MELS
-        self._mels = np.zeros((rows, N_MELS + 2), np.float32)  # with a band of zeros on either side
+        rows, bands = MAX_BLOCKS * STRIDE, EMBEDDING_N_MELS
+        self._mels = np.zeros((rows, EMBEDDING_N_MELS + 2), np.float32)  # with a band of zeros on either side
         self._neighbours = np.lib.stride_tricks.sliding_window_view(self._mels, 3, axis=1)
         self._layers: list[_Convolution] = []
         for _, axes, pool in GROUPS:
@@ -150,9 +154,10 @@ class _Network:
         self._layers.append(_Convolution(weights, LAST_LAYER, "t", rows, bands))
 
     def push(self, mels: Array) -> Array:
-        """Take the next frames (STRIDE n, N_MELS), n at most MAX_BLOCKS. Returns embeddings (n, EMBEDDING).
+        """Take the next frames (STRIDE n, EMBEDDING_N_MELS), n at most MAX_BLOCKS.
 
-        Where the frames do not continue those before, the first WARM_UP embeddings have seen both.
+        Returns embeddings (n, EMBEDDING). Where the frames do not continue those before, the first WARM_UP
+        embeddings have seen both.
         """
         self._mels[: len(mels), 1:-1] = mels
         x = self._neighbours[: len(mels)]

@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 
 from kwsd.runtime.debouncer import Candidates, logit
-from kwsd.runtime.embedding import BLOCK_SAMPLES, LOOKBACK_SAMPLES, WARM_UP, EmbeddingStream
+from kwsd.runtime.embedding import LOOKBACK_SAMPLES, STRIDE_SAMPLES, WARM_UP, EmbeddingStream
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Array, Settings
 from kwsd.runtime.verifier import CONTEXT, Heads
@@ -22,7 +22,7 @@ MAX_LOG_ODDS = 30.0  # limit of the combined log-odds, whose posterior already r
 CAUGHT_UP = 2  # embeddings before waking up that are scored, too: the first stage may be later than the heads
 MOST_AT_ONCE = 8  # embeddings that are scored at a step; only a step above 0.64 s has more
 # the samples before a step that may be needed
-SPAN_SAMPLES = (MOST_AT_ONCE + CONTEXT - 1 + WARM_UP + 1) * BLOCK_SAMPLES + LOOKBACK_SAMPLES
+SPAN_SAMPLES = (MOST_AT_ONCE + CONTEXT - 1 + WARM_UP + 1) * STRIDE_SAMPLES + LOOKBACK_SAMPLES
 
 
 class SecondStage:

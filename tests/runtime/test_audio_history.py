@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsd.runtime.audio_history import BLOCK_SAMPLES, AudioHistory
+from kwsd.runtime.audio_history import MAX_PUSH_SAMPLES, AudioHistory
 
 
 @given(
-    sizes=st.lists(st.integers(1, BLOCK_SAMPLES), max_size=8),
+    sizes=st.lists(st.integers(1, MAX_PUSH_SAMPLES), max_size=8),
     length=st.sampled_from([1, 1000, 40_000]),
     position=st.sampled_from([0, 777]),
 )

@@ -8,7 +8,14 @@ from verifiers import weights
 
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.audio_history import AudioHistory
-from kwsd.runtime.embedding import BLOCK_SAMPLES, N_MELS, WARM_UP, EmbeddingStream, embedding_shapes, log_mels
+from kwsd.runtime.embedding import (
+    EMBEDDING_N_MELS,
+    STRIDE_SAMPLES,
+    WARM_UP,
+    EmbeddingStream,
+    embedding_shapes,
+    log_mels,
+)
 from kwsd.runtime.model import Array
 
 MADE = weights()
@@ -17,7 +24,7 @@ SOUND *= np.repeat(np.random.default_rng(1).uniform(0, 1, 50), 1_600).astype(np.
 
 
 def stream(made: dict[str, Array] = MADE) -> tuple[AudioHistory, EmbeddingStream]:
-    history = AudioHistory(30 * BLOCK_SAMPLES)
+    history = AudioHistory(30 * STRIDE_SAMPLES)
     return history, EmbeddingStream(made, history)
 
 
@@ -54,7 +61,7 @@ def embeddings_of(w: dict[str, Array], mels: np.ndarray) -> np.ndarray:
 
 def whole(made: dict[str, Array], sound: np.ndarray) -> np.ndarray:
     """The embeddings of the whole sound at once, number n at index n: each sees 76 frames."""
-    before = np.zeros(9 * BLOCK_SAMPLES, np.float32)
+    before = np.zeros(9 * STRIDE_SAMPLES, np.float32)
     samples = np.concatenate((before, sound))[4 * 160 - 352 :]  # number 0 sees 76 frames of 80
     return embeddings_of(made, log_mels(samples, made["mel"]))
 
@@ -81,7 +88,7 @@ def test_embeddings_equal_those_of_the_whole_sound(chunks: list[int], awake: lis
         history.push(SOUND[start : start + size])
         start = min(start + size, len(SOUND))
         ended = embeddings.ended(start)
-        assert ended == start // BLOCK_SAMPLES
+        assert ended == start // STRIDE_SAMPLES
         new = [one for one in wanted if read <= one < ended]
         for one in new:
             np.testing.assert_allclose(embeddings.read(one, one + 1), EXPECTED[[one]], atol=1e-4, rtol=1e-4)
@@ -99,7 +106,7 @@ def test_earlier_embeddings_are_read_again_and_many_at_once() -> None:
 
 def test_silence_precedes_the_stream() -> None:
     history, embeddings = stream()
-    history.push(np.zeros(BLOCK_SAMPLES, np.float32))
+    history.push(np.zeros(STRIDE_SAMPLES, np.float32))
     read = embeddings.read(-9, 1)
     assert read.shape == (10, 96)
     np.testing.assert_allclose(read, np.repeat(read[:1], 10, axis=0), atol=1e-5)
@@ -165,12 +172,12 @@ def test_the_shapes_of_the_embedding_in_plain_numbers() -> None:
 
 def test_mels_are_tenths_of_decibels() -> None:
     """A tone at bin 32 of 512: 400 samples of Hann sum to 200, so its power is (32768 a 100)^2."""
-    mel = np.zeros((257, N_MELS), np.float32)
+    mel = np.zeros((257, EMBEDDING_N_MELS), np.float32)
     mel[32, 3] = 1
     mel[32, 5] = 1e-3  # 30 dB below
     tone = np.sin(2 * np.pi * 1000 / SAMPLE_RATE * np.arange(512 + 160)).astype(np.float32)
     mels = log_mels(np.float32(0.05) * tone, mel)
-    assert mels.shape == (2, N_MELS)
+    assert mels.shape == (2, EMBEDDING_N_MELS)
     loudest = 2 * np.log10(32_768 * 0.05 * 100) + 2  # 12.43
     np.testing.assert_allclose(mels[:, 3], loudest, atol=2e-3)
     np.testing.assert_allclose(mels[:, 5], loudest - 3, atol=2e-3)
@@ -178,7 +185,7 @@ def test_mels_are_tenths_of_decibels() -> None:
 
 
 def test_a_power_below_1_is_silence() -> None:
-    mel = np.ones((257, N_MELS), np.float32)
+    mel = np.ones((257, EMBEDDING_N_MELS), np.float32)
     np.testing.assert_allclose(log_mels(np.zeros(512, np.float32), mel), 2, atol=1e-5)
     click = np.zeros(512, np.float32)
     click[256] = 1 / 32_768  # a step of int16: a power of 1 in each of the 257 bins
@@ -189,7 +196,7 @@ def test_a_power_below_1_is_silence() -> None:
     ("sample", "weight"), [(56, 0), (156, 0.5), (256, 1), (356, 0.5), (455, 6.2e-5), (456, 0)]
 )
 def test_the_window_is_400_samples_of_hann_in_the_middle_of_512(sample: int, weight: float) -> None:
-    mel = np.zeros((257, N_MELS), np.float32)
+    mel = np.zeros((257, EMBEDDING_N_MELS), np.float32)
     mel[32] = 1
     click = np.zeros(512, np.float32)
     click[sample] = 1

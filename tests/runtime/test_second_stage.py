@@ -11,7 +11,7 @@ from verifiers import weights
 
 from kwsd.pcm import SAMPLE_RATE, to_int16
 from kwsd.runtime.detector import Detector
-from kwsd.runtime.embedding import BLOCK_SAMPLES
+from kwsd.runtime.embedding import STRIDE_SAMPLES
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Model, Settings
 from kwsd.runtime.second_stage import SecondStage
@@ -85,7 +85,7 @@ class Heard:
         self.read_ranges: list[tuple[int, int]] = []
 
     def ended(self, position: int) -> int:
-        return position // BLOCK_SAMPLES
+        return position // STRIDE_SAMPLES
 
     def read(self, first: int, stop: int) -> np.ndarray:
         self.read_ranges.append((first, stop))
@@ -187,7 +187,7 @@ def test_after_a_trigger_it_sleeps_for_the_refractory_time_and_through_the_word(
     later = [
         number
         for number in range(22, 60)
-        if stage.score(number * BLOCK_SAMPLES, 0.6 * (number != first), number * 0.08, warm=True) is not None
+        if stage.score(number * STRIDE_SAMPLES, 0.6 * (number != first), number * 0.08, warm=True) is not None
     ]
     assert min(later) == wakes
 
@@ -196,7 +196,7 @@ def test_a_word_may_still_fire_while_its_last_score_is_a_candidates() -> None:
     stage = second_stage(Heard({22: -3.0, 23: 3.0}), SETTINGS)
     pending = []
     for number in range(1, 40):
-        stage.score(number * BLOCK_SAMPLES, 0.6 if number == 20 else 0.0, number * 0.08, warm=True)
+        stage.score(number * STRIDE_SAMPLES, 0.6 if number == 20 else 0.0, number * 0.08, warm=True)
         if stage.pending:
             pending.append(number)
     assert pending == [20, 21, 22, 24, 25, 26, 27]

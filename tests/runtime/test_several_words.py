@@ -15,7 +15,7 @@ from kwsd.pcm import SAMPLE_RATE, Samples
 from kwsd.runtime.arbitration import UTTERANCE_SECONDS, Arbiter
 from kwsd.runtime.audio_history import AudioHistory
 from kwsd.runtime.detector import Detector
-from kwsd.runtime.embedding import BLOCK_SAMPLES, EmbeddingStream
+from kwsd.runtime.embedding import STRIDE_SAMPLES, EmbeddingStream
 from kwsd.runtime.model import Array, Model
 from kwsd.runtime.modelfile import read_models
 from kwsd.runtime.spotter import Step, Trigger
@@ -59,8 +59,8 @@ class Embeddings(EmbeddingStream):
         return True
 
     def read(self, first: int, stop: int) -> Array:
-        start = self._history.start + first * BLOCK_SAMPLES
-        samples = self._history.read(start, start + (stop - first) * BLOCK_SAMPLES)
+        start = self._history.start + first * STRIDE_SAMPLES
+        samples = self._history.read(start, start + (stop - first) * STRIDE_SAMPLES)
         return samples.reshape(stop - first, -1).sum(axis=1, keepdims=True)
 
 

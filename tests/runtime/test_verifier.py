@@ -5,7 +5,7 @@ import pytest
 from verifiers import HEADS, weights
 
 from kwsd.runtime.audio_history import AudioHistory
-from kwsd.runtime.embedding import BLOCK_SAMPLES, EmbeddingStream
+from kwsd.runtime.embedding import STRIDE_SAMPLES, EmbeddingStream
 from kwsd.runtime.model import Array
 from kwsd.runtime.verifier import Heads, shapes
 
@@ -54,13 +54,13 @@ def test_the_mean_of_the_heads_counts() -> None:
 @pytest.mark.parametrize("pushed", [3, 10])
 def test_scores_are_those_of_their_numbers_in_any_order(pushed: int) -> None:
     made = weights()
-    history = AudioHistory(30 * BLOCK_SAMPLES)
-    sound = np.random.default_rng(0).normal(0, 0.2, 30 * BLOCK_SAMPLES).astype(np.float32)
+    history = AudioHistory(30 * STRIDE_SAMPLES)
+    sound = np.random.default_rng(0).normal(0, 0.2, 30 * STRIDE_SAMPLES).astype(np.float32)
     embeddings = EmbeddingStream(made, history)
     stream, read = heads(made), 0
     stream._embeddings = embeddings
     for start in range(0, 30, pushed):
-        history.push(sound[start * BLOCK_SAMPLES :][: pushed * BLOCK_SAMPLES])
+        history.push(sound[start * STRIDE_SAMPLES :][: pushed * STRIDE_SAMPLES])
         stop = min(start + pushed, 28)
         while read < stop:
             found = stream.read(max(0, read - 1), read + 1)

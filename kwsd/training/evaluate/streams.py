@@ -27,7 +27,7 @@ LEAD_SAMPLES = 3 * SAMPLE_RATE  # of context before the keyword, more than the u
 FADE_SAMPLES = SAMPLE_RATE // 10  # over which the context fades out
 PAUSE_SAMPLES = 3 * SAMPLE_RATE // 2  # of silence after the keyword
 SEGMENT_SAMPLES = 60 * SAMPLE_RATE  # approximate length of a negative stream
-BLOCK_SAMPLES = 120 * SAMPLE_RATE  # of a negative stream that are in memory at once
+STREAM_BLOCK_SAMPLES = 120 * SAMPLE_RATE  # of a negative stream that are in memory at once
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class Negative:
         return self._length
 
     def blocks(self) -> Iterator[Audio]:
-        """The stream in blocks of BLOCK_SAMPLES, the last one shorter."""
+        """The stream in blocks of STREAM_BLOCK_SAMPLES, the last one shorter."""
         gain = self._gain() if self._noise else 0.0
         before: Floats = np.empty(0, np.float32)
-        for start in range(0, self._length, BLOCK_SAMPLES):
+        for start in range(0, self._length, STREAM_BLOCK_SAMPLES):
             audio = self._recorded(start)
             if self._noise is None and self._room is None:
                 yield audio
@@ -93,7 +93,7 @@ class Negative:
 
         In the loop, start and stop count from the beginning of the recording at hand.
         """
-        parts, stop = [], start + BLOCK_SAMPLES
+        parts, stop = [], start + STREAM_BLOCK_SAMPLES
         for recording in self._recordings:
             parts.append(recording[max(0, start) : max(0, stop)])
             start, stop = start - len(recording), stop - len(recording)
@@ -103,11 +103,11 @@ class Negative:
         """The factor for the noise."""
         assert self._noise
         assert self._snr is not None
-        starts = range(0, self._length, BLOCK_SAMPLES)
+        starts = range(0, self._length, STREAM_BLOCK_SAMPLES)
         powers = np.concatenate([frame_powers(self._recorded(start)) for start in starts])
         energy = 0.0
         for start in starts:
-            part = self._noise.read(start, min(BLOCK_SAMPLES, self._length - start)).astype(np.float64)
+            part = self._noise.read(start, min(STREAM_BLOCK_SAMPLES, self._length - start)).astype(np.float64)
             energy += float(part.dot(part))
         return noise_gain(powers, energy / self._length, self._snr)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kwsd.pcm import FULL_SCALE, SAMPLE_RATE
-from kwsd.runtime.embedding import FRAMES, GROUPS, N_FFT, POWER_FLOOR, STRIDE, WINDOW
+from kwsd.runtime.embedding import EMBEDDING_N_FFT, EMBEDDING_POWER_FLOOR, FRAMES, GROUPS, STRIDE, WINDOW
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.model import Array
 from kwsd.runtime.shipped_embedding import shipped_embedding
@@ -25,7 +25,7 @@ _BATCH = 16  # audio clips that go through the frozen groups at once
 
 def embedding_ends(count: int, device: torch.device | None = None) -> Tensor:
     """The times at which the input of each embedding ends, in seconds into the audio, (count,)."""
-    return ((FRAMES - 1 + STRIDE * torch.arange(count, device=device)) * HOP + N_FFT) / SAMPLE_RATE
+    return ((FRAMES - 1 + STRIDE * torch.arange(count, device=device)) * HOP + EMBEDDING_N_FFT) / SAMPLE_RATE
 
 
 class SpeechEmbedding(nn.Module):
@@ -38,7 +38,7 @@ class SpeechEmbedding(nn.Module):
         """arrays: with the names and shapes of `embedding_shapes`; by default the shipped ones."""
         super().__init__()
         arrays = arrays or shipped_embedding()
-        side = (N_FFT - WINDOW) // 2
+        side = (EMBEDDING_N_FFT - WINDOW) // 2
         self.register_buffer("mel", torch.tensor(arrays["mel"]))
         self.register_buffer("window", functional.pad(torch.hann_window(WINDOW), (side, side)))
         axes = [*"".join(directions for _, directions, _ in GROUPS), "t"]
@@ -64,10 +64,10 @@ class SpeechEmbedding(nn.Module):
         return torch.cat([self.lower(self._mels(batch)[:, None]) for batch in torch.split(audio, _BATCH)])
 
     def _mels(self, audio: Tensor) -> Tensor:
-        """Log-mel frames (n, frames, N_MELS), equal to those of kwsd.runtime.embedding.log_mels."""
-        frames = (audio * float(FULL_SCALE)).unfold(1, N_FFT, HOP) * self.window
+        """Log-mel frames (n, frames, EMBEDDING_N_MELS), equal to those of kwsd.runtime.embedding.log_mels."""
+        frames = (audio * float(FULL_SCALE)).unfold(1, EMBEDDING_N_FFT, HOP) * self.window
         power = torch.fft.rfft(frames).abs().square() @ self.mel
-        mels: Tensor = power.clamp(min=POWER_FLOOR).log10() + 2
+        mels: Tensor = power.clamp(min=EMBEDDING_POWER_FLOOR).log10() + 2
         return mels
 
     def arrays(self) -> dict[str, NDArray[Any]]:

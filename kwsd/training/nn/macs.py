@@ -7,8 +7,7 @@ additions per step) do not.
 import math
 
 from kwsd.pcm import SAMPLE_RATE
-from kwsd.runtime import embedding
-from kwsd.runtime.embedding import EMBEDDING, GROUPS, STRIDE, TAPS
+from kwsd.runtime.embedding import EMBEDDING, EMBEDDING_N_FFT, EMBEDDING_N_MELS, GROUPS, STRIDE, TAPS
 from kwsd.runtime.frontend import HOP, N_FFT, N_MELS
 from kwsd.runtime.model import Architecture
 from kwsd.runtime.verifier import CONTEXT, HIDDEN
@@ -46,8 +45,8 @@ def macs_per_second_awake(heads: int) -> float:
 
 def macs_per_embedding(heads: int) -> int:
     """MACs of one more embedding, of its frames, and of scoring it."""
-    frames, bands = STRIDE, embedding.N_MELS
-    macs = frames * _log_mel_macs(embedding.N_FFT, bands)
+    frames, bands = STRIDE, EMBEDDING_N_MELS
+    macs = frames * _log_mel_macs(EMBEDDING_N_FFT, bands)
     inputs = TAPS  # three neighbouring bands
     for outputs, axes, (pool_time, pool_bands) in GROUPS:
         for _ in axes:

@@ -7,7 +7,7 @@ import soundfile
 
 from kwsd.pcm import SAMPLE_RATE, Samples, to_float32
 from kwsd.resources import shared
-from kwsd.runtime.audio_history import BLOCK_SAMPLES, AudioHistory
+from kwsd.runtime.audio_history import MAX_PUSH_SAMPLES, AudioHistory
 from kwsd.runtime.embedding import EMBEDDING, EmbeddingStream
 from kwsd.runtime.model import Array
 from kwsd.runtime.verifier import CONTEXT, Heads
@@ -71,8 +71,8 @@ def in_noise(audio: Samples, snr: float, random: np.random.Generator) -> Samples
 def embeddings(audio: Samples, weights: dict[str, Array]) -> Array:
     """All embeddings of a recording, (n, EMBEDDING). Those at its beginning have also seen silence."""
     history = AudioHistory(len(audio))
-    for start in range(0, len(audio), BLOCK_SAMPLES):
-        history.push(audio[start : start + BLOCK_SAMPLES])
+    for start in range(0, len(audio), MAX_PUSH_SAMPLES):
+        history.push(audio[start : start + MAX_PUSH_SAMPLES])
     stream = EmbeddingStream(weights, history)
     count = stream.available
     parts = [stream.read(first, min(first + AT_ONCE, count)) for first in range(0, count, AT_ONCE)]

@@ -33,7 +33,7 @@ OTHERS, KEYWORDS = 10, 2  # clips in its stream
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExperimentPlan:
     """What is trained. grid: the recipe of each of the `trials` students of the grid."""
 
     keyword: str
@@ -46,7 +46,7 @@ class Plan:
 def experiment(
     data: Path,
     folder: Path,
-    plan: Plan,
+    plan: ExperimentPlan,
     sources: Sources = NO_SOURCES,
     progress: Progress = SILENT,
     command: str = "",

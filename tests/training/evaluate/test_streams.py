@@ -47,7 +47,7 @@ def test_blocks_are_what_the_whole_is(
 ) -> None:
     recordings = [noise(length // 3, 500, 5), noise(length - length // 3, 500, 6)]
     whole = heard(recordings, conditions)
-    monkeypatch.setattr(streams, "BLOCK_SAMPLES", 1_600)
+    monkeypatch.setattr(streams, "STREAM_BLOCK_SAMPLES", 1_600)
     blocks = heard(recordings, conditions)
     assert len(blocks) == len(whole) == length
     if (
@@ -72,7 +72,7 @@ def test_a_stream_is_the_same_each_time() -> None:
 def test_a_long_recording_is_never_held_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluating, and mining: the largest piece that is read back is a block."""
     second, lengths = 16_000, []
-    monkeypatch.setattr(streams, "BLOCK_SAMPLES", 2 * second)
+    monkeypatch.setattr(streams, "STREAM_BLOCK_SAMPLES", 2 * second)
     whole = np.zeros(20 * second, np.int16)
     for start in (3, 11, 19):  # one of them lies over the border of two blocks, another ends the recording
         whole[start * second + 9_000 : (start + 1) * second] = noise(7_000)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.audio_history import AudioHistory
-from kwsd.runtime.embedding import EMBEDDING, FRAMES, N_FFT, N_MELS, EmbeddingStream
+from kwsd.runtime.embedding import EMBEDDING, EMBEDDING_N_FFT, EMBEDDING_N_MELS, FRAMES, EmbeddingStream
 from kwsd.runtime.frontend import HOP
 from kwsd.runtime.shipped_embedding import SHA256, path, shipped_embedding
 from kwsd.runtime.verifier import Heads, shapes
@@ -84,9 +84,11 @@ def test_with_google_s_weights_it_equals_google_s_files() -> None:
         [result] = session.run(None, {session.get_inputs()[0].name: array})
         return result
 
-    audio = 0.1 * torch.randn(1, (FRAMES - 1) * HOP + N_FFT, generator=torch.manual_seed(0))
+    audio = 0.1 * torch.randn(1, (FRAMES - 1) * HOP + EMBEDDING_N_FFT, generator=torch.manual_seed(0))
     mels = run(tool.MELS_FILE, (audio * 32768).numpy())
-    theirs = run(tool.EMBEDDING_FILE, (mels / 10 + 2).reshape(1, FRAMES, N_MELS, 1)).reshape(EMBEDDING)
+    theirs = run(tool.EMBEDDING_FILE, (mels / 10 + 2).reshape(1, FRAMES, EMBEDDING_N_MELS, 1)).reshape(
+        EMBEDDING
+    )
     theirs = torch.from_numpy(theirs)
     ours = SpeechEmbedding(tool.google_arrays())(audio)[0, 0]
     torch.testing.assert_close(ours, theirs, atol=1e-2, rtol=1e-3)
@@ -99,7 +101,7 @@ def test_the_runtimes_verifier_equals_the_embedding_and_the_heads() -> None:
         [*embed.upper.parameters()][-1].neg_()  # as if it had been fine-tuned
     blocks = 20  # of 80 ms; the first nine embeddings see less than their 0.78 s
     audio = 0.1 * torch.randn(1, blocks * 1_280) * torch.linspace(0, 1, blocks * 1_280)
-    embeddings = embed(audio[:, 10 * 1_280 - (FRAMES - 1) * HOP - N_FFT :])
+    embeddings = embed(audio[:, 10 * 1_280 - (FRAMES - 1) * HOP - EMBEDDING_N_FFT :])
     heads = [Head(Teaching()), Head(Teaching())]
     for head in heads:
         head(embeddings.repeat(8, 1, 1))  # sets the normalization

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from kwsd.runtime.audio_history import AudioHistory
-from kwsd.runtime.embedding import EMBEDDING, N_FFT, EmbeddingStream
+from kwsd.runtime.embedding import EMBEDDING, EMBEDDING_N_FFT, EmbeddingStream
 from kwsd.runtime.model import BASELINE, STUDENT, Architecture
 from kwsd.runtime.verifier import Heads, shapes
 from kwsd.training.nn.crnn import CRNN
@@ -86,7 +86,9 @@ def test_the_macs_of_an_embedding_are_those_of_its_products() -> None:
     counted = 0
     embeddings.read(-9, 1)
     Heads(weights, embeddings).log_odds(np.zeros((10, EMBEDDING), np.float32))
-    transform = 8 * (N_FFT + round(N_FFT * math.log2(N_FFT)) + 2 * (N_FFT // 2 + 1))
+    transform = 8 * (
+        EMBEDDING_N_FFT + round(EMBEDDING_N_FFT * math.log2(EMBEDDING_N_FFT)) + 2 * (EMBEDDING_N_FFT // 2 + 1)
+    )
     assert macs_per_embedding(heads) == counted + transform
     assert macs_per_second_awake(heads) == 12.5 * macs_per_embedding(heads)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import verifiers
 
-from kwsd.runtime.embedding import BLOCK_SAMPLES, EMBEDDING
+from kwsd.runtime.embedding import EMBEDDING, STRIDE_SAMPLES
 from kwsd.runtime.verifier import CONTEXT
 from kwsd.training.teaching.takes import embeddings, heads, in_noise, speech_windows, windows, word_windows
 
@@ -19,7 +19,7 @@ def test_a_long_recording_has_an_embedding_every_80_ms() -> None:
     audio = noise(4)
     seen = embeddings(audio, VERIFIER)
     assert seen.shape == (50, EMBEDDING)
-    late = embeddings(audio[20 * BLOCK_SAMPLES :], VERIFIER)
+    late = embeddings(audio[20 * STRIDE_SAMPLES :], VERIFIER)
     np.testing.assert_allclose(seen[30:], late[10:], rtol=1e-3, atol=1e-3)  # those that have seen only audio
     assert windows(seen).shape == (41, CONTEXT, EMBEDDING)
     np.testing.assert_array_equal(windows(seen)[7], seen[7:17])
