@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
+from evaluation import points_of
 
 from kwsd.cli.commands import cli
 from kwsd.cli.new import default_output
@@ -35,7 +36,7 @@ from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.workflows import new
 from kwsd.training.workflows.from_text import Speech
 from kwsd.training.workflows.material import Material, with_kit
-from kwsd.training.workflows.new import make_word, new_word, recipe_from_text
+from kwsd.training.workflows.new import make_word, new_word, quieter, recipe_from_text
 from kwsd.training.workflows.progress import Silent
 from kwsd.training.workflows.run import Sources
 
@@ -142,6 +143,16 @@ def test_it_ends_with_what_unheard_voices_and_speech_say(made: Made) -> None:
     unheard, _ = Recordings.spoken(made.work, KEYWORD, None, (), ()).words("dev-test")
     assert int(found[2]) == len(unheard)
     assert int(found[1]) < len(unheard) / 2
+
+
+def test_a_higher_threshold_is_named_where_unseen_speech_has_more_false_alarms_than_are_acceptable() -> None:
+    # threshold, missed of ten, false alarms in two hours, median latency
+    quiet = points_of((0.9, 0, 3, 0.1), (0.95, 0, 1, 0.1), (0.97, 1, 0, 0.1), (0.98, 10, 0, 0.1))
+    noise = points_of((0.9, 0, 5, 0.1), (0.95, 1, 2, 0.1), (0.97, 2, 1, 0.1), (0.98, 10, 0, 0.1))
+    assert quieter({"quiet": quiet, "noise": noise}, 0.9, 0.5) == 0.97
+    assert quieter({"quiet": quiet}, 0.9, 0.5) == 0.95
+    assert quieter({"quiet": quiet}, 0.95, 0.5) is None  # it has so few itself
+    assert quieter({"noise": noise}, 0.9, 0.4) is None  # where there are so few, nothing is heard
 
 
 def test_the_model_hears_voices_it_was_not_trained_on(made: Made) -> None:

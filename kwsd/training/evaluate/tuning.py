@@ -47,17 +47,18 @@ def tune(
 ) -> tuple[Settings, Point]:
     """The settings with the lowest FRR at no more than `fa_per_hour`, and their point of the curve.
 
-    Latency decides between equal ones. If none has so few false alarms, those with the fewest are best.
+    Of equal ones those with fewer false alarms are better, then those that are quicker. If none has so few
+    false alarms, those with the fewest are best.
     choices: each is tried at every threshold. on_best: called with each that is better than all before it.
     on_stream: called after each stream of each choice. Raises KwsdError if none has a hit.
     """
-    best: tuple[tuple[float, float, float], Settings, Point] | None = None
+    best: tuple[tuple[float, ...], Settings, Point] | None = None
     for choice in choices:
         for point in curve(model, positives, negatives, choice, jobs, on_stream):
             if not point.latencies:
                 continue
             alarms = max(allowed(fa_per_hour, point.hours), point.false_alarms)
-            rank = (alarms, point.frr, float(np.median(point.latencies)))
+            rank = (alarms, point.frr, point.false_alarms, float(np.median(point.latencies)))
             if best is None or rank < best[0]:
                 settings = choice.override(threshold=point.threshold)
                 best = (rank, settings, point)

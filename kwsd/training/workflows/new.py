@@ -130,8 +130,15 @@ def make_word(
         )
     assert recipe.teaching is not None
     with on_interrupt(progress, lambda: f"stopped; {model} is complete, and only its evaluation is missing"):
-        for name, point in evaluate_unheard(model, speech, material, recipe.teaching.snr, jobs, progress):
-            progress.note(f"{model}, {name}: {summary(point)}")
+        curves = evaluate_unheard(model, speech, material, recipe.teaching.snr, jobs, progress)
+    threshold = read_model(model).settings.threshold
+    for name, points in curves.items():
+        progress.note(f"{model}, {name}: {summary(at(points, threshold))}")
+    higher = quieter(curves, threshold, fa_per_hour)
+    if higher is not None:
+        progress.note(f"With fewer false alarms: kwsd listen {model} --threshold {higher:g}")
+        for name, points in curves.items():
+            progress.note(f"{model} at {higher:g}, {name}: {summary(at(points, higher))}")
     if not material.test:
         progress.note("there was no unseen speech to count false alarms in")
     return model
@@ -144,8 +151,8 @@ def evaluate_unheard(
     snr: float,
     jobs: int | None = None,
     progress: Progress = SILENT,
-) -> list[tuple[str, Point]]:
-    """The model at its threshold, on synthetic voices and in speech on which it was not trained.
+) -> dict[str, list[Point]]:
+    """The model's curves on synthetic voices and in speech on which it was not trained, by conditions.
 
     Once as recorded and, if there is noise, once in noise at `snr` dB.
     """
@@ -154,13 +161,31 @@ def evaluate_unheard(
     with progress.stage("reading the unheard speech"):
         every = run_streams(replace(recordings, speech=()), "dev-test", snr, material.test)
     warn_of_recordings(recordings.reader, progress)
-    found = []
+    found = {}
     with progress.stage("evaluating", sum(len(words) + len(others) for _, words, others in every)):
         for conditions, words, others in every:
-            points = curve(trained, words, others, None, jobs, progress.batch)
             name = "in quiet" if conditions.snr is None else f"in noise at {conditions.snr:g} dB"
-            found.append((name, min(points, key=lambda p: abs(p.threshold - trained.settings.threshold))))
+            found[name] = curve(trained, words, others, None, jobs, progress.batch)
     return found
+
+
+def at(points: list[Point], threshold: float) -> Point:
+    """The point of a curve that is nearest to this threshold."""
+    return min(points, key=lambda point: abs(point.threshold - threshold))
+
+
+def quieter(curves: dict[str, list[Point]], threshold: float, fa_per_hour: float) -> float | None:
+    """The lowest higher threshold with at most so many false alarms an hour in each of the curves.
+
+    None if the threshold itself has so few, or if the keyword is never heard at such a threshold.
+    """
+    quiet = [
+        points[0].threshold
+        for points in zip(*curves.values(), strict=True)
+        if all(point.fa_per_hour <= fa_per_hour and point.latencies for point in points)
+    ]
+    lowest = min((one for one in quiet if one >= threshold), default=None)
+    return None if lowest == threshold else lowest
 
 
 def summary(point: Point) -> str:

@@ -61,13 +61,22 @@ def test_the_tune_command_then_writes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("allowed_per_hour", "threshold"), [(1.5, 0.3), (1.0, 0.7), (0.5, 0.7), (0.0, 0.9)])
-def test_tuning_takes_the_fewest_misses_within_the_false_alarms_and_of_equals_the_quickest(
+def test_tuning_takes_the_fewest_misses_within_the_false_alarms(
     model: Model, monkeypatch: pytest.MonkeyPatch, allowed_per_hour: float, threshold: float
 ) -> None:
     monkeypatch.setattr("kwsd.training.evaluate.tuning.curve", lambda *_: points_of(*POINTS))
     settings, point = tune(model, [], [], [model.settings.override(patience=2)], allowed_per_hour)
     assert (settings.threshold, point.threshold, settings.patience) == (threshold, threshold, 2)
     assert settings.release == min(threshold, model.settings.release)
+
+
+@pytest.mark.parametrize(("first", "second"), [((2, 0.1), (1, 0.3)), ((1, 0.3), (1, 0.2))])
+def test_of_equal_misses_tuning_takes_the_fewest_false_alarms_and_then_the_quickest(
+    model: Model, monkeypatch: pytest.MonkeyPatch, first: tuple[int, float], second: tuple[int, float]
+) -> None:
+    points = points_of((0.5, 1, *first), (0.7, 1, *second))
+    monkeypatch.setattr("kwsd.training.evaluate.tuning.curve", lambda *_: points)
+    assert tune(model, [], [], [model.settings], 1.0)[1].threshold == 0.7
 
 
 def test_tuning_never_takes_a_threshold_that_hears_nothing(
