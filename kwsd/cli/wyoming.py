@@ -63,7 +63,7 @@ def command(**_: Any) -> None:
     """Home Assistant and other clients of the Wyoming protocol send audio, and learn when a word is said.
 
     WORD is the name of a shipped model or a model file. Without any, jarvis, hey-jarvis, alexa, computer,
-    hey-computer and happy are offered.
+    hey-computer, marvin and happy are offered.
     """
     given = options(click.get_current_context())
     from kwsd.daemon import logs

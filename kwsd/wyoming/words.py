@@ -18,7 +18,7 @@ from kwsd.runtime.modelfile import read_model, read_models
 from kwsd.wyoming.protocol import encoded
 
 # the shipped models for daily use, one for each keyword
-SHIPPED = ("jarvis", "hey-jarvis", "alexa", "computer", "hey-computer", "happy")
+SHIPPED = ("jarvis", "hey-jarvis", "alexa", "computer", "hey-computer", "marvin", "happy")
 PROJECT = Attribution("kwsd", "https://github.com/OWNER/kwsd")
 
 # posterior that makes a trigger, by the name of the word; that of None is for every other word. Without
