@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kwsd.runtime.model import Model
+from kwsd.training.data.speech_commands import NOISE_FOLDER
 from kwsd.training.release.cost import cost, verifier_cost
 from kwsd.training.release.notes import notes_beside
 
@@ -75,7 +76,9 @@ def _data(data: dict[str, Any]) -> str:
     """The recordings that it was trained and evaluated on."""
     source, whose = "Speech Commands v0.01", "speaker"
     if data.get("synthetic"):
-        source, whose = "synthetic voices; Speech Commands v0.01 for other words", "voice"
+        source, whose = "synthetic voices", "voice"
+        if NOISE_FOLDER in data.get("noise", ()):  # the noise of a tree, which has other words, too
+            source += "; Speech Commands v0.01 for other words"
     return "\n".join(
         [
             f"Clips: {source}. No {whose} is in two splits.",
