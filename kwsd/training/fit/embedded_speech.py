@@ -1,7 +1,7 @@
 """Running speech as embeddings, all of which is a negative for the heads.
 
-A head scores running speech every 80 ms, so it is trained on all of it. The embedding is frozen
-and the same for every keyword, so speech is embedded once and kept on the disk.
+A head scores running speech every 80 ms, so it is trained on all of it. The embedding is frozen and the same
+for every keyword, so speech is embedded once and kept on the disk.
 """
 
 import hashlib

@@ -175,9 +175,9 @@ def at(points: list[Point], threshold: float) -> Point:
 
 
 def quieter(curves: dict[str, list[Point]], threshold: float, fa_per_hour: float) -> float | None:
-    """The lowest higher threshold with at most so many false alarms an hour in each of the curves.
+    """The lowest threshold above this one with at most `fa_per_hour` false alarms in each of the curves.
 
-    None if the threshold itself has so few, or if the keyword is never heard at such a threshold.
+    None if this one has so few itself, or if no threshold has and still hears the keyword.
     """
     quiet = [
         points[0].threshold
