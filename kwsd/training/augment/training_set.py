@@ -62,7 +62,7 @@ class Recordings:
     ) -> "Recordings":
         """The speech that `kwsd synthesize` wrote to `folder`, and other words of the tree `data`.
 
-        Each voice counts as a speaker. The voices of the split "testing" are in the training split, too, so that
+        Each voice counts as a speaker. The voices of the split "testing" are in the training split, too, so
         nothing may be judged on them. Near misses in training voices are also hard negatives. Those that
         differ by less than `nearest` phonemes are left out, because people vary the keyword itself by as
         much.
