@@ -124,14 +124,13 @@ class Examples(StillPool):
     """The saved examples, of which any are drawn."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(
-            SceneMaker([np.zeros(16_000, np.int16)], [], [], [], [], Augmentation()), SEED, device=DEVICE
-        )
+        nothing = np.zeros(16_000, np.int16)
+        super().__init__(SceneMaker([nothing], [], [], nothing, [], Augmentation()), SEED, device=DEVICE)
         saved = {name: values.to(DEVICE) for name, values in torch.load(path).items()}
         annotations = {"odds": saved["odds"], "ends": saved["ends"].expand(len(saved["odds"]), -1)}
         self._all = Scenes(saved["frames"], saved["keyword"], saved["onset"], saved["end"], annotations)
 
-    def move(self, epoch: int, on_chunk: object = None) -> None:
+    def move(self, epoch: int, on_chunk: object = None, jobs: int | None = None) -> None:
         """Nothing moves: all examples are there."""
 
     def pick(self, count: int, random: np.random.Generator) -> Scenes:

@@ -18,6 +18,7 @@ from torch import Tensor
 from kwsd.runtime.frontend import N_MELS, POWER_FLOOR
 from kwsd.training.augment.features import LogMel, SpecAugment
 from kwsd.training.augment.scenes import SceneMaker
+from kwsd.training.parallel import parallel
 
 CPU = torch.device("cpu")
 _PART = 128  # examples that go through the front end at once
@@ -48,6 +49,33 @@ Annotator = Callable[[Tensor, Tensor], dict[str, Tensor]]
 OnChunk = Callable[[], None]
 
 
+@dataclass(frozen=True)
+class ChunkMaker:
+    """Makes the chunks of a pool."""
+
+    scenes: SceneMaker
+    seed: int
+    annotator: Annotator | None
+    front_end: LogMel
+    device: torch.device
+
+    def chunk(self, number: int) -> Scenes:
+        """A chunk, which depends on the seed and this number alone."""
+        augmentation, random = self.scenes.augmentation, np.random.default_rng([self.seed, number])
+        parts = []
+        with torch.no_grad():
+            for start in range(0, augmentation.chunk, _PART):
+                drawn = self.scenes.draw(min(_PART, augmentation.chunk - start), random)
+                audio, keyword, onset, end = (
+                    torch.from_numpy(array).to(self.device)
+                    for array in (drawn.audio, drawn.keyword, drawn.onset, drawn.end)
+                )
+                frames = self.front_end(audio)
+                annotations = self.annotator(audio, frames) if self.annotator else {}
+                parts.append(Scenes(frames.half(), keyword, onset, end, annotations))
+        return joined(parts)
+
+
 class ScenePool:
     """Draws batches of examples. Frames are kept in float16, 20 MB for a thousand examples.
 
@@ -63,25 +91,27 @@ class ScenePool:
         first: int | None = None,
         device: torch.device = CPU,
     ) -> None:
-        self._scenes, self._seed, self._annotator = scenes, seed, annotator
+        self._maker = ChunkMaker(scenes, seed, annotator, LogMel().to(device), device)
         self._augmentation = scenes.augmentation
         self._first = first or self._augmentation.first_chunks
         self._chunks: dict[int, Scenes] = {}
         self.device = device
-        self._front_end = LogMel().to(device)
         self._mask = SpecAugment(self._augmentation.masked_bands, self._augmentation.masked_frames)
 
-    def move(self, epoch: int, on_chunk: OnChunk = lambda: None) -> None:
-        """Hold the chunks of `epoch`, counted from 0. on_chunk: called after each that is drawn."""
-        last = self._first + epoch
-        self._hold(range(max(0, last - self._augmentation.kept_chunks), last), on_chunk)
+    def move(self, epoch: int, on_chunk: OnChunk = lambda: None, jobs: int | None = None) -> None:
+        """Hold the chunks of `epoch`, counted from 0.
 
-    def _hold(self, wanted: range, on_chunk: OnChunk) -> None:
+        on_chunk: called after each that is drawn. jobs: as in `parallel`.
+        """
+        last = self._first + epoch
+        self._hold(range(max(0, last - self._augmentation.kept_chunks), last), on_chunk, jobs)
+
+    def _hold(self, wanted: range, on_chunk: OnChunk, jobs: int | None) -> None:
         self._chunks = {k: self._chunks[k] for k in wanted if k in self._chunks}
-        for number in wanted:
-            if number not in self._chunks:
-                self._chunks[number] = self._draw(number)
-                on_chunk()
+        missing = [number for number in wanted if number not in self._chunks]
+        for number, chunk in zip(missing, parallel(self._maker.chunk, missing, jobs), strict=True):
+            self._chunks[number] = chunk
+            on_chunk()
 
     @property
     def chunks(self) -> list[Scenes]:
@@ -102,19 +132,6 @@ class ScenePool:
         frames = (scenes.frames.float() + shift * (math.log(10) / 10)).clamp(min=math.log(POWER_FLOOR))
         return Scenes(self._mask(frames), scenes.keyword, scenes.onset, scenes.end, scenes.annotations)
 
-    def _draw(self, number: int) -> Scenes:
-        random = np.random.default_rng([self._seed, number])
-        parts = []
-        with torch.no_grad():
-            for start in range(0, self._augmentation.chunk, _PART):
-                drawn = self._scenes.draw(min(_PART, self._augmentation.chunk - start), random)
-                audio = self._tensor(drawn.audio)
-                frames = self._front_end(audio)
-                annotations = self._annotator(audio, frames) if self._annotator else {}
-                keyword, onset, end = map(self._tensor, (drawn.keyword, drawn.onset, drawn.end))
-                parts.append(Scenes(frames.half(), keyword, onset, end, annotations))
-        return joined(parts)
-
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
@@ -122,9 +139,9 @@ class ScenePool:
 class StillPool(ScenePool):
     """A pool that always holds the examples of its start, for several short runs."""
 
-    def move(self, epoch: int, on_chunk: OnChunk = lambda: None) -> None:  # noqa: ARG002
+    def move(self, epoch: int, on_chunk: OnChunk = lambda: None, jobs: int | None = None) -> None:  # noqa: ARG002
         """Hold the first chunks, in every epoch."""
-        self._hold(range(self._first), on_chunk)
+        self._hold(range(self._first), on_chunk, jobs)
 
 
 def joined(parts: list[Scenes]) -> Scenes:

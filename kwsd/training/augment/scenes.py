@@ -48,9 +48,9 @@ def word_end(clip: Audio) -> float:
 class SceneMaker:
     """Draws any number of training examples from clips of words, noise and running speech.
 
-    All audio is int16, mono, 16 kHz. keyword, others: clips of one word each. speech: recordings without the
-    keyword; pieces of them are negatives, and surround words. hard: hard negatives, clips of the false
-    alarms of a model (kwsd.training.evaluate.mining).
+    All audio is int16, mono, 16 kHz. keyword, others: clips of one word each. speech: running speech without
+    the keyword, (n,); pieces of it are negatives, and surround words. hard: hard negatives, clips of the
+    false alarms of a model (kwsd.training.evaluate.mining).
     """
 
     def __init__(
@@ -58,13 +58,12 @@ class SceneMaker:
         keyword: Sequence[Audio],
         others: Sequence[Audio],
         noise: Sequence[Audio],
-        speech: Sequence[Audio],
+        speech: Audio,
         hard: Sequence[Audio],
         augmentation: Augmentation,
     ) -> None:
-        self.keyword, self.others, self.noise, self.hard = keyword, others, noise, hard
+        self.keyword, self.others, self.noise, self.speech, self.hard = keyword, others, noise, speech, hard
         self.augmentation = augmentation
-        self.speech = np.concatenate([np.empty(0, np.int16), *speech])
         longest = max(map(len, keyword))
         shortest, spare = (int(s * SAMPLE_RATE) for s in (augmentation.seconds, augmentation.spare))
         self.length = max(shortest, longest + spare)  # samples of an example

@@ -142,7 +142,7 @@ class Recordings:
     def scenes(self, augmentation: Augmentation) -> SceneMaker:
         """A maker of training examples from the training split of all recordings."""
         keyword, others = (self._audio(clips) for clips in self.words("training"))
-        speech = [audio for source in self.running_speech("training") for audio in source]
+        speech = self.reader.samples(path for folder in self.speech for path in files_of(folder, "training"))
         hard = self.reader.sounds(self.hard)
         return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, augmentation)
 

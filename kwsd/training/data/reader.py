@@ -83,6 +83,14 @@ class Reader:
         spool = Spool()
         return [found for path in paths if (found := self.recording(path, spool)) is not None]
 
+    def samples(self, paths: Iterable[Path]) -> Audio:
+        """The recordings that can be used, one after another, (n,), in a spool."""
+        spool = Spool()
+        for path in paths:
+            if (audio := self.sound(path)) is not None:
+                spool.add([audio])
+        return spool.samples()
+
     def _is_usable(self, path: Path, remarks: list[str], length: int, loud: bool) -> bool:
         """Whether a recording can be used. length: in samples. loud: not all samples are 0."""
         damaged = [remark for remark in remarks if NOT_NUMBERS in remark]

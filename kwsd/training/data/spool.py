@@ -55,6 +55,17 @@ class Spool:
             self._file.truncate()
             raise
 
+    def samples(self) -> Audio:
+        """All recordings, one after another, (n,): an array that is read from the file when it is used.
+
+        joblib's workers on this machine read it from the file, too.
+        """
+        if not (size := self._end()):
+            return np.empty(0, np.int16)
+        samples = np.memmap(str(self.path), np.int16, "r", shape=size // 2)
+        weakref.finalize(samples, lambda _: None, self)  # the file stays as long as the array
+        return samples
+
     def _end(self) -> int:
         try:
             self._file.flush()

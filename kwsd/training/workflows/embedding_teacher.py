@@ -28,11 +28,12 @@ FA_PER_HOUR = 0.5  # false alarms per hour that the threshold may cause
 
 
 def trainer_with_teacher(
-    recordings: Recordings, recipe: Recipe, output: Output, progress: Progress
+    recordings: Recordings, recipe: Recipe, output: Output, progress: Progress, jobs: int | None = None
 ) -> Trainer:
     """Train heads as `recipe.teaching` says, and return the trainer of a CRNN that learns from them.
 
     If the trainer will resume from a checkpoint, the heads are left untrained, because it holds trained ones.
+    jobs: as in kwsd.training.parallel.
     """
     teaching = recipe.teaching
     assert teaching is not None
@@ -43,18 +44,18 @@ def trainer_with_teacher(
     if output.resumes:
         heads = [Head(teaching) for _ in range(teaching.heads)]
     elif teaching.tune_embedding:
-        heads = _fine_tuned_heads(embedding, scenes, recipe, progress)
-        _make_examples(pool, teaching.first_chunks, "making training examples", progress)
+        heads = _fine_tuned_heads(embedding, scenes, recipe, progress, jobs)
+        _make_examples(pool, teaching.first_chunks, "making training examples", progress, jobs)
     else:
-        _make_examples(pool, teaching.first_chunks, "making training examples", progress)
+        _make_examples(pool, teaching.first_chunks, "making training examples", progress, jobs)
         heads = _heads(embedding, pool, recordings, scenes, recipe, progress)
     objective = HeadDistillationLoss([*heads], embedding, recipe.architecture.hidden, teaching)
     return Trainer(recipe, pool, recordings.validation(), output.checkpoint, objective)
 
 
-def _make_examples(pool: ScenePool, chunks: int, name: str, progress: Progress) -> None:
+def _make_examples(pool: ScenePool, chunks: int, name: str, progress: Progress, jobs: int | None) -> None:
     with progress.stage(name, chunks):
-        pool.move(0, progress.batch)
+        pool.move(0, progress.batch, jobs)
 
 
 def _heads(
@@ -81,7 +82,7 @@ def _heads(
 
 
 def _fine_tuned_heads(
-    embedding: SpeechEmbedding, scenes: SceneMaker, recipe: Recipe, progress: Progress
+    embedding: SpeechEmbedding, scenes: SceneMaker, recipe: Recipe, progress: Progress, jobs: int | None
 ) -> list[Head]:
     """Train heads and fine-tune the embedding.
 
@@ -93,7 +94,7 @@ def _fine_tuned_heads(
     annotator = frozen_features_annotator(embedding)
     # a gigabyte, which is freed when this function returns
     pool = StillPool(scenes, recipe.seed + 1, annotator, teaching.tuning_chunks)
-    _make_examples(pool, teaching.tuning_chunks, "making training examples for the teacher", progress)
+    _make_examples(pool, teaching.tuning_chunks, "making training examples for the teacher", progress, jobs)
     with progress.stage("training the teacher"):
         return fine_tuned_heads(embedding, pool, recipe, teaching)
 

@@ -83,6 +83,6 @@ def train_from_text(
         recipe.augmentation.nearest_phonemes,
     )
     check_recordings(recordings, progress)
-    trainer = trainer_with_teacher(recordings, recipe, output, progress)
+    trainer = trainer_with_teacher(recordings, recipe, output, progress, jobs)
     choose = settings_chooser(recordings, sources.unseen, teaching.snr, progress, fa_per_hour, jobs)
     return train_and_release(trainer, recordings, output, progress, kind="new", choose_settings=choose)

@@ -35,7 +35,7 @@ def test_some_scenes_are_heard_so() -> None:
     hiss = [(random.normal(size=16000) * 3000).astype(np.int16) for _ in range(4)]
 
     def high_share(narrow: float) -> float:
-        maker = SceneMaker(hiss, hiss, [], hiss, [], Augmentation(narrow=narrow))
+        maker = SceneMaker(hiss, hiss, [], np.concatenate(hiss), [], Augmentation(narrow=narrow))
         drawn = maker.draw(32, np.random.default_rng(1)).audio
         return sum(power(scene, HIGHEST, 8001) for scene in drawn) / sum(power(s, 0, 8001) for s in drawn)
 

@@ -1,9 +1,11 @@
 """What scenes are made of: where the word ends, how loud it is, how often it is there."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from kwsd.runtime.frontend import N_MELS, SAMPLE_RATE
@@ -11,9 +13,11 @@ from kwsd.training.augment import scenes
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.pool import ScenePool, StillPool
 from kwsd.training.augment.scenes import SceneBatch, SceneMaker, in_noise, word_end
+from kwsd.training.data.reader import Reader
 
 WORD = slice(3_200, 11_200)  # of a clip's samples: 0.2 to 0.7 s
 SILENCE = np.zeros(SAMPLE_RATE, np.int16)
+NO_SPEECH = np.empty(0, np.int16)
 DRAWN = 300
 
 
@@ -38,7 +42,7 @@ def keyword_scenes(drawn: SceneBatch) -> list[tuple[np.ndarray, float, float]]:
 @pytest.fixture
 def plain() -> SceneMaker:
     """Makes scenes of the word or nothing, in no room and no noise."""
-    return SceneMaker([word()], [SILENCE], [], [], [], Augmentation(reverberant=0.0))
+    return SceneMaker([word()], [SILENCE], [], NO_SPEECH, [], Augmentation(reverberant=0.0))
 
 
 def test_a_words_end_is_where_it_falls_silent() -> None:
@@ -75,7 +79,7 @@ def test_scenes_are_18_db_softer_to_6_db_louder(plain: SceneMaker) -> None:
     assert -18.01 <= level.min() < -16.5
     assert 4.5 < level.max() <= 6.01
     assert np.median(level) == pytest.approx(-6, abs=2.5)
-    loud = SceneMaker([word(32_000)], [SILENCE], [], [], [], plain.augmentation)
+    loud = SceneMaker([word(32_000)], [SILENCE], [], NO_SPEECH, [], plain.augmentation)
     assert np.abs(loud.draw(50, np.random.default_rng(0)).audio).max() == 1
 
 
@@ -182,6 +186,22 @@ def test_a_pool_moves_on_by_one_chunk_an_epoch(plain: SceneMaker) -> None:
     assert not torch.equal(other._chunks[3].frames, pool._chunks[3].frames)
 
 
+def test_workers_make_the_same_examples(plain: SceneMaker, tmp_path: Path) -> None:
+    """Also of speech that is in a spool, and with annotations."""
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 50_000), SAMPLE_RATE)
+    plain.speech = Reader().samples([tmp_path / "a.wav"])
+    plain.augmentation = replace(plain.augmentation, chunk=8, speech_alone=0.9)
+    pools = [StillPool(plain, 0, lambda audio, _: {"audio": audio}, first=3) for _ in range(2)]
+    done: list[int] = []
+    pools[0].move(0)
+    pools[1].move(0, lambda: done.append(len(pools[1].chunks)), jobs=2)
+    assert done == [1, 2, 3]
+    for own, workers in zip(pools[0].chunks, pools[1].chunks, strict=True):
+        assert torch.equal(own.annotations["audio"], workers.annotations["audio"])
+        assert torch.equal(own.keyword, workers.keyword)
+        assert torch.allclose(own.frames.float(), workers.frames.float(), atol=1e-2)
+
+
 def test_a_pool_that_stands_still_holds_its_start_in_every_epoch(plain: SceneMaker) -> None:
     plain.augmentation = replace(plain.augmentation, chunk=4)
     pool = StillPool(plain, 3, first=2)
@@ -218,7 +238,7 @@ def test_speech_is_behind_three_words_of_five_and_alone_in_three_of_ten_other_ex
     running = np.full(4 * SAMPLE_RATE, ALONE, np.int16)
     spoken = np.full(SAMPLE_RATE, IN_WORDS, np.int16)
     augmentation = Augmentation(reverberant=0.0, retimed=0.0, level=(0.0, 0.0), hard_share=0.9)
-    maker = SceneMaker([word()], [spoken], [], [running], [], augmentation)
+    maker = SceneMaker([word()], [spoken], [], running, [], augmentation)
     random, behind, alone = np.random.default_rng(0), list[np.ndarray](), list[np.ndarray]()
     for _ in range(10):
         drawn = maker.draw(200, random)
@@ -236,7 +256,7 @@ def test_separate_words_follow_each_other_in_half_a_second_to_one() -> None:
     spoken = np.full(SAMPLE_RATE, 1_000, np.int16)
     spoken[0] = 30_000  # where it begins
     augmentation = Augmentation(reverberant=0.0, running_speech=0.0, seconds=60)
-    maker = SceneMaker([word()], [spoken], [], [], [], augmentation)
+    maker = SceneMaker([word()], [spoken], [], NO_SPEECH, [], augmentation)
     scene = np.zeros(maker.length, np.float32)
     maker._fill_with_speech(scene, np.random.default_rng(0))
     starts = np.flatnonzero(scene > 0.5) / SAMPLE_RATE

@@ -53,6 +53,16 @@ def test_what_cannot_be_used_is_left_out_with_the_reason(tmp_path: Path, name: s
     assert reader.unreported() == ([], [])  # once
 
 
+def test_recordings_that_can_be_used_follow_each_other_as_one_array(tmp_path: Path) -> None:
+    for name, content in (("a.wav", wav(noise(1))), ("b.wav", BAD["silent.wav"][0]), ("c.wav", wav(noise(2)))):
+        (tmp_path / name).write_bytes(content)
+    reader = Reader()
+    samples = reader.samples(files_of(tmp_path))
+    np.testing.assert_array_equal(samples, np.concatenate(reader.sounds(files_of(tmp_path))))
+    assert len(samples) == 3 * SAMPLE_RATE
+    assert list(reader.left_out) == [tmp_path / "b.wav"]
+
+
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.wav").write_bytes(wav(noise(1)))
 

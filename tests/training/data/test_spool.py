@@ -35,6 +35,20 @@ def test_recordings_in_a_spool_are_as_arrays(lengths: list[int], data: st.DataOb
     assert not path.exists()
 
 
+@given(st.lists(st.integers(0, 50), max_size=4))
+def test_all_recordings_in_a_spool_are_as_one_array(lengths: list[int]) -> None:
+    spool = Spool()
+    arrays = [noise(length, seed=number) for number, length in enumerate(lengths)]
+    for array in arrays:
+        spool.add([array])
+    samples, path = spool.samples(), spool.path
+    del spool
+    np.testing.assert_array_equal(samples, np.concatenate([noise(0), *arrays]))
+    assert path.exists() == bool(sum(lengths))
+    del samples
+    assert not path.exists()
+
+
 def test_a_recording_that_breaks_off_leaves_no_gap() -> None:
     spool = Spool()
 

@@ -20,7 +20,7 @@ def maker(seed: int = 0) -> SceneMaker:
     """White noise as loud as the speech disguises it."""
     noise = (np.random.default_rng(seed).normal(size=320_000) * 3000).astype(np.int16)
     augmentation = Augmentation(noisy=1.0, noise_snr=(0.0, 0.0))
-    return SceneMaker([SILENCE], [], [noise], [], [], augmentation)
+    return SceneMaker([SILENCE], [], [noise], SILENCE, [], augmentation)
 
 
 def test_speech_is_embedded_once_as_recorded_and_once_disguised(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def pool(annotator: Annotator = loudness, chunk: int = 512) -> StillPool:
     random = np.random.default_rng(0)
     loud = [(random.normal(size=8000) * 9000).astype(np.int16) for _ in range(8)]
     soft = [(random.normal(size=8000) * 60).astype(np.int16) for _ in range(8)]
-    scenes = SceneMaker(loud, soft, [], soft, [], Augmentation(first_chunks=1, chunk=chunk))
+    scenes = SceneMaker(loud, soft, [], np.concatenate(soft), [], Augmentation(first_chunks=1, chunk=chunk))
     return StillPool(scenes, 0, annotator)
 
 
