@@ -38,15 +38,15 @@ class Head(nn.Module):
     def __init__(self, teaching: Teaching) -> None:
         super().__init__()
         self.normal = nn.BatchNorm1d(EMBEDDING, affine=False)
-        self.each = nn.Conv1d(EMBEDDING, HIDDEN, 1)
-        self.together = nn.Conv1d(HIDDEN, HIDDEN, CONTEXT)
-        self.output = nn.Conv1d(HIDDEN, 2, 1)
+        self.each = nn.Linear(EMBEDDING, HIDDEN)
+        self.together = nn.Linear(CONTEXT * HIDDEN, HIDDEN)
+        self.output = nn.Linear(HIDDEN, 2)
         self.drop = nn.Dropout(teaching.dropout)
         self.noise = teaching.noise
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """(batch, count, EMBEDDING) to logits (batch, count, 2)."""
-        return self._logits(functional.pad(self._units(embeddings), (CONTEXT - 1, 0)))
+        return self._logits(functional.pad(self._units(embeddings), (0, 0, CONTEXT - 1, 0)))
 
     def odds(self, embeddings: Tensor) -> Tensor:
         """(batch, count, EMBEDDING) to the log-odds of each whole window, (batch, count - CONTEXT + 1)."""
@@ -54,16 +54,17 @@ class Head(nn.Module):
         return logits[..., 1] - logits[..., 0]
 
     def _units(self, embeddings: Tensor) -> Tensor:
-        """The first layer's units, (batch, HIDDEN, count)."""
+        """The first layer's units, (batch, count, HIDDEN)."""
         normal = self.normalized(embeddings)
         if self.training:
-            normal = normal + self.noise * torch.randn_like(normal)
-        units: Tensor = self.drop(self.each(normal.transpose(1, 2)).relu())
+            normal = normal + self.noise * torch.randn(normal.shape)
+        units: Tensor = self.drop(self.each(normal).relu())
         return units
 
     def _logits(self, units: Tensor) -> Tensor:
-        """The logits (batch, count - CONTEXT + 1, 2) of (batch, HIDDEN, count)."""
-        logits: Tensor = self.output(self.drop(self.together(units).relu())).transpose(1, 2)
+        """The logits (batch, count - CONTEXT + 1, 2) of (batch, count, HIDDEN)."""
+        windows = units.unfold(1, CONTEXT, 1).transpose(2, 3).flatten(2)
+        logits: Tensor = self.output(self.drop(self.together(windows).relu()))
         return logits
 
     def fix_normalization(self, embeddings: Tensor) -> None:
@@ -75,7 +76,7 @@ class Head(nn.Module):
 
     def normalized(self, embeddings: Tensor) -> Tensor:
         """The embeddings, normalized to mean 0 and variance 1 in each dimension over the examples."""
-        normal: Tensor = self.normal(embeddings.transpose(1, 2)).transpose(1, 2)
+        normal: Tensor = self.normal(embeddings.flatten(0, 1)).view_as(embeddings)
         return normal
 
 
@@ -85,14 +86,14 @@ def verifier_of(heads: Iterable[Any], embedding: SpeechEmbedding) -> dict[str, N
     parts: dict[str, list[Tensor]] = {}
     for head in heads:
         mean, variance = head.normal.get_buffer("running_mean"), head.normal.get_buffer("running_var")
-        each = head.each.weight[:, :, 0] / (variance + head.normal.eps).sqrt()
+        each = head.each.weight / (variance + head.normal.eps).sqrt()
         output = head.output.weight[1] - head.output.weight[0]
         part = {
             "each.weight": each.T,
             "each.bias": (head.each.get_parameter("bias") - each @ mean)[None],
-            "together.weight": head.together.weight.permute(2, 1, 0).flatten(0, 1),
+            "together.weight": head.together.weight.T,
             "together.bias": head.together.get_parameter("bias")[None],
-            "output.weight": output,
+            "output.weight": output[:, None],
             "output.bias": head.output.get_parameter("bias").diff()[None],
         }
         for name, value in part.items():
