@@ -8,7 +8,7 @@ The words are said by the engines that need the least time, once by each: hibari
 (robotic). So are phrases of common words that sound like the word across their boundaries.
 
 With --threshold 0.1 --out FOLDER it also writes recordings of them, as speech to train new heads with: not of
-those that are so near that people may say the word itself like that (Augmentation.nearest_phonemes).
+those that are so near that people may say the word itself like that (Keyword.nearest).
 """
 
 import argparse
@@ -18,7 +18,6 @@ import soundfile
 
 from kwsd.pcm import SAMPLE_RATE
 from kwsd.runtime.modelfile import find_model, read_model
-from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.evaluate.vocabulary import FalseAlarm, false_alarms
 from kwsd.training.synthesis.engines.espeak import espeak
 from kwsd.training.synthesis.keyword import Keyword
@@ -28,7 +27,6 @@ from kwsd.training.synthesis.vocabulary import FAST_ENGINES, spoken
 from kwsd.training.synthesis.voices import find_voices
 
 COMMON = 6_000  # words of which phrases are made
-NEAREST = Augmentation.nearest_phonemes
 
 
 def main() -> None:
@@ -64,7 +62,7 @@ def write(alarms: list[FalseAlarm], keyword: Keyword, folder: Path) -> None:
     """Write a recording of each false alarm that does not sound too much like the keyword."""
     folder.mkdir(parents=True, exist_ok=True)
     for alarm in alarms:
-        if keyword.distance_in(espeak().phonemes(alarm.text, ENGLISH.accents[0])) >= NEAREST:
+        if keyword.distance_in(espeak().phonemes(alarm.text, ENGLISH.accents[0])) >= keyword.nearest:
             soundfile.write(folder / f"{alarm.text.replace(' ', '_')}.flac", alarm.audio, SAMPLE_RATE)
 
 

@@ -54,7 +54,6 @@ class Augmentation:
     speech_alone: float = within(0, 1, 0.3)  # share of the remaining ones that are filled with speech
     running_speech: float = within(0, 1, 0.6)  # share of such speech that is running speech, not words
     word_spacing: tuple[float, float] = within(0.1, 10, (0.55, 1.0))  # seconds from word to word
-    nearest_phonemes: float = within(0, 100, 1.5)  # minimum distance of a synthetic near miss
 
     # Augmentation of a word
     retimed: float = within(0, 1, 0.5)  # share of words resampled to another tempo and pitch

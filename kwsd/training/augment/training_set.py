@@ -1,6 +1,5 @@
 """The recordings of a training run. Clips are read once and kept in memory, 320 MB for 10,000."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,6 @@ from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.scenes import SceneMaker, in_noise
 from kwsd.training.data.reader import Reader
 from kwsd.training.data.speech_commands import NOISE_FOLDER, Clip, clips_of, files_of, padded, read_tree
-from kwsd.training.synthesis.generate import MANIFEST
 
 Audio = npt.NDArray[np.int16]
 
@@ -58,22 +56,17 @@ class Recordings:
         noise: tuple[Path, ...],
         speech: tuple[Path, ...],
         hard: tuple[Path, ...] = (),
-        nearest: float = Augmentation.nearest_phonemes,
     ) -> "Recordings":
         """The speech that `kwsd synthesize` wrote to `folder`, and other words of the tree `data`.
 
         Each voice counts as a speaker. The voices of the split "testing" are in the training split, too, so
-        nothing may be judged on them. Near misses in training voices are also hard negatives. Those that
-        differ by less than `nearest` phonemes are left out, because people vary the keyword itself by as
-        much.
+        nothing may be judged on them. Near misses in training voices are also hard negatives.
         """
         names = {"keyword": keyword, "near_misses": "near miss"}
-        records = map(json.loads, (folder / MANIFEST).read_text("utf-8").splitlines())
-        too_near = {folder / record["file"] for record in records if 0 < record["distance"] < nearest}
         tree = [
             replace(clip, word=names[clip.word], split=clip.split.replace("testing", "training"))
             for clip in clips_of(folder)
-            if clip.word in names and clip.path not in too_near
+            if clip.word in names
         ]
         near = tuple(clip.path for clip in tree if clip.word == "near miss" and clip.split == "training")
         tree += [clip for clip in clips_of(data) if clip.word != keyword] if data else []

@@ -9,6 +9,10 @@ from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.synthesis.phoneme_distance import WordList
 from kwsd.training.synthesis.phonemes import Sounds, contains
 
+# The smallest phoneme distance of a near miss, as a share of the sounds of the keyword. Heads that learn
+# nearer ones as negatives miss people: docs/experiments/2026-11-28-near-misses.md
+NEAREST_SHARE = 0.38
+
 
 class Keyword:
     """A word or phrase; `pronunciations` has its IPA by accent.
@@ -37,6 +41,15 @@ class Keyword:
         """Whether an IPA string contains the keyword in any accent, also across word boundaries."""
         speech = self.language.sounds(ipa)
         return any(contains(speech, spoken) for spoken in self.spoken)
+
+    @property
+    def nearest(self) -> float:
+        """The smallest phoneme distance of a near miss: the longer the keyword, the more people vary it."""
+        return NEAREST_SHARE * max(map(len, self.spoken))
+
+    def is_near_miss(self, ipa: str) -> bool:
+        """Whether an IPA string does not contain the keyword, and is not too near."""
+        return self.distance(ipa) >= self.nearest and not self.said_in(ipa)
 
     def distance(self, ipa: str) -> float:
         """The phoneme distance to the most similar pronunciation of the keyword; 0 is the keyword itself."""

@@ -17,10 +17,6 @@ from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.synthesis.phoneme_distance import WordList
 from kwsd.training.synthesis.phonemes import Sounds
 
-# Words at a smaller phoneme distance count as another pronunciation of the keyword
-MIN_DISTANCE = 0.38
-
-
 COMMON_WORDS = 40_000  # of a language
 
 
@@ -63,32 +59,34 @@ def near_words(keyword: Keyword, count: int) -> list[str]:
     """
     words = keyword.text.split()
     if len(words) > 1:
-        near = [_near_words(Keyword(word, keyword.language), count // len(words)) for word in words]
+        parts = [Keyword(word, keyword.language) for word in words]
+        near = [_near_words(part, count // len(words), keyword.nearest) for part in parts]
         phrases = [
             " ".join([*words[:place], other, *words[place + 1 :]])
             for place, others in enumerate(near)
             for other in others
         ]
         return sorted(
-            filter(lambda phrase: _is_other(keyword, phrase), phrases),
+            filter(lambda phrase: _is_near_miss(keyword, phrase), phrases),
             key=lambda phrase: keyword.distance(espeak().phonemes(phrase, keyword.language.accents[0])),
         )
-    return _near_words(keyword, count)
+    return _near_words(keyword, count, keyword.nearest)
 
 
-def _near_words(keyword: Keyword, count: int) -> list[str]:
+def _near_words(keyword: Keyword, count: int, nearest: float) -> list[str]:
+    """The `count` most similar words at a distance of at least `nearest`."""
     words = lexicon(keyword.language)
     if not words:
         return []
     spellings, word_list = list(words), WordList(list(words.values()))
     distances = np.min([word_list.distances(spoken) for spoken in keyword.spoken], axis=0)
     order = np.argsort(distances, kind="stable")
-    candidates = (spellings[place] for place in order if distances[place] >= MIN_DISTANCE)
+    candidates = (spellings[place] for place in order if distances[place] >= nearest)
     # Both pronunciations must differ: an engine that reads text may use yet another one
-    return list(itertools.islice((word for word in candidates if _is_other(keyword, word)), count))
+    return list(itertools.islice((word for word in candidates if _is_near_miss(keyword, word)), count))
 
 
-def _is_other(keyword: Keyword, text: str) -> bool:
-    """Whether espeak-ng pronounces the text differently enough from the keyword."""
+def _is_near_miss(keyword: Keyword, text: str) -> bool:
+    """Whether the text is a near miss as espeak-ng pronounces it."""
     ipa = espeak().phonemes(text, keyword.language.accents[0])
-    return keyword.distance(ipa) >= MIN_DISTANCE and not keyword.said_in(ipa)
+    return keyword.is_near_miss(ipa)

@@ -9,9 +9,6 @@ from kwsd.training.synthesis.language import Language
 from kwsd.training.synthesis.phoneme_distance import substitution_cost
 from kwsd.training.synthesis.phonemes import VOWEL_FEATURES
 
-# Invented words at a smaller phoneme distance might be some speaker's pronunciation of the keyword
-MIN_INVENTED_DISTANCE = 0.6
-
 Word = list[str]  # phonemes, as `Language.split` returns them
 
 
@@ -101,16 +98,12 @@ _CHANGES: tuple[Callable[[Word, Language, np.random.Generator], Word], ...] = (
 
 
 def _changed_phrase(words: list[Word], language: Language, random: np.random.Generator) -> list[Word]:
-    """One word of the phrase alone, its words in another order, or the phrase with one word changed."""
-    if len(words) > 1:
-        kind = random.random()
-        if kind < 0.2:
-            return [words[random.integers(len(words))]]
-        if kind < 0.3:
-            return [words[place] for place in random.permutation(len(words))]
+    """The phrase with one word changed, or with all of them."""
+    changed = [_CHANGES[random.integers(len(_CHANGES))](word, language, random) for word in words]
+    if random.random() < 0.5:
+        return changed
     place = random.integers(len(words))
-    change = _CHANGES[random.integers(len(_CHANGES))]
-    return [*words[:place], change(words[place], language, random), *words[place + 1 :]]
+    return [*words[:place], changed[place], *words[place + 1 :]]
 
 
 def _stressed(words: list[Word], language: Language) -> str:
@@ -125,13 +118,27 @@ def _stressed(words: list[Word], language: Language) -> str:
     return " ".join(spoken)
 
 
+def _rearranged(words: list[Word], random: np.random.Generator) -> list[Word]:
+    """One word of the phrase alone, or its words in a random order."""
+    if random.random() < 0.67:
+        return [words[random.integers(len(words))]]
+    return [words[place] for place in random.permutation(len(words))]
+
+
 def near_miss(keyword: Keyword, accent: str, random: np.random.Generator) -> str:
-    """IPA of one invented near miss, which does not contain the keyword in any accent."""
+    """IPA of one invented near miss (see Keyword.is_near_miss).
+
+    Of a phrase also a word alone, or its words in another order, whatever their distance.
+    """
     language = keyword.language
     words = [language.split(word) for word in keyword.pronunciations[accent].split()]
-    while True:
-        drawn = _changed_phrase(words, language, random)
-        changed = [word for word in drawn if any(map(language.is_vowel, word))]
-        ipa = _stressed(changed, language)
-        if changed and keyword.distance(ipa) >= MIN_INVENTED_DISTANCE and not keyword.said_in(ipa):
+    if len(words) > 1 and random.random() < 0.3:
+        ipa = _stressed(_rearranged(words, random), language)
+        if not keyword.said_in(ipa):
             return ipa
+    while True:
+        changed = _changed_phrase(words, language, random)
+        if all(any(map(language.is_vowel, word)) for word in changed):
+            ipa = _stressed(changed, language)
+            if keyword.is_near_miss(ipa):
+                return ipa

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.training.synthesis.keyword import Keyword
-from kwsd.training.synthesis.lexicon import MIN_DISTANCE
 from kwsd.training.synthesis.phoneme_distance import WordList
 from kwsd.training.synthesis.phonemes import Sounds, contains
 
+MIN_DISTANCE = 0.38  # phoneme distance; phrases that are nearer say the keyword, as some speaker does
 NEAREST = (60, 40)  # words tried for each part of a pair and of a triple
 MOST = 3  # phrases that a word may be in at the same place, so that they differ
 
@@ -24,8 +24,8 @@ def near_phrases(keyword: Keyword, words: Mapping[str, Sounds], count: int) -> l
 
     words: spelling and sounds, the commonest first: of words that fit equally well, the first are taken. The
     keyword is cut into two or three parts. The first word has to end like the first part, the last to begin
-    like the last, and one between to be like the middle. Phrases nearer than lexicon.MIN_DISTANCE are left
-    out, as those that contain it: they say the keyword.
+    like the last, and one between to be like the middle. Phrases nearer than MIN_DISTANCE are left out, as
+    those that contain it.
     """
     found: dict[tuple[str, ...], float] = {}
     spellings, spoken = list(words), list(words.values())

@@ -80,7 +80,6 @@ def train_from_text(
         sources.noise,
         sources.speech,
         sources.hard,
-        recipe.augmentation.nearest_phonemes,
     )
     check_recordings(recordings, progress)
     trainer = trainer_with_teacher(recordings, recipe, output, progress, jobs)

@@ -24,7 +24,7 @@ from kwsd.training.workflows.material import Material, with_kit
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt, warn_of_recordings
 from kwsd.training.workflows.teach import check_enough, teach_folders
 
-MEMORY_BYTES = 2_500_000_000  # recordings 0.8 GB, training examples, torch, and workers that evaluate
+MEMORY_BYTES = 2_500_000_000  # clips, training examples, torch, and workers
 DISK_BYTES = 300_000_000  # of synthesized speech
 UNPACKED = 4  # bytes of a recording while it is in use, by a byte of its file
 

@@ -54,7 +54,11 @@ def test_what_cannot_be_used_is_left_out_with_the_reason(tmp_path: Path, name: s
 
 
 def test_recordings_that_can_be_used_follow_each_other_as_one_array(tmp_path: Path) -> None:
-    for name, content in (("a.wav", wav(noise(1))), ("b.wav", BAD["silent.wav"][0]), ("c.wav", wav(noise(2)))):
+    for name, content in (
+        ("a.wav", wav(noise(1))),
+        ("b.wav", BAD["silent.wav"][0]),
+        ("c.wav", wav(noise(2))),
+    ):
         (tmp_path / name).write_bytes(content)
     reader = Reader()
     samples = reader.samples(files_of(tmp_path))

@@ -30,7 +30,22 @@ def test_many_and_near() -> None:
     keyword, random = KEYWORDS["computer"], np.random.default_rng(0)
     made = [near_miss(keyword, AMERICAN, random) for _ in range(300)]
     assert len(set(made)) > 150
-    assert np.median([keyword.distance(ipa) for ipa in made]) < 3
+    assert np.median([keyword.distance(ipa) for ipa in made]) < 4.5  # 3.04 is the least
+
+
+@given(st.sampled_from(sorted(KEYWORDS)), st.integers(0, 2**32))
+def test_none_is_so_near_that_someone_may_say_the_keyword_like_that(text: str, seed: int) -> None:
+    """But parts of a phrase, as they are."""
+    keyword = KEYWORDS[text]
+    made = near_miss(keyword, AMERICAN, np.random.default_rng(seed))
+    parts = keyword.pronunciations[AMERICAN].split()
+    of_the_phrase = len(parts) > 1 and set(made.split()) <= set(parts)
+    assert of_the_phrase or keyword.distance(made) >= 0.38 * max(map(len, keyword.spoken))
+
+
+def test_a_phrase_of_one_word_repeated_has_near_misses() -> None:
+    keyword, random = Keyword("bye bye"), np.random.default_rng(0)
+    assert len({near_miss(keyword, AMERICAN, random) for _ in range(40)}) > 20
 
 
 def test_words_of_a_phrase_alone_and_swapped() -> None:
@@ -44,15 +59,16 @@ def test_words_of_a_phrase_alone_and_swapped() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("happy", {"hippie", "harpy", "happen", "snappy"}),
-        ("computer", {"commuter", "compute", "compete"}),
-        ("hey computer", {"hey commuter", "hi computer"}),
+        ("happy", {"heavy", "happen", "hairy"}),
+        ("computer", {"competing", "converter", "combat"}),
+        ("hey computer", {"hey command", "burst computer"}),
     ],
 )
 def test_real_words_like_it(text: str, expected: set[str]) -> None:
     keyword = KEYWORDS.get(text) or Keyword(text)
     near = near_words(keyword, 300)
     assert expected <= set(near)
+    assert not {"hippie", "harpy", "commuter", "compute", "hi computer"} & set(near)
     for word in near:
         for accent in (AMERICAN, BRITISH):
             assert ENGLISH.sounds(espeak().phonemes(word, accent)) not in keyword.spoken
@@ -62,10 +78,10 @@ def test_english_stays_as_it_is() -> None:
     """Another language must not change what English draws: its models could not be made again."""
     keyword, random = KEYWORDS["hey jarvis"], np.random.default_rng(0)
     assert [near_miss(keyword, AMERICAN, random) for _ in range(6)] == [
-        "hˈeɪ dʒɹvˈɪs",
+        "ɹˈeɪ flˈiːss",
+        "lɪstˈeɪ dʒˈɑːɹvɪs",
+        "hklˈɑːs dʒˈɑːɹvɪs",
+        "sɛŋˈeɪ fˈiːpɹvɪs",
+        "slˈeɪ dʒˈɑːskiːl",
         "hˈeɪ",
-        "hˈeɪ vˈɪs",
-        "fliːsˈeɪ dʒˈɑːɹvɪs",
-        "dʒˈɑːɹvɪs",
-        "hˈeɪ dʒˈɑːɹvɪb",
     ]
