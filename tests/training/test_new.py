@@ -325,10 +325,20 @@ def test_too_little_disk_or_memory_is_told_first(tmp_path: Path, monkeypatch: py
     told = Told()
     monkeypatch.setattr(new, "available_memory", lambda: 10**9)
     new.check_machine(tmp_path / "not" / "there", Material(), told)
-    assert told.lines == ["1.0 GB of memory are available; training takes 2.5 GB"]
+    assert told.lines == ["1.0 GB of memory are available; training takes 1.8 GB"]
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, 10**6))
     with pytest.raises(KwsdError, match=rf"{tmp_path} has 1\.0 MB of disk left, and 300\.0 MB"):
         new.check_machine(tmp_path / "not" / "there", Material(), told)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "memory", "allowed"),
+    [(8, 3_600_000_000, 3), (2, 3_600_000_000, 2), (8, 10**9, 1), (8, None, 8), (None, 10**9, None)],
+)
+def test_there_are_only_as_many_workers_as_there_is_memory_for(
+    jobs: int | None, memory: int | None, allowed: int | None
+) -> None:
+    assert new.affordable(jobs, memory) == allowed
 
 
 def test_a_keyword_without_letters_has_no_default_file() -> None:

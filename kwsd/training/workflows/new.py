@@ -24,7 +24,8 @@ from kwsd.training.workflows.material import Material, with_kit
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt, warn_of_recordings
 from kwsd.training.workflows.teach import check_enough, teach_folders
 
-MEMORY_BYTES = 2_500_000_000  # clips, training examples, torch, and workers
+MEMORY_BYTES = 1_800_000_000  # clips, training examples, torch
+WORKER_BYTES = 900_000_000  # of each process that makes examples; this one has 0.6 GB meanwhile
 DISK_BYTES = 300_000_000  # of synthesized speech
 UNPACKED = 4  # bytes of a recording while it is in use, by a byte of its file
 
@@ -117,6 +118,7 @@ def make_word(
     Raises KwsdError if the disk has no room.
     """
     check_machine(speech.folder, material, progress)
+    jobs = affordable(jobs, available_memory())
     with on_interrupt(progress, lambda: "stopped; the same command continues"):
         model = train_from_text(
             keyword,
@@ -210,6 +212,13 @@ def check_machine(folder: Path, material: Material, progress: Progress) -> None:
         progress.warning(
             f"{memory / 1e9:.1f} GB of memory are available; training takes {MEMORY_BYTES / 1e9:.1f} GB"
         )
+
+
+def affordable(jobs: int | None, memory: int | None) -> int | None:
+    """`jobs`, or as many as there is memory for, but at least one. memory: available bytes, if known."""
+    if jobs is None or memory is None:
+        return jobs
+    return max(1, min(jobs, (memory - (MEMORY_BYTES - WORKER_BYTES)) // WORKER_BYTES))
 
 
 def available_memory() -> int | None:
