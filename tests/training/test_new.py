@@ -333,7 +333,7 @@ def test_too_little_disk_or_memory_is_told_first(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize(
     ("jobs", "memory", "allowed"),
-    [(8, 3_600_000_000, 3), (2, 3_600_000_000, 2), (8, 10**9, 1), (8, None, 8), (None, 10**9, None)],
+    [(8, 4_500_000_000, 3), (2, 4_500_000_000, 2), (8, 10**9, 1), (8, None, 8), (None, 10**9, None)],
 )
 def test_there_are_only_as_many_workers_as_there_is_memory_for(
     jobs: int | None, memory: int | None, allowed: int | None

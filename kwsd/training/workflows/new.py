@@ -25,7 +25,7 @@ from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt, war
 from kwsd.training.workflows.teach import check_enough, teach_folders
 
 MEMORY_BYTES = 1_800_000_000  # clips, training examples, torch
-WORKER_BYTES = 900_000_000  # of each process that makes examples; this one has 0.6 GB meanwhile
+WORKER_BYTES = 900_000_000  # of each process that makes examples, which lives on for some minutes
 DISK_BYTES = 300_000_000  # of synthesized speech
 UNPACKED = 4  # bytes of a recording while it is in use, by a byte of its file
 
@@ -218,7 +218,7 @@ def affordable(jobs: int | None, memory: int | None) -> int | None:
     """`jobs`, or as many as there is memory for, but at least one. memory: available bytes, if known."""
     if jobs is None or memory is None:
         return jobs
-    return max(1, min(jobs, (memory - (MEMORY_BYTES - WORKER_BYTES)) // WORKER_BYTES))
+    return max(1, min(jobs, (memory - MEMORY_BYTES) // WORKER_BYTES))
 
 
 def available_memory() -> int | None:
