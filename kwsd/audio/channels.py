@@ -58,7 +58,10 @@ class Mixer:
         """Mix frames, shape (n, channels), down to mono, shape (n,)."""
         if self._channel is not None:
             return frames[:, self._channel - 1]
-        mono: Samples = frames @ self._shares if self.channels > 1 else frames[:, 0]
+        if self.channels == 1:
+            return frames[:, 0]
+        with np.errstate(invalid="ignore"):  # OpenBLAS may report it of sound numbers (numpy issue 24067)
+            mono: Samples = frames @ self._shares
         if self._watching:
             self._watch(frames)
         return mono

@@ -1,5 +1,7 @@
 """Several channels made one, and the faults of their mean."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -97,3 +99,14 @@ def test_a_good_mean_is_not_reported(channels: tuple[Samples, Samples]) -> None:
 def test_a_channel_that_is_not_there_is_refused(channels: int, channel: int) -> None:
     with pytest.raises(UsageError, match=f"'it' has no channel {channel}: it has"):
         Mixer("it", channels, SAMPLE_RATE, channel)
+
+
+def test_the_mean_of_channels_gives_no_warning_of_numpys() -> None:
+    """It may warn of sound numbers, at random; of opposite infinities it always would."""
+    frames = np.full((4, 5), 0.5, np.float32)
+    frames[0, :2] = np.inf, -np.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mono = Mixer("test", 5, SAMPLE_RATE).push(frames)
+    assert np.isnan(mono[0])
+    np.testing.assert_allclose(mono[1:], 0.5, rtol=1e-6)
