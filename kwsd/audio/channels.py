@@ -60,7 +60,7 @@ class Mixer:
             return frames[:, self._channel - 1]
         if self.channels == 1:
             return frames[:, 0]
-        with np.errstate(invalid="ignore"):  # OpenBLAS may report it of sound numbers (numpy issue 24067)
+        with np.errstate(invalid="ignore"):  # OpenBLAS may report one among valid ones (numpy issue 24067)
             mono: Samples = frames @ self._shares
         if self._watching:
             self._watch(frames)

@@ -102,7 +102,7 @@ def test_a_channel_that_is_not_there_is_refused(channels: int, channel: int) -> 
 
 
 def test_the_mean_of_channels_gives_no_warning_of_numpys() -> None:
-    """It may warn of sound numbers, at random; of opposite infinities it always would."""
+    """Of valid samples numpy warns at random; of opposite infinities it always would."""
     frames = np.full((4, 5), 0.5, np.float32)
     frames[0, :2] = np.inf, -np.inf
     with warnings.catch_warnings():

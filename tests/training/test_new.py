@@ -338,7 +338,22 @@ def test_too_little_disk_or_memory_is_told_first(tmp_path: Path, monkeypatch: py
 def test_there_are_only_as_many_workers_as_there_is_memory_for(
     jobs: int | None, memory: int | None, allowed: int | None
 ) -> None:
-    assert new.affordable(jobs, memory) == allowed
+    assert new.affordable_jobs(jobs, memory) == allowed
+
+
+def test_a_word_is_made_by_no_more_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def stop(*_: object, jobs: int, **__: object) -> None:
+        seen.append(jobs)
+        raise KwsdError("stop")
+
+    monkeypatch.setattr(new, "available_memory", lambda: 10**9)
+    monkeypatch.setattr(new, "train_from_text", stop)
+    word = ("hey", Speech(tmp_path), recipe_from_text(), Output(tmp_path / "hey.pt"))
+    with pytest.raises(KwsdError, match="stop"):
+        make_word(*word, material=Material(), jobs=8)
+    assert seen == [1]
 
 
 def test_a_keyword_without_letters_has_no_default_file() -> None:

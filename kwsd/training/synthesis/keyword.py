@@ -48,7 +48,7 @@ class Keyword:
         return NEAREST_SHARE * max(map(len, self.spoken))
 
     def is_near_miss(self, ipa: str) -> bool:
-        """Whether an IPA string does not contain the keyword, and is not too near."""
+        """Whether an IPA string is far enough from the keyword (`nearest`), and does not contain it."""
         return self.distance(ipa) >= self.nearest and not self.said_in(ipa)
 
     def distance(self, ipa: str) -> float:

@@ -118,7 +118,7 @@ def make_word(
     Raises KwsdError if the disk has no room.
     """
     check_machine(speech.folder, material, progress)
-    jobs = affordable(jobs, available_memory())
+    jobs = affordable_jobs(jobs, available_memory())
     with on_interrupt(progress, lambda: "stopped; the same command continues"):
         model = train_from_text(
             keyword,
@@ -214,7 +214,7 @@ def check_machine(folder: Path, material: Material, progress: Progress) -> None:
         )
 
 
-def affordable(jobs: int | None, memory: int | None) -> int | None:
+def affordable_jobs(jobs: int | None, memory: int | None) -> int | None:
     """`jobs`, or as many as there is memory for, but at least one. memory: available bytes, if known."""
     if jobs is None or memory is None:
         return jobs
