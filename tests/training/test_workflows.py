@@ -83,8 +83,21 @@ def test_the_steps_of_joined_files_are_those_of_their_samples(
 
 def test_noise_needs_a_level_and_a_level_noise(folders: tuple[Path, Path]) -> None:
     for conditions, told in (
-        (ConditionFolders(noise=(folders[0],)), "--snr"),
-        (ConditionFolders(snr=5), "--noise"),
+        (ConditionFolders(noise=(folders[0],)), "noise needs snr"),
+        (ConditionFolders(snr=5), "snr needs noise"),
     ):
-        with pytest.raises(UsageError, match=f"needs {told}"):
+        with pytest.raises(UsageError, match=told):
             read_stream_folders((folders[0],), (folders[1],), conditions=conditions)
+
+
+def test_folders_without_recordings_are_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(UsageError, match=f"no recordings with the keyword in {empty}"):
+        read_stream_folders((empty,), (folders[1],))
+    with pytest.raises(
+        UsageError, match=f"no recordings without the keyword in the testing split of {empty}"
+    ):
+        read_stream_folders((folders[0],), (empty,), "testing")
+    with pytest.raises(UsageError, match=f"no recordings to mine in {empty}"):
+        mine_folders(read_model(LOUD), (empty,), tmp_path / "mined")

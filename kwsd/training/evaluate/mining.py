@@ -68,7 +68,7 @@ def already_mined(model: Model, threshold: float, out: Path) -> set[str]:
     except FileNotFoundError:
         return set()
     if lines and lines[0] != _digest(model, threshold):
-        raise UsageError(f"{out} was mined with another model or threshold; give another folder with --out")
+        raise UsageError(f"{out} was mined with another model or threshold; give another folder")
     return set(lines[1:])
 
 

@@ -103,7 +103,7 @@ def check_unclaimed(folder: Path, options: str) -> None:
         raise UsageError(f"cannot read {folder / OPTIONS}: {error.strerror}") from error
     if claimed != options.encode():
         raise UsageError(
-            f"{folder} holds an experiment with other options; give another --out, or its options"
+            f"{folder} holds an experiment with other options; give another folder, or its options"
         )
 
 

@@ -30,7 +30,8 @@ def mine_folders(
     reader = Reader()
     files = [path for folder in negatives for path in files_of(folder, "training")]
     if not files:
-        raise UsageError("--negatives: no recordings to mine: some are kept for evaluation; give more")
+        where = ", ".join(map(str, negatives))
+        raise UsageError(f"no recordings to mine in {where}: some are kept for evaluation; give more")
     acoustic = conditions.read("training", reader)
     counts: list[int] = []
 

@@ -32,11 +32,11 @@ class ConditionFolders:
         Raises UsageError for noise without an SNR, and for an SNR without noise.
         """
         if self.noise and self.snr is None:
-            raise UsageError("--noise needs --snr, the signal-to-noise ratio in dB")
+            raise UsageError("noise needs snr, the signal-to-noise ratio in dB at which it is mixed in")
         noise = reader.recordings(path for folder in self.noise for path in files_of(folder, split))
         rooms = reader.sounds(path for folder in self.impulse_responses for path in files_of(folder))
         if self.snr is not None and not noise:
-            raise UsageError("--snr needs --noise, a folder of noise to mix in")
+            raise UsageError(f"snr needs noise, which is mixed in at {self.snr:g} dB; give a folder of it")
         return AcousticConditions(noise, self.snr, rooms)
 
 
@@ -54,10 +54,10 @@ def read_stream_folders(
     reader = Reader()
     streams = read_streams(positives, negatives, split, conditions.read(split, reader), reader)
     warn_of_recordings(reader, progress)
-    for option, found in zip(("--positives", "--negatives"), streams, strict=True):
+    for folders, what, found in zip((positives, negatives), ("with", "without"), streams, strict=True):
         if not found:
-            where = f" in the {split} split" if split else ""
-            raise UsageError(f"{option}: no recordings found{where}")
+            where = (f"the {split} split of " if split else "") + ", ".join(map(str, folders))
+            raise UsageError(f"no recordings {what} the keyword in {where}")
     return streams
 
 
