@@ -42,25 +42,24 @@ def evaluate_clips(
     """Score the clips of a split of a Speech Commands tree.
 
     model: a file, or the name of a shipped model. window, step: the model's own if None. worst: number
-    of keyword clips with the lowest rank to find as well, with 1 - AUROC without them. Raises UsageError
-    if the split has no clips.
+    of keyword clips with the lowest rank to find as well, with 1 - AUROC without them. Raises UsageError,
+    before any evaluation, if the split has no clips, or no more clips of the keyword than `worst`.
     """
     crnn, read = read_crnn(model)
     window, step = window or read.settings.window, step or read.settings.step
     check_window(window, step)
     recordings = Recordings.read(data, read.keyword, (), ())
     try:
-        recordings.check(split)
+        clips, _ = recordings.words(split)
     finally:
         warn_of_recordings(recordings.reader, progress)
+    if worst and worst >= len(clips):
+        raise UsageError(f"the {split} split has {len(clips)} clips of the keyword; list fewer of the worst")
     scores = split_scores(crnn, recordings, split, window, step)
     metrics = clip_metrics(*scores)
     if worst:
         shares = misranked(*scores)
         order = np.argsort(-shares)
-        clips, _ = recordings.words(split)
-        if worst >= len(clips):
-            raise UsageError(f"--worst must be less than {len(clips)}, the number of clips of the keyword")
         metrics["worst"] = {str(clips[i].path.relative_to(data)): shares[i] for i in order[:worst]}
         metrics["one_minus_auroc_without"] = shares[order[worst:]].mean()
     return ClipEvaluation(window, step, metrics, scores)
