@@ -14,12 +14,12 @@ def command() -> None:
     from rich.text import Text
 
     from kwsd.audio.microphone import microphones
+    from kwsd.audio.no_microphone import no_microphone
     from kwsd.errors import AudioError, one_line
-    from kwsd.resources import page
 
     found = microphones()
     if not found:
-        raise AudioError(f"no microphone was found; see {page('silent-microphone')}")
+        raise AudioError(no_microphone())
     table = Table("", "Index", Column("Name", overflow="fold"), "Description", "System", "Channels", "Rate")
     for one in found:
         table.add_row(

@@ -13,12 +13,11 @@ from kwsd.audio.alsa.libasound import (
     read_configuration,
 )
 from kwsd.audio.alsa.microphone import AlsaMicrophone
+from kwsd.audio.no_microphone import no_microphone
 from kwsd.errors import AbsentError, UsageError
-from kwsd.resources import page
 
 DEFAULT = "default"
 PROBE_LATENCY = 0.1  # seconds, for opening a device only to see whether it works
-NO_MICROPHONE = f"no microphone was found; see {page('silent-microphone')}"
 # names that ALSA and its plugins define, which are not microphones or only aliases of the cards
 STANDARD = (
     "cards hw plughw plug shm tee file null sysdefault front rear center_lfe side surround21 surround40 "
@@ -128,11 +127,11 @@ class CardOpener:
             pass
         except AlsaError as error:
             if error.code in (errno.ECONNREFUSED, errno.EHOSTDOWN):
-                raise AbsentError(NO_MICROPHONE) from error
+                raise AbsentError(no_microphone()) from error
             raise
         for device in devices():
             return self._open(device.name)
-        raise AbsentError(NO_MICROPHONE)
+        raise AbsentError(no_microphone())
 
     def _open(self, name: str) -> Pcm:
         return open_pcm(name, self._latency, self._channel)

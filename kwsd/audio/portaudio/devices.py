@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from kwsd.audio.no_microphone import no_microphone
 from kwsd.errors import AbsentError, AudioError, UsageError
-from kwsd.resources import page
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def choose(wanted: str | None, candidates: list[Device]) -> Device:
     device. Raises UsageError if none or several match, AbsentError if there is no microphone at all.
     """
     if not candidates:
-        raise AbsentError(f"no microphone was found; see {page('silent-microphone')}")
+        raise AbsentError(no_microphone())
     if wanted is None:
         return next((device for device in candidates if device.default), candidates[0])
     if wanted.isdigit():
