@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 KIT = click.option(
     "--kit",
     type=NewFolder(),
-    help="Folder of the kit.  [default: $XDG_DATA_HOME/kwsd/kit or ~/.local/share/kwsd/kit]",
+    help="Folder of the kit.  [default: $XDG_DATA_HOME/kwsd/kit or ~/.local/share/kwsd/kit; on Windows "
+    "%LOCALAPPDATA%/kwsd/kit]",
 )
 YES = click.option("--yes", is_flag=True, help="Fetch without asking.")
 
