@@ -12,7 +12,7 @@ from kwsd.cli.extras import needs_torch
 from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.number import Number
 from kwsd.cli.options import MODEL, STEP, WINDOW
-from kwsd.cli.parallel import parallel_options
+from kwsd.cli.parallel import Workers, parallel_options
 from kwsd.cli.progress import console, drawn
 from kwsd.cli.renamed import current_name
 from kwsd.errors import UsageError
@@ -72,7 +72,7 @@ def command(
     step: int | None,
     patience: int | None,
     candidate_threshold: float | None,
-    jobs: int | None,
+    workers: Workers,
     worst: int | None,
     as_json: bool,
     plot: Path | None,
@@ -95,7 +95,7 @@ def command(
     loaded = read_model(find_model(model))
     changes = {"window": window, "step": step, "patience": patience}
     settings = loaded.settings.override(**changes, candidate_threshold=candidate_threshold)
-    with drawn() as progress:
+    with drawn() as progress, workers as jobs:
         conditions = streams.conditions(noise, snr, rir)
         found = read_stream_folders(positives, negatives, split, conditions, progress)
         points = evaluate_streams(loaded, found, settings, jobs, progress)

@@ -8,7 +8,7 @@ from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
 from kwsd.cli.number import Number
 from kwsd.cli.options import MODEL
-from kwsd.cli.parallel import parallel_options
+from kwsd.cli.parallel import Workers, parallel_options
 from kwsd.cli.progress import drawn
 
 
@@ -44,7 +44,7 @@ def command(
     threshold: float,
     noise: tuple[Path, ...],
     snr: float | None,
-    jobs: int | None,
+    workers: Workers,
 ) -> None:
     """Saves a clip of 2.5 s around each false alarm in the training split of the folders.
 
@@ -54,7 +54,7 @@ def command(
     from kwsd.training.workflows.mine import mine_folders
 
     loaded = read_model(find_model(model))
-    with drawn() as progress:
+    with drawn() as progress, workers as jobs:
         conditions = streams.conditions(noise, snr)
         counts = mine_folders(loaded, negatives, out, threshold, conditions, jobs, progress)
         progress.note(f"{sum(counts)} false alarms in {len(counts)} files, saved to {out}")

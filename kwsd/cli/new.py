@@ -23,6 +23,7 @@ from kwsd.cli.options import (
     UNSEEN,
     command_line,
 )
+from kwsd.cli.parallel import Workers
 from kwsd.cli.progress import drawn
 from kwsd.errors import UsageError
 
@@ -97,7 +98,7 @@ def command(
     hard: tuple[Path, ...],
     epochs: int,
     fa_per_hour: float,
-    jobs: int | None,
+    workers: Workers,
     seed: int,
     recordings: tuple[Path, ...],
 ) -> None:
@@ -122,7 +123,7 @@ def command(
     TrainedOutput().check(out)
     folder = work or out.with_suffix(".speech")
     NewFolder().check(folder)
-    with drawn() as progress:
+    with drawn() as progress, workers as jobs:
         made = new_word(
             keyword,
             Speech(folder, count, near_misses, sentences, LANGUAGES[language]),

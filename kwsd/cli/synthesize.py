@@ -6,6 +6,7 @@ import click
 
 from kwsd.cli.checked import CheckedCommand, NewFolder, Text
 from kwsd.cli.options import CLIPS, JOBS, KOKORO, LANGUAGE
+from kwsd.cli.parallel import Workers
 from kwsd.cli.progress import drawn
 
 
@@ -50,7 +51,7 @@ def command(
     sentences: int,
     language: str,
     kokoro: Path | None,
-    jobs: int | None,
+    workers: Workers,
     seed: int,
 ) -> None:
     """Writes FLAC files to OUT/keyword, OUT/near_misses and OUT/sentences."""
@@ -58,5 +59,5 @@ def command(
     from kwsd.training.workflows.synthesize import speak
 
     counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
-    with drawn() as progress:
+    with drawn() as progress, workers as jobs:
         speak(keyword, out, counts, kokoro, jobs, seed, LANGUAGES[language], progress)

@@ -7,7 +7,7 @@ import click
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Output
 from kwsd.cli.options import FALSE_ALARMS, MODEL
-from kwsd.cli.parallel import parallel_options
+from kwsd.cli.parallel import Workers, parallel_options
 from kwsd.cli.progress import drawn
 
 
@@ -35,7 +35,7 @@ def command(
     noise: tuple[Path, ...],
     snr: float | None,
     fa_per_hour: float,
-    jobs: int | None,
+    workers: Workers,
     out: Path,
 ) -> None:
     """Writes a copy of MODEL with the chosen settings to OUT.
@@ -46,7 +46,7 @@ def command(
     from kwsd.training.workflows.streams import read_stream_folders
     from kwsd.training.workflows.tune import tune_model
 
-    with drawn() as progress:
+    with drawn() as progress, workers as jobs:
         conditions = streams.conditions(noise, snr)
         found = read_stream_folders(positives, negatives, split, conditions, progress)
         settings, _ = tune_model(model, found, out, fa_per_hour, jobs, progress)

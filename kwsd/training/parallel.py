@@ -19,6 +19,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 BACKENDS = ("loky", "dask", "ray")  # loky: processes on this machine
+MORE_THAN_ONE = "more than one job"
 
 
 def parallel(
@@ -35,7 +36,7 @@ def parallel(
         joblib = import_module("joblib")
     except ImportError:
         if jobs not in (None, 1):
-            raise _missing("joblib", "more than one job") from None
+            raise _missing("joblib", MORE_THAN_ONE) from None
         yield from map(function, items)
         return
     calls = (joblib.delayed(function)(item) for item in items)
@@ -70,15 +71,18 @@ def workers(backend: str = "loky", address: str | None = None, jobs: int | None 
     """Let `parallel` run on one of BACKENDS inside the block.
 
     address: of a Dask scheduler or a Ray cluster; without it, workers are started on this machine. jobs:
-    number of workers; if None, all available ones. Raises KwsdError if the cluster cannot be reached.
+    number of workers; if None, all available ones. Raises UsageError if a package is missing, and KwsdError
+    if the cluster cannot be reached.
     """
     if address and backend == "loky":
         raise UsageError("--address names a Dask or Ray cluster; add --backend dask or --backend ray")
     if backend == "loky":  # joblib's default needs no setup
+        if jobs not in (None, 1):
+            _imported("joblib", MORE_THAN_ONE)
         yield
         return
     with ExitStack() as stack:
-        joblib = _imported("joblib", backend)
+        joblib = _imported("joblib", f"the backend {backend}")
         start = {"dask": _start_dask, "ray": _start_ray}[backend]
         try:
             start(stack, address, jobs)
@@ -91,23 +95,24 @@ def workers(backend: str = "loky", address: str | None = None, jobs: int | None 
 
 
 def _start_dask(stack: ExitStack, address: str | None, jobs: int | None) -> None:
-    distributed = _imported("distributed", "dask")
+    distributed = _imported("distributed", "the backend dask")
     local = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
     stack.enter_context(distributed.Client(address) if address else distributed.Client(**local))
 
 
 def _start_ray(stack: ExitStack, address: str | None, jobs: int | None) -> None:
-    ray = _imported("ray", "ray")
+    ray = _imported("ray", "the backend ray")
     ray.init(address or "local", num_cpus=None if address else jobs, log_to_driver=False)
     stack.callback(ray.shutdown)
     import_module("ray.util.joblib").register_ray()
 
 
-def _imported(name: str, backend: str) -> Any:
+def _imported(name: str, what: str) -> Any:
+    """Import a module. Raises UsageError, which says that `what` needs it, if it is not installed."""
     try:
         return import_module(name)
     except ImportError:
-        raise _missing(name, f"the backend {backend}") from None
+        raise _missing(name, what) from None
 
 
 def _missing(name: str, what: str) -> UsageError:

@@ -179,6 +179,11 @@ CROSSED = {
         "--positives cannot be used with --data",
     ),
     "jobs for clips": ("evaluate --model student --data tree --jobs 4", "--jobs cannot be used with --data"),
+    "a cluster for clips": (
+        "evaluate --model student --data tree --backend dask",
+        "--backend cannot be used with --data",
+    ),
+    "a cluster for nothing": ("evaluate --model student --backend dask", "give --data, or both"),
     "a second stage of no embedding": (
         "train --data tree --out m.pt --no-verifier",
         "--verifier/--no-verifier needs --embedding",

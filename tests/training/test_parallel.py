@@ -88,6 +88,8 @@ def test_without_joblib_there_is_one_job(monkeypatch: pytest.MonkeyPatch) -> Non
     assert list(parallel(abs, [-1, 2])) == list(parallel(abs, [-1, 2], 1)) == [1, 2]
     with pytest.raises(UsageError, match=r"needs joblib: pip install '\.\[parallel\]' in the folder"):
         list(parallel(abs, [-1, 2], 2))
+    with pytest.raises(UsageError, match="needs joblib"), workers(jobs=2):  # before any work
+        pass
 
 
 @pytest.mark.parametrize("backend", ["dask", "ray"])
