@@ -17,13 +17,14 @@ import numpy as np
 from kwsd.runtime.model import BASELINE
 from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.training.augment.augmentation import Augmentation
-from kwsd.training.augment.pool import ScenePool
 from kwsd.training.augment.training_set import Recordings
-from kwsd.training.fit.embedded_speech import embedded_speech
+from kwsd.training.fit.losses import HeadDistillationLoss
 from kwsd.training.fit.recipe import Recipe, Teaching
-from kwsd.training.fit.teacher import embedding_annotator, train_heads, verifier_of
-from kwsd.training.nn.embedding import SpeechEmbedding
+from kwsd.training.fit.teacher import verifier_of
 from kwsd.training.release.modelfile import save_model
+from kwsd.training.release.release import Output
+from kwsd.training.workflows.embedding_teacher import trainer_with_teacher
+from kwsd.training.workflows.progress import SILENT
 
 
 def main() -> None:
@@ -46,14 +47,13 @@ def main() -> None:
     else:
         augmentation = Augmentation()
         recordings = Recordings.read(given.data, model.keyword, noise, speech_folders)
-    teaching = Teaching.for_synthetic_voices()
+    teaching = replace(Teaching.for_synthetic_voices(), first_chunks=given.chunks)
     recipe = Recipe(BASELINE, seed=given.seed, augmentation=augmentation, teaching=teaching)
-    embedding, scenes = SpeechEmbedding(), recordings.scenes(recipe.augmentation)
-    pool = ScenePool(scenes, recipe.seed, embedding_annotator(embedding), given.chunks)
-    speech = embedded_speech(recordings.running_speech("training"), scenes, embedding)
-    heads = train_heads(pool, speech, recipe, teaching)
-    verifier = {name: array.astype(np.float32) for name, array in verifier_of(heads, embedding).items()}
-    save_model(replace(model, verifier=verifier), given.out)
+    teacher = trainer_with_teacher(recordings, recipe, Output(given.out), SILENT).objective
+    assert isinstance(teacher, HeadDistillationLoss)
+    verifier = verifier_of(teacher.heads, teacher.embedding)
+    as_stored = {name: array.astype(np.float32) for name, array in verifier.items()}
+    save_model(replace(model, verifier=as_stored), given.out)
 
 
 if __name__ == "__main__":
