@@ -13,7 +13,7 @@ from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.number import Number
 from kwsd.cli.options import MODEL, STEP, WINDOW
 from kwsd.cli.parallel import Workers, parallel_options
-from kwsd.cli.progress import console, drawn
+from kwsd.cli.progress import drawn
 from kwsd.cli.renamed import current_name
 from kwsd.errors import UsageError
 
@@ -134,7 +134,9 @@ def _on_clips(
         used = {"model": model, "split": split, "window": found.window, "step": found.step}
         click.echo(json.dumps({**used, **found.metrics}))
     else:
-        console.print(_table(f"{model}, {split}", found.metrics))
+        from rich.console import Console
+
+        Console().print(_table(f"{model}, {split}", found.metrics))
 
 
 def _table(title: str, metrics: dict[str, Any]) -> "Table":

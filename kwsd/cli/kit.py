@@ -7,7 +7,7 @@ import click
 
 from kwsd.cli.checked import CheckedCommand
 from kwsd.cli.kit_fetching import KIT, YES, may_fetch, megabytes, open_kit
-from kwsd.cli.progress import console, drawn, tell
+from kwsd.cli.progress import drawn, tell
 from kwsd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def fetch(parts: tuple[str, ...], kit: Path | None, yes: bool) -> None:
 @KIT
 def list_parts(kit: Path | None) -> None:
     """List the parts: what each is used for, its size and licence, and whether it is there."""
+    from rich.console import Console
     from rich.table import Table
 
     opened = open_kit(kit)
@@ -60,10 +61,9 @@ def list_parts(kit: Path | None) -> None:
         state = "there" if opened.has(part) else "missing" if part in needed else "optional"
         size = megabytes(part.size).removesuffix(" MB")
         table.add_row(part.name, part.role, size, state, f"{part.what} ({part.licence})")
-    console.print(table)
-    tell(
-        f"{megabytes(sum(part.size for part in needed))} in all, without what is optional; in {opened.folder}"
-    )
+    Console().print(table)
+    in_all = megabytes(sum(part.size for part in needed))
+    click.echo(f"{in_all} in all, without what is optional; in {opened.folder}")
 
 
 @command.command(cls=CheckedCommand)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 9.0  # between two lines about a stage, where no bar can be drawn
 
+# For progress and notes. A table that is the result of a command goes to a plain Console(), which fails with
+# an error if it cannot print.
 console = Console(file=LenientOutput())  # type: ignore[arg-type]  # has all that Console needs
 
 

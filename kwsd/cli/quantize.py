@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.table import Table
 
 from kwsd.cli.checked import CheckedCommand, TrainedOutput
@@ -20,7 +21,7 @@ from kwsd.cli.options import (
     SPEECH,
     output_of,
 )
-from kwsd.cli.progress import console, drawn
+from kwsd.cli.progress import drawn
 from kwsd.errors import UsageError
 from kwsd.runtime.model import STUDENT
 
@@ -82,7 +83,7 @@ def command(
     sources = Sources(noise, speech, hard)
     with drawn() as progress:
         if compare:
-            console.print(table_of(compare_quantizations(model, data, record, sources, progress)))
+            Console().print(table_of(compare_quantizations(model, data, record, sources, progress)))
             return
         assert out is not None
         output = output_of(out, record, resume)

@@ -7,7 +7,6 @@ import click
 
 from kwsd.cli.checked import Folder
 from kwsd.cli.number import Number
-from kwsd.cli.progress import console
 
 if TYPE_CHECKING:
     from kwsd.training.evaluate.curve import Point
@@ -39,6 +38,7 @@ def conditions(noise: tuple[Path, ...], snr: float | None, rir: tuple[Path, ...]
 
 def table(points: "list[Point]", wanted: float = 0.5) -> None:
     """Print the curve, and its best point at `wanted` false alarms per hour."""
+    from rich.console import Console
     from rich.table import Table
 
     from kwsd.training.evaluate.curve import lowest_frr
@@ -56,6 +56,7 @@ def table(points: "list[Point]", wanted: float = 0.5) -> None:
             f"{row['latency_ms_p50']}, {row['latency_ms_p95']} ms" if point.latencies else "",
             style="green" if point is best else "",
         )
+    console = Console()
     console.print(shown)
     console.print(f"{points[0].positives} utterances, {points[0].hours:.2f} hours without the keyword")
     console.print(

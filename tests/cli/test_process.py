@@ -50,6 +50,7 @@ def hear(*options: str | Path, count: int = 2, **how: Any) -> "subprocess.Comple
         ("listen", "--model", str(LOUD), "--input", "-", "--format", "text"),
         ("config", "--model", str(LOUD), "--json"),
         ("info", str(LOUD)),
+        ("kit", "list"),
         ("--help",),
     ],
 )
@@ -69,6 +70,27 @@ def test_a_full_disk_under_standard_output_is_one_line(
     assert done.returncode == 1
     lines = [line for line in done.stderr.decode().splitlines() if "listening" not in line]
     assert lines == ["kwsd: cannot write to standard output: No space left on device"]
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}])
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_an_evaluation_that_cannot_be_printed_has_failed(
+    form: tuple[str, ...], variables: dict[str, str], tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "word.wav", WORD, SECOND)
+    line = (KWSD, "evaluate", "--model", LOUD, "--positives", tmp_path, "--negatives", tmp_path, *form)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            line,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(**variables),
+            check=False,
+            timeout=PATIENCE,
+        )
+    assert done.returncode == 1
+    problem = "kwsd: cannot write to standard output: No space left on device"
+    assert done.stderr.decode().splitlines()[-1] == problem
 
 
 @pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}])
