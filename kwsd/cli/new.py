@@ -112,10 +112,10 @@ def command(
     needs_torch("new")
     from kwsd.training.release.release import Output
     from kwsd.training.synthesis.languages import LANGUAGES
-    from kwsd.training.workflows.from_text import Speech
     from kwsd.training.workflows.material import Material
     from kwsd.training.workflows.new import new_word, recipe_from_text
     from kwsd.training.workflows.run import Sources
+    from kwsd.training.workflows.synthesize import Speech
 
     if no_kit:
         refuse_ignored("cannot be used with --no-kit", "kit", "yes")

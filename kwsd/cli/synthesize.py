@@ -56,8 +56,8 @@ def command(
 ) -> None:
     """Writes FLAC files to OUT/keyword, OUT/near_misses and OUT/sentences."""
     from kwsd.training.synthesis.languages import LANGUAGES
-    from kwsd.training.workflows.synthesize import speak
+    from kwsd.training.workflows.synthesize import Speech, speak
 
-    counts = {"keyword": count, "near_misses": near_misses, "sentences": sentences}
+    speech = Speech(out, count, near_misses, sentences, LANGUAGES[language])
     with drawn() as progress, workers as jobs:
-        speak(keyword, out, counts, kokoro, jobs, seed, LANGUAGES[language], progress)
+        speak(keyword, speech, kokoro, seed, jobs, progress)

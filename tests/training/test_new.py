@@ -34,11 +34,11 @@ from kwsd.training.release.release import Output
 from kwsd.training.synthesis.languages.de import GERMAN
 from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.workflows import new
-from kwsd.training.workflows.from_text import Speech
 from kwsd.training.workflows.material import Material, with_kit
 from kwsd.training.workflows.new import make_word, new_word, quieter, recipe_from_text
 from kwsd.training.workflows.progress import Silent
 from kwsd.training.workflows.run import Sources
+from kwsd.training.workflows.synthesize import Speech
 
 pytest.importorskip("espeakng_loader")
 

@@ -1,6 +1,5 @@
 """Trains a model for a keyword from its text alone: the keyword is spoken in many synthetic voices."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from kwsd.errors import UsageError
@@ -9,8 +8,6 @@ from kwsd.training.augment import voice
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.fit.recipe import Recipe
 from kwsd.training.release.release import Output
-from kwsd.training.synthesis.language import Language
-from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.workflows.embedding_teacher import (
     FA_PER_HOUR,
     settings_chooser,
@@ -19,30 +16,7 @@ from kwsd.training.workflows.embedding_teacher import (
 from kwsd.training.workflows.material import Material
 from kwsd.training.workflows.progress import SILENT, Progress
 from kwsd.training.workflows.run import check_output, check_recordings, train_and_release
-from kwsd.training.workflows.synthesize import speak
-
-
-@dataclass(frozen=True)
-class Speech:
-    """The synthetic speech. folder: where it is written and kept.
-
-    keyword, near_misses, sentences: the number of clips of each. language: that of the keyword.
-    """
-
-    folder: Path
-    keyword: int = 450
-    near_misses: int = 250
-    sentences: int = 40
-    language: Language = ENGLISH
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Number of clips of each kind."""
-        return {
-            "keyword": self.keyword,
-            "near_misses": self.near_misses,
-            "sentences": self.sentences,
-        }
+from kwsd.training.workflows.synthesize import Speech, speak
 
 
 def train_from_text(
@@ -69,9 +43,7 @@ def train_from_text(
     # everything that can be checked before the speech is synthesized, which takes minutes
     check_keyword(keyword)
     check_output(output, recipe)
-    speak(
-        keyword, speech.folder, speech.counts, material.kokoro, jobs, recipe.seed, speech.language, progress
-    )
+    speak(keyword, speech, material.kokoro, recipe.seed, jobs, progress)
     sources = material.sources
     recordings = Recordings.spoken(
         speech.folder,

@@ -18,10 +18,11 @@ from kwsd.training.evaluate.streams import run_streams
 from kwsd.training.fit.recipe import Recipe, Teaching
 from kwsd.training.release.release import Output
 from kwsd.training.workflows.embedding_teacher import FA_PER_HOUR
-from kwsd.training.workflows.from_text import Speech, train_from_text
+from kwsd.training.workflows.from_text import train_from_text
 from kwsd.training.workflows.kit import fetch_parts
 from kwsd.training.workflows.material import Material, with_kit
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt, warn_of_recordings
+from kwsd.training.workflows.synthesize import Speech
 from kwsd.training.workflows.teach import check_enough, teach_folders
 
 MEMORY_BYTES = 1_800_000_000  # clips, training examples, torch
