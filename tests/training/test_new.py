@@ -33,7 +33,7 @@ from kwsd.training.fit.trainer import Epoch
 from kwsd.training.release.release import Output
 from kwsd.training.synthesis.languages.de import GERMAN
 from kwsd.training.synthesis.languages.en import ENGLISH
-from kwsd.training.workflows import new
+from kwsd.training.workflows import machine, new
 from kwsd.training.workflows.material import Material, with_kit
 from kwsd.training.workflows.new import make_word, new_word, quieter, recipe_from_text
 from kwsd.training.workflows.progress import Silent
@@ -323,12 +323,12 @@ def test_python_callers_get_the_kit_and_what_its_missing_parts_cost(
 
 def test_too_little_disk_or_memory_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = Told()
-    monkeypatch.setattr(new, "available_memory", lambda: 10**9)
-    new.check_machine(tmp_path / "not" / "there", Material(), told)
+    monkeypatch.setattr(machine, "available_memory", lambda: 10**9)
+    machine.check_machine(tmp_path / "not" / "there", Material(), told)
     assert told.lines == ["1.0 GB of memory are available; training takes 1.8 GB"]
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, 10**6))
     with pytest.raises(KwsdError, match=rf"{tmp_path} has 1\.0 MB of disk left, and 300\.0 MB"):
-        new.check_machine(tmp_path / "not" / "there", Material(), told)
+        machine.check_machine(tmp_path / "not" / "there", Material(), told)
 
 
 @pytest.mark.parametrize(
@@ -336,9 +336,10 @@ def test_too_little_disk_or_memory_is_told_first(tmp_path: Path, monkeypatch: py
     [(8, 4_500_000_000, 3), (2, 4_500_000_000, 2), (8, 10**9, 1), (8, None, 8), (None, 10**9, None)],
 )
 def test_there_are_only_as_many_workers_as_there_is_memory_for(
-    jobs: int | None, memory: int | None, allowed: int | None
+    jobs: int | None, memory: int | None, allowed: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert new.affordable_jobs(jobs, memory) == allowed
+    monkeypatch.setattr(machine, "available_memory", lambda: memory)
+    assert machine.affordable_jobs(jobs) == allowed
 
 
 def test_a_word_is_made_by_no_more_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,7 +349,7 @@ def test_a_word_is_made_by_no_more_workers(tmp_path: Path, monkeypatch: pytest.M
         seen.append(jobs)
         raise KwsdError("stop")
 
-    monkeypatch.setattr(new, "available_memory", lambda: 10**9)
+    monkeypatch.setattr(machine, "available_memory", lambda: 10**9)
     monkeypatch.setattr(new, "train_from_text", stop)
     word = ("hey", Speech(tmp_path), recipe_from_text(), Output(tmp_path / "hey.pt"))
     with pytest.raises(KwsdError, match="stop"):

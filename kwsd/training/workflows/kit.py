@@ -1,6 +1,6 @@
-"""``kwsd kit fetch``: fetch parts of the kit, and say what the absence of those costs that cannot be had."""
+"""Fetches parts of the kit, for ``kwsd kit`` and ``kwsd new``, and says what the absence of others costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kwsd.errors import KwsdError
 from kwsd.training.data.kit.kit import Kit
@@ -21,3 +21,18 @@ def fetch_parts(kit: Kit, parts: Sequence[Part], progress: Progress = SILENT) ->
     for part in left_out:
         progress.warning(f"{part.name} is left out: {failures[part.name]}. Without it: {part.without}")
     return left_out
+
+
+def fetch_missing(
+    kit: Kit, language: str, may_fetch: Callable[[Kit, Sequence[Part]], bool], progress: Progress
+) -> None:
+    """Fetch the parts that a keyword in a language needs, or say what their absence costs."""
+    missing = kit.missing(language)
+    if missing and may_fetch(kit, missing):
+        fetch_parts(kit, missing, progress)
+    else:
+        for part in missing:
+            progress.note(f"Without {part.name}: {part.without}")
+    for part in kit.used(language):
+        if part.role == "test" and kit.has(part):
+            progress.note(f"False alarms are counted in: {part.what}")

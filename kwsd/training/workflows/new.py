@@ -4,31 +4,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kwsd.files import check_replaceable, check_room
+from kwsd.files import check_replaceable
 from kwsd.runtime.model import BASELINE, check_keyword
 from kwsd.runtime.modelfile import read_model
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.kit.kit import Kit
 from kwsd.training.data.kit.manifest import Part
-from kwsd.training.data.speech_commands import files_of
-from kwsd.training.data.spool import spool_folder
 from kwsd.training.evaluate.curve import Point, curve
 from kwsd.training.evaluate.streams import run_streams
 from kwsd.training.fit.recipe import Recipe, Teaching
 from kwsd.training.release.release import Output
 from kwsd.training.workflows.embedding_teacher import FA_PER_HOUR
 from kwsd.training.workflows.from_text import train_from_text
-from kwsd.training.workflows.kit import fetch_parts
+from kwsd.training.workflows.kit import fetch_missing
+from kwsd.training.workflows.machine import affordable_jobs, check_machine
 from kwsd.training.workflows.material import Material, with_kit
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt, warn_of_recordings
 from kwsd.training.workflows.synthesize import Speech
 from kwsd.training.workflows.teach import check_enough, teach_folders
-
-MEMORY_BYTES = 1_800_000_000  # clips, training examples, torch
-WORKER_BYTES = 900_000_000  # of each process that makes examples, which lives on for some minutes
-DISK_BYTES = 300_000_000  # of synthesized speech
-UNPACKED = 4  # bytes of a recording while it is in use, by a byte of its file
 
 
 def recipe_from_text(epochs: int = 15, seed: int = 0) -> Recipe:
@@ -88,21 +82,6 @@ def new_word(
     return taught
 
 
-def fetch_missing(
-    kit: Kit, language: str, may_fetch: Callable[[Kit, Sequence[Part]], bool], progress: Progress
-) -> None:
-    """Fetch the parts that a keyword in a language needs, or say what their absence costs."""
-    missing = kit.missing(language)
-    if missing and may_fetch(kit, missing):
-        fetch_parts(kit, missing, progress)
-    else:
-        for part in missing:
-            progress.note(f"Without {part.name}: {part.without}")
-    for part in kit.used(language):
-        if part.role == "test" and kit.has(part):
-            progress.note(f"False alarms are counted in: {part.what}")
-
-
 def make_word(
     keyword: str,
     speech: Speech,
@@ -119,7 +98,7 @@ def make_word(
     Raises KwsdError if the disk has no room.
     """
     check_machine(speech.folder, material, progress)
-    jobs = affordable_jobs(jobs, available_memory())
+    jobs = affordable_jobs(jobs)
     with on_interrupt(progress, lambda: "stopped; the same command continues"):
         model = train_from_text(
             keyword,
@@ -197,36 +176,3 @@ def summary(point: Point) -> str:
     if not point.hours:
         return missed
     return f"{missed}, {point.fa_per_hour:.1f} false alarms per hour in {point.hours:.1f} h of unseen speech"
-
-
-def check_machine(folder: Path, material: Material, progress: Progress) -> None:
-    """Raise KwsdError if the disks have no room for synthesized speech, or for the recordings while in use.
-
-    Warn if there may be too little memory.
-    """
-    recordings = (*material.sources.speech, *material.sources.unseen, *material.test)
-    in_use = UNPACKED * sum(path.stat().st_size for each in recordings for path in files_of(each))
-    check_room(folder, DISK_BYTES, "synthesized speech")
-    check_room(spool_folder(), in_use, "recordings while they are in use")
-    memory = available_memory()
-    if memory is not None and memory < MEMORY_BYTES:
-        progress.warning(
-            f"{memory / 1e9:.1f} GB of memory are available; training takes {MEMORY_BYTES / 1e9:.1f} GB"
-        )
-
-
-def affordable_jobs(jobs: int | None, memory: int | None) -> int | None:
-    """`jobs`, or as many as there is memory for, but at least one. memory: available bytes, if known."""
-    if jobs is None or memory is None:
-        return jobs
-    return max(1, min(jobs, (memory - MEMORY_BYTES) // WORKER_BYTES))
-
-
-def available_memory() -> int | None:
-    """Bytes of memory that new programs can have; None where that is not known (Linux tells)."""
-    try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-    except OSError:
-        return None
-    kilobytes = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
-    return 1024 * kilobytes[0] if kilobytes else None
