@@ -1,7 +1,7 @@
 """``kwsd teach``: adapts a model to the voices of its users, and tells what that changes. Needs no torch."""
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from kwsd.runtime.model import Model
 from kwsd.runtime.verifier import MAX_HEADS
 from kwsd.training.data.reader import Audio, Reader
 from kwsd.training.data.speech_commands import files_of
+from kwsd.training.data.spool import Recording
 from kwsd.training.release.modelfile import save_model
 from kwsd.training.teaching.bonus import Discriminant, Windows, with_bonus
 from kwsd.training.teaching.takes import (
@@ -100,18 +101,25 @@ def teach_folders(
         taught = teach(model, takes, rejected, progress)
     if negatives:
         with progress.stage("counting false alarms", 2 * len(negatives)):
-            alarms = []
-            for one in (model, taught.model):
-                alarms.append(0)
-                for recording in negatives:
-                    alarms[-1] += len(triggers(one, to_float32(recording[:])))
-                    progress.batch()
+            alarms = (
+                false_alarms(model, negatives, progress),
+                false_alarms(taught.model, negatives, progress),
+            )
         hours = sum(map(len, negatives)) / SAMPLE_RATE / 3_600
-        taught = replace(taught, alarms=(alarms[0], alarms[1]), hours=hours)
+        taught = replace(taught, alarms=alarms, hours=hours)
     save_model(taught.model, out)
     for line in taught.lines():
         progress.note(line)
     return taught
+
+
+def false_alarms(model: Model, negatives: Sequence[Recording], progress: Progress) -> int:
+    """The number of a model's triggers in recordings without the word."""
+    count = 0
+    for recording in negatives:
+        count += len(triggers(model, to_float32(recording[:])))
+        progress.batch()
+    return count
 
 
 def check_enough(keyword: str, folders: Sequence[Path]) -> None:
@@ -208,19 +216,15 @@ class Adaptation:
 def first_stage_peak(model: Model, take: Audio) -> float:
     """The highest posterior of the first stage in a recording."""
     detector = Detector([model], [model.settings.override(threshold=1.0)])
-    return max(_posteriors(detector, take), default=0.0)
-
-
-def _posteriors(detector: Detector, take: Audio) -> list[float]:
     detector.warm_up()
-    return [step.posterior for step in detector.steps(_stream(take, lambda audio: audio)) if step.warm]
+    steps = detector.steps(_between_silence(take))
+    return max((step.posterior for step in steps if step.warm), default=0.0)
 
 
 def hears(model: Model, take: Audio) -> tuple[bool, bool]:
     """Whether a model hears its word in a recording, as it is and in noise."""
-    random = np.random.default_rng(1)
-    quiet = _stream(take, lambda audio: audio)
-    noisy = _stream(take, lambda audio: in_noise(audio, NOISE_SNR, random))
+    quiet = _between_silence(take)
+    noisy = in_noise(quiet, NOISE_SNR, np.random.default_rng(1))
     return bool(triggers(model, quiet)), bool(triggers(model, noisy))
 
 
@@ -232,6 +236,6 @@ def triggers(model: Model, samples: Samples) -> list[float]:
     return [trigger.stream_time for trigger in detector.feed(padded)]
 
 
-def _stream(take: Audio, changed: Callable[[Samples], Samples]) -> Samples:
+def _between_silence(take: Audio) -> Samples:
     """A recording between silence, as a microphone would deliver it."""
-    return changed(audio_between_silence(to_float32(take), np.random.default_rng(0)))
+    return audio_between_silence(to_float32(take), np.random.default_rng(0))
