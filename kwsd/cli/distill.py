@@ -12,12 +12,13 @@ from kwsd.cli.options import (
     DATA,
     EPOCHS,
     HARD,
-    MODEL,
     NOISE,
     RECORD,
     RESUME,
     SEED,
+    SIZE,
     SPEECH,
+    TEACHERS,
     WINDOW,
     output_of,
 )
@@ -26,17 +27,10 @@ from kwsd.errors import UsageError
 from kwsd.runtime.model import STUDENT, Architecture
 
 PAIR = (click.IntRange(1, 40), click.IntRange(1, 1_000))  # mel bands, frames
-SIZE = click.IntRange(1, 1_000)
 
 
 @click.command(name="distill", cls=CheckedCommand)
-@click.option(
-    "--teacher",
-    type=MODEL,
-    multiple=True,
-    required=True,
-    help="Model to learn from. Repeatable: teachers are averaged.",
-)
+@TEACHERS
 @DATA
 @click.option("--out", type=TrainedOutput(), help="Model file to write.")
 @click.option(

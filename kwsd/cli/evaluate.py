@@ -11,7 +11,7 @@ from kwsd.cli.checked import CheckedCommand, Folder, Picture
 from kwsd.cli.extras import needs_torch
 from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.number import Number
-from kwsd.cli.options import MODEL, STEP, WINDOW
+from kwsd.cli.options import STEP, WINDOW
 from kwsd.cli.parallel import Workers, parallel_options
 from kwsd.cli.progress import drawn
 from kwsd.cli.renamed import current_name
@@ -27,7 +27,7 @@ ONLY_STREAMS = (
 
 
 @click.command(name="evaluate", cls=CheckedCommand, context_settings={"token_normalize_func": current_name})
-@click.option("--model", type=MODEL, required=True, help="Model file, or the name of a shipped model.")
+@streams.MODEL
 @click.option("--data", type=Folder(), help="Speech Commands folder, to evaluate the model on its clips.")
 @streams.POSITIVES
 @streams.NEGATIVES

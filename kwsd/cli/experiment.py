@@ -4,26 +4,15 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.checked import CheckedCommand, CheckedPath, NewFolder, Text
+from kwsd.cli.checked import CheckedCommand, NewFolder
 from kwsd.cli.extras import needs_torch
-from kwsd.cli.options import EPOCHS, NOISE, SEED, SPEECH, command_line
+from kwsd.cli.options import DOWNLOAD, EPOCHS, KEYWORD, NOISE, SEED, SPEECH, TREE, command_line
 from kwsd.cli.progress import drawn
 
 
 @click.command(name="experiment", cls=CheckedCommand)
-@click.option(
-    "--data",
-    type=CheckedPath(),
-    required=True,
-    help="Speech Commands folder, with a subfolder for each word.",
-)
-@click.option(
-    "--keyword",
-    type=Text(),
-    default="happy",
-    show_default=True,
-    help="The keyword: a subfolder of DATA.",
-)
+@TREE
+@KEYWORD
 @click.option(
     "--out",
     type=NewFolder(),
@@ -47,11 +36,7 @@ from kwsd.cli.progress import drawn
     help="Students of the grid: pairs of temperature and alpha, of 20.",
 )
 @SEED
-@click.option(
-    "--download",
-    is_flag=True,
-    help="If DATA does not exist, download Speech Commands (1.5 GB) into it first.",
-)
+@DOWNLOAD
 def command(
     data: Path,
     keyword: str,

@@ -7,13 +7,12 @@ import click
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
 from kwsd.cli.number import Number
-from kwsd.cli.options import MODEL
 from kwsd.cli.parallel import Workers, parallel_options
 from kwsd.cli.progress import drawn
 
 
 @click.command(name="mine", cls=CheckedCommand)
-@click.option("--model", type=MODEL, required=True, help="Model file, or the name of a shipped model.")
+@streams.MODEL
 @click.option(
     "--negatives",
     type=Folder(),

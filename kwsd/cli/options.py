@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kwsd.cli.checked import AppendedFile, Folder, ModelName, ModelOutput, TrainedOutput
+from kwsd.cli.checked import AppendedFile, CheckedPath, Folder, ModelName, ModelOutput, Text, TrainedOutput
 from kwsd.cli.number import Number
 from kwsd.cli.parallel import parallel_options
 from kwsd.errors import UsageError
@@ -21,9 +21,35 @@ MODEL = ModelName()
 EPOCHS = click.IntRange(1, 100_000)
 WINDOW = click.IntRange(1, 100_000)  # as kwsd.runtime.model.Settings
 STEP = click.IntRange(1, 1_000)
+SIZE = click.IntRange(1, 1_000)  # channels, or units
 FALSE_ALARMS = Number(0, 3_600)  # per hour
 DATA = click.option(
     "--data", type=Folder(), required=True, help="Speech Commands folder, with a subfolder for each word."
+)
+TREE = click.option(  # as DATA, but it may be downloaded
+    "--data",
+    type=CheckedPath(),
+    required=True,
+    help="Speech Commands folder, with a subfolder for each word.",
+)
+KEYWORD = click.option(
+    "--keyword",
+    type=Text(),
+    default="happy",
+    show_default=True,
+    help="The keyword: a subfolder of DATA.",
+)
+DOWNLOAD = click.option(
+    "--download",
+    is_flag=True,
+    help="If DATA does not exist, download Speech Commands (1.5 GB) into it first.",
+)
+TEACHERS = click.option(
+    "--teacher",
+    type=MODEL,
+    multiple=True,
+    required=True,
+    help="Model to learn from. Repeatable: teachers are averaged.",
 )
 NOISE = click.option(
     "--noise",

@@ -6,24 +6,29 @@ import click
 
 from kwsd.cli.checked import CheckedCommand
 from kwsd.cli.extras import needs_torch
-from kwsd.cli.options import DATA, EPOCHS, HARD, MODEL, NOISE, OUT, RECORD, SEED, SPEECH, output_of
+from kwsd.cli.options import (
+    DATA,
+    EPOCHS,
+    HARD,
+    MODEL,
+    NOISE,
+    OUT,
+    RECORD,
+    SEED,
+    SIZE,
+    SPEECH,
+    TEACHERS,
+    output_of,
+)
 from kwsd.cli.progress import drawn
 from kwsd.runtime.model import STUDENT
-
-SIZE = click.IntRange(1, 1_000)
 
 
 @click.command(name="prune", cls=CheckedCommand)
 @click.option(
     "--model", type=MODEL, required=True, help="Model to prune: a file, or the name of a shipped one."
 )
-@click.option(
-    "--teacher",
-    type=MODEL,
-    multiple=True,
-    required=True,
-    help="Model to learn from. Repeatable: teachers are averaged.",
-)
+@TEACHERS
 @DATA
 @OUT
 @click.option("--channels", type=SIZE, required=True, help="Convolution channels to end with.")

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kwsd.cli.checked import Folder
+from kwsd.cli.checked import Folder, ModelName
 from kwsd.cli.number import Number
 
 if TYPE_CHECKING:
     from kwsd.training.evaluate.curve import Point
     from kwsd.training.workflows.streams import ConditionFolders
 
+MODEL = click.option(
+    "--model", type=ModelName(), required=True, help="Model file, or the name of a shipped model."
+)
 POSITIVES = click.option(
     "--positives", type=Folder(), multiple=True, help="Folder of recordings of the keyword. Repeatable."
 )

@@ -4,18 +4,21 @@ from pathlib import Path
 
 import click
 
-from kwsd.cli.checked import CheckedCommand, CheckedPath, Text
+from kwsd.cli.checked import CheckedCommand
 from kwsd.cli.extras import needs_torch
 from kwsd.cli.ignored import refuse_ignored
 from kwsd.cli.options import (
+    DOWNLOAD,
     EPOCHS,
     HARD,
+    KEYWORD,
     NOISE,
     RECORD,
     RESUME,
     SEED,
     SPEECH,
     TRAINED,
+    TREE,
     UNSEEN,
     output_of,
 )
@@ -23,19 +26,8 @@ from kwsd.cli.progress import drawn
 
 
 @click.command(name="train", cls=CheckedCommand)
-@click.option(
-    "--data",
-    type=CheckedPath(),
-    required=True,
-    help="Speech Commands folder, with a subfolder for each word.",
-)
-@click.option(
-    "--keyword",
-    type=Text(),
-    default="happy",
-    show_default=True,
-    help="The keyword: a subfolder of DATA.",
-)
+@TREE
+@KEYWORD
 @TRAINED
 @click.option("--student", is_flag=True, help="Train the small architecture (6,729 parameters).")
 @NOISE
@@ -53,11 +45,7 @@ from kwsd.cli.progress import drawn
 @SEED
 @RESUME
 @RECORD
-@click.option(
-    "--download",
-    is_flag=True,
-    help="If DATA does not exist, download Speech Commands (1.5 GB) into it first.",
-)
+@DOWNLOAD
 def command(
     data: Path,
     keyword: str,

@@ -6,13 +6,13 @@ import click
 
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Output
-from kwsd.cli.options import FALSE_ALARMS, MODEL
+from kwsd.cli.options import FALSE_ALARMS
 from kwsd.cli.parallel import Workers, parallel_options
 from kwsd.cli.progress import drawn
 
 
 @click.command(name="tune", cls=CheckedCommand)
-@click.option("--model", type=MODEL, required=True, help="Model file, or the name of a shipped model.")
+@streams.MODEL
 @streams.POSITIVES
 @streams.NEGATIVES
 @click.option("--split", type=click.Choice(["validation"]), help="Use only the recordings of this split.")
