@@ -89,6 +89,8 @@ def command(
     if not (positives and negatives):
         raise UsageError("give --data, or both --positives and --negatives")
     refuse_ignored("needs --data", "worst")
+    if split == "testing":
+        raise UsageError("only the words of Speech Commands have a testing split; give --split dev-test")
     from kwsd.runtime.modelfile import find_model, read_model
     from kwsd.training.workflows.streams import evaluate_streams, read_stream_folders
 

@@ -178,6 +178,10 @@ CROSSED = {
         "evaluate --model student --data tree --positives tree",
         "--positives cannot be used with --data",
     ),
+    "a split that no speech has": (
+        "evaluate --model student --positives tree --negatives tree --split testing",
+        "give --split dev-test",
+    ),
     "jobs for clips": ("evaluate --model student --data tree --jobs 4", "--jobs cannot be used with --data"),
     "a cluster for clips": (
         "evaluate --model student --data tree --backend dask",
