@@ -23,10 +23,10 @@ COMMON_WORDS = 40_000  # of a language
 @cache
 def lexicon(language: Language) -> dict[str, Sounds]:
     """Words of a language and their sounds; empty if the package that has the words is not installed."""
-    return _pronounced() if language is ENGLISH else _common(language)
+    return _misaki_words() if language is ENGLISH else _common_words(language)
 
 
-def _common(language: Language) -> dict[str, Sounds]:
+def _common_words(language: Language) -> dict[str, Sounds]:
     """The commonest words in pyspellchecker's lists, pronounced by espeak-ng."""
     if importlib.util.find_spec("spellchecker") is None:
         return {}
@@ -37,7 +37,7 @@ def _common(language: Language) -> dict[str, Sounds]:
     return {word: heard for word, heard in spoken.items() if heard}
 
 
-def _pronounced() -> dict[str, Sounds]:
+def _misaki_words() -> dict[str, Sounds]:
     """The English words of misaki's dictionary, which is in hibari-tts."""
     if importlib.util.find_spec("hibari") is None:
         return {}
@@ -60,7 +60,7 @@ def near_words(keyword: Keyword, count: int) -> list[str]:
     words = keyword.text.split()
     if len(words) > 1:
         parts = [Keyword(word, keyword.language) for word in words]
-        near = [_near_words(part, count // len(words), keyword.nearest) for part in parts]
+        near = [_similar_words(part, count // len(words), keyword.nearest) for part in parts]
         phrases = [
             " ".join([*words[:place], other, *words[place + 1 :]])
             for place, others in enumerate(near)
@@ -70,10 +70,10 @@ def near_words(keyword: Keyword, count: int) -> list[str]:
             filter(lambda phrase: _is_near_miss(keyword, phrase), phrases),
             key=lambda phrase: keyword.distance(espeak().phonemes(phrase, keyword.language.accents[0])),
         )
-    return _near_words(keyword, count, keyword.nearest)
+    return _similar_words(keyword, count, keyword.nearest)
 
 
-def _near_words(keyword: Keyword, count: int, nearest: float) -> list[str]:
+def _similar_words(keyword: Keyword, count: int, nearest: float) -> list[str]:
     """The `count` most similar words at a distance of at least `nearest`."""
     words = lexicon(keyword.language)
     if not words:
