@@ -1,6 +1,7 @@
 """What teaching changes in a model, and that recordings are judged by models which do not know them."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,6 +65,14 @@ def test_the_candidate_threshold_is_lowered_where_the_first_stage_does_not_react
     assert threshold(0.9, 0.5) == 0.02
     assert threshold(0.9, 0.01) == pytest.approx(0.009)
     assert threshold(0.9, 0.001) == 0.005
+
+
+def test_too_few_recordings_are_refused_before_the_speech_is_read(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teach, "Reader", None)
+    with pytest.raises(UsageError, match="0 recordings of 'happy' are too few"):
+        teach.teach_folders(model, [tmp_path], (), [tmp_path], tmp_path / "taught.pt")
 
 
 def test_a_model_is_taught_once(model: Model) -> None:

@@ -82,9 +82,10 @@ def teach_folders(
 ) -> Taught:
     """Teach a model with the recordings in folders (see `teach`), and write it to `out`.
 
-    Raises UsageError if the model cannot be taught or there are too few recordings.
+    Raises UsageError, before anything is read, if the model cannot be taught or there are too few recordings.
     """
     check_teachable(model)
+    check_enough(model.keyword, recordings)
     reader = Reader()
     takes, rejected = (
         [
