@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kwsd.audio.file import FileSource
 from kwsd.audio.formats.kinds import HEAD_BYTES, kind_of
 from kwsd.errors import AudioError, UsageError
+from kwsd.files import check_folder
 from kwsd.pcm import SAMPLE_RATE, to_int16
 
 Audio = npt.NDArray[np.int16]
@@ -82,10 +83,7 @@ def clips_of(root: Path) -> list[Clip]:
 
     Raises UsageError if the folder does not exist or cannot be read.
     """
-    if not root.is_dir():
-        raise UsageError(
-            f"{root}: no such folder; give the unpacked Speech Commands archive, or use --download"
-        )
+    check_folder(root)
     listed: dict[str, str] = {}
     lists = [root / f"{split}_list.txt" for split in ("validation", "testing")]
     for file, split in zip(lists, ("validation", "testing"), strict=True):
@@ -144,8 +142,7 @@ def files_of(folder: Path, split: str | None = None) -> Iterator[Path]:
     A hash of the name decides: 70 % training, 10 % validation, 20 % dev-test. Several cuts of one recording
     (ESC names them fold-SOURCE-take-class) are in the same split.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder")
+    check_folder(folder)
     for path in sorted(folder.rglob("*")):
         if is_audio(path):
             cut = re.fullmatch(r"\d-(\d+)-[A-Z].*", path.stem)

@@ -66,6 +66,10 @@ def test_real_recordings_keep_speakers_apart_and_agree_with_the_hash(recordings:
 def test_bad_trees_are_named(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
         read_tree(tmp_path / "absent", "rise")
+    (tmp_path / "file").touch()
+    for read in (read_tree, files_of):
+        with pytest.raises(UsageError, match="give a folder of recordings"):
+            list(read(tmp_path / "file", "rise"))
     with pytest.raises(UsageError, match=r"no clips of 'sheila'.*fall, hiss, rise"):
         read_tree(tree, "sheila")
 
