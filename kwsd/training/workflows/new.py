@@ -115,12 +115,12 @@ def make_word(
         curves = evaluate_unheard(model, speech, material, recipe.teaching.snr, jobs, progress)
     threshold = read_model(model).settings.threshold
     for name, points in curves.items():
-        progress.note(f"{model}, {name}: {summary(at(points, threshold))}")
+        progress.note(f"{model}, {name}: {summary(nearest_point(points, threshold))}")
     higher = quieter(curves, threshold, fa_per_hour)
     if higher is not None:
         progress.note(f"With fewer false alarms: kwsd listen {model} --threshold {higher:g}")
         for name, points in curves.items():
-            progress.note(f"{model} at {higher:g}, {name}: {summary(at(points, higher))}")
+            progress.note(f"{model} at {higher:g}, {name}: {summary(nearest_point(points, higher))}")
     if not material.test:
         progress.note("there was no unseen speech to count false alarms in")
     return model
@@ -151,7 +151,7 @@ def evaluate_unheard(
     return found
 
 
-def at(points: list[Point], threshold: float) -> Point:
+def nearest_point(points: list[Point], threshold: float) -> Point:
     """The point of a curve that is nearest to this threshold."""
     return min(points, key=lambda point: abs(point.threshold - threshold))
 
