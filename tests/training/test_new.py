@@ -34,6 +34,7 @@ from kwsd.training.release.release import Output
 from kwsd.training.synthesis.languages.de import GERMAN
 from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.workflows import machine, new
+from kwsd.training.workflows.embedding_teacher import settings_chooser
 from kwsd.training.workflows.material import Material, with_kit
 from kwsd.training.workflows.new import make_word, new_word, quieter, recipe_from_text
 from kwsd.training.workflows.progress import Silent
@@ -153,6 +154,20 @@ def test_a_higher_threshold_is_named_where_unseen_speech_has_more_false_alarms_t
     assert quieter({"quiet": quiet}, 0.9, 0.5) == 0.95
     assert quieter({"quiet": quiet}, 0.95, 0.5) is None  # it has so few itself
     assert quieter({"noise": noise}, 0.9, 0.4) is None  # where there are so few, nothing is heard
+
+
+def test_validation_speech_may_cause_half_of_the_acceptable_false_alarms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # threshold, missed of ten, false alarms in two hours, median latency
+    points = points_of((0.8, 0, 2, 0.1), (0.9, 1, 1, 0.1), (0.95, 2, 0, 0.1))
+    monkeypatch.setattr("kwsd.training.evaluate.tuning.curve", lambda *_: points)
+    monkeypatch.setattr("kwsd.training.workflows.embedding_teacher.run_streams", lambda *_: [])
+    nothing = Recordings("hey", [], None, (), ())
+    model = read_model(find_model("jarvis"))
+    for acceptable, threshold in ((2.0, 0.8), (1.0, 0.9), (0.2, 0.95)):
+        choose = settings_chooser(nothing, (), 10, Silent(), acceptable)
+        assert choose(model).threshold == threshold
 
 
 def test_the_model_hears_voices_it_was_not_trained_on(made: Made) -> None:

@@ -9,9 +9,12 @@ from kwsd.training.synthesis.languages.en import ENGLISH
 from kwsd.training.synthesis.phoneme_distance import WordList
 from kwsd.training.synthesis.phonemes import Sounds, contains
 
-# The smallest phoneme distance of a near miss, as a share of the sounds of the keyword. Heads that learn
-# nearer ones as negatives miss people: docs/experiments/2026-11-28-near-misses.md
-NEAREST_SHARE = 0.38
+# Phoneme distances: the largest of a pronunciation variant, which is a positive, and the smallest of a near
+# miss, which is a negative. Both grow with each sound beyond SHORT: a long keyword has few neighbours, and
+# people vary it more. docs/experiments/2026-11-28-pronunciation-variants.md
+SHORT = 4  # sounds
+FURTHEST_STEP = 0.35
+NEAREST, NEAREST_STEP = 1.5, 0.6
 
 
 class Keyword:
@@ -42,10 +45,20 @@ class Keyword:
         speech = self.language.sounds(ipa)
         return any(contains(speech, spoken) for spoken in self.spoken)
 
+    @cached_property
+    def _length(self) -> int:
+        """Its sounds in the accent that has the most."""
+        return max(map(len, self.spoken))
+
+    @property
+    def furthest(self) -> float:
+        """The largest phoneme distance of a pronunciation variant; 0 if the keyword is too short for any."""
+        return FURTHEST_STEP * max(0, self._length - SHORT)
+
     @property
     def nearest(self) -> float:
-        """The smallest phoneme distance of a near miss: the longer the keyword, the more people vary it."""
-        return NEAREST_SHARE * max(map(len, self.spoken))
+        """The smallest phoneme distance of a near miss."""
+        return NEAREST + NEAREST_STEP * max(0, self._length - SHORT)
 
     def is_near_miss(self, ipa: str) -> bool:
         """Whether an IPA string is far enough from the keyword (`nearest`), and does not contain it."""
@@ -57,7 +70,7 @@ class Keyword:
 
     def distance_in(self, ipa: str) -> float:
         """The phoneme distance of the part of an IPA string that is most similar to the keyword."""
-        sounds, longest = self.language.sounds(ipa), 2 * max(map(len, self.spoken))
+        sounds, longest = self.language.sounds(ipa), 2 * self._length
         starts = range(len(sounds))
         parts = [sounds[at : at + length] for at in starts for length in range(1, longest + 1)]
         return min(float(WordList(parts).distances(spoken).min()) for spoken in self.spoken)

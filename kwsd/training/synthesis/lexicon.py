@@ -74,11 +74,13 @@ def near_words(keyword: Keyword, count: int) -> list[str]:
 
 
 def _similar_words(keyword: Keyword, count: int, nearest: float) -> list[str]:
-    """The `count` most similar words at a distance of at least `nearest`."""
+    """The `count` most similar words at a distance of at least `nearest`; equally similar ones at random."""
     words = lexicon(keyword.language)
     if not words:
         return []
-    spellings, word_list = list(words), WordList(list(words.values()))
+    spellings = list(words)
+    np.random.default_rng(0).shuffle(spellings)
+    word_list = WordList([words[spelling] for spelling in spellings])
     distances = np.min([word_list.distances(spoken) for spoken in keyword.spoken], axis=0)
     order = np.argsort(distances, kind="stable")
     candidates = (spellings[place] for place in order if distances[place] >= nearest)

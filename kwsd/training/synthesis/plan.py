@@ -13,6 +13,7 @@ from kwsd.training.synthesis.lexicon import near_words
 from kwsd.training.synthesis.near_misses import near_miss
 from kwsd.training.synthesis.sentences import sentence
 from kwsd.training.synthesis.speech import Line, Voice
+from kwsd.training.synthesis.variants import variant
 from kwsd.training.synthesis.voices import Voices
 
 KINDS = ("keyword", "near_misses", "sentences")
@@ -23,6 +24,7 @@ ENGINE_SHARES = {  # per kind of clip; the shares of missing engines go to the o
 }
 ENDINGS = (".", ".", "?", "!", ",", "")  # punctuation after a word, which changes its melody
 MIN_SPEED, MAX_SPEED = 0.8, 1.3  # 1 is the voice's own
+VARIANT_SHARE = 0.6  # of the clips of the keyword, where the engine can say any pronunciation
 REAL_WORD_SHARE = 0.45  # of the near misses; the others are invented from the keyword's phonemes
 NEAR_WORDS = 300  # number of real words to draw from; more similar ones are drawn more often
 
@@ -103,6 +105,8 @@ class Plan:
 
     def _keyword(self, voice: Voice, random: np.random.Generator) -> Line:
         ending = ENDINGS[random.integers(len(ENDINGS))]
+        if not voice.needs_text and random.random() < VARIANT_SHARE:
+            return Line("", variant(self.keyword, voice.accent, random) + ending)
         return Line(self.keyword.text + ending, self.keyword.pronunciations[voice.accent] + ending)
 
     def _near_miss(self, voice: Voice, random: np.random.Generator) -> Line:

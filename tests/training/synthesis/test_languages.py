@@ -102,8 +102,11 @@ def test_the_plan_speaks_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {utterance.record["language"] for utterance in drawn} == {"es"}
     accents = {utterance.voice.rsplit("-", 1)[0] for utterance in drawn}
     assert accents == {"espeak-es", "espeak-es-419"}
-    said = [plan.keyword.said_in(utterance.line.phonemes) for utterance in drawn]
-    assert said == [utterance.kind == "keyword" for utterance in drawn]
+    for utterance in drawn:
+        if utterance.kind == "keyword":
+            assert utterance.distance <= plan.keyword.furthest
+        else:
+            assert not plan.keyword.said_in(utterance.line.phonemes)
 
 
 def test_a_word_of_another_language_is_pronounced_without_marks() -> None:
