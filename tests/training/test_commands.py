@@ -260,7 +260,7 @@ def test_a_tree_is_downloaded_if_it_is_not_there(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(run, "download", download)
     data = tmp_path / "tree"
-    with pytest.raises(UsageError, match="tree: no such folder"):
+    with pytest.raises(UsageError, match=r"tree: no such folder; .* --download to fetch it"):
         run.get_tree(data, may_download=False, progress=SILENT)
     for _ in range(2):
         run.get_tree(data, may_download=True, progress=SILENT)

@@ -48,10 +48,17 @@ def get_tree(data: Path, may_download: bool, progress: Progress) -> None:
 
     Raises UsageError if there is no such folder then.
     """
-    if may_download and not data.exists():
+    try:
+        check_folder(data)
+    except UsageError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        if not may_download:
+            raise UsageError(
+                f"{error}; give the unpacked Speech Commands archive, or --download to fetch it"
+            ) from error
         with progress.stage("speech_commands_v0.01.tar.gz"):
             download(data, progress.count)
-    check_folder(data)
 
 
 def read_recordings(data: Path, keyword: str, sources: Sources, progress: Progress) -> Recordings:
