@@ -10,11 +10,12 @@ from kwsd.training.synthesis.phoneme_distance import WordList
 from kwsd.training.synthesis.phonemes import Sounds, contains
 
 # Phoneme distances: the largest of a pronunciation variant, which is a positive, and the smallest of a near
-# miss, which is a negative. Both grow with each sound beyond SHORT: a long keyword has few neighbours, and
-# people vary it more. docs/experiments/2026-11-28-pronunciation-variants.md
-SHORT = 4  # sounds
-FURTHEST_STEP = 0.35
-NEAREST, NEAREST_STEP = 1.5, 0.6
+# miss, which is a negative. Both grow with the keyword's length: a long one has few neighbours, and people
+# vary it more. docs/experiments/2026-11-28-pronunciation-variants.md
+SHORT = 4  # sounds; a keyword of no more than these has no variants
+FURTHEST_STEP = 0.35  # for each further sound
+NEAREST = 1.5  # for a short keyword
+NEAREST_STEP = 0.6  # for each further sound
 
 
 class Keyword:

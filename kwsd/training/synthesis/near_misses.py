@@ -16,7 +16,7 @@ def _pick(choices: tuple[str, ...] | Word, random: np.random.Generator) -> str:
     return choices[random.integers(len(choices))]
 
 
-def similar(phoneme: str, language: Language, random: np.random.Generator) -> str:
+def similar_sound(phoneme: str, language: Language, random: np.random.Generator) -> str:
     """Another vowel or another consonant with the same stress; similar ones are more likely."""
     heard = language.sounds(phoneme + language.vowels[0])[:-1]
     sound = heard[0] if heard else "ə"
@@ -31,7 +31,7 @@ def _substituted(word: Word, language: Language, random: np.random.Generator) ->
     """The word with one or two sounds replaced by similar ones."""
     changed = list(word)
     for place in random.permutation(len(word))[: random.integers(1, 3)]:
-        changed[place] = similar(word[place], language, random)
+        changed[place] = similar_sound(word[place], language, random)
     return changed
 
 

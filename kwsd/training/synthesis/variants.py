@@ -8,7 +8,7 @@ import numpy as np
 
 from kwsd.training.synthesis.keyword import Keyword
 from kwsd.training.synthesis.language import Language
-from kwsd.training.synthesis.near_misses import similar
+from kwsd.training.synthesis.near_misses import similar_sound
 
 CHANGED = 0.25  # probability of each sound to be another than the dictionary's
 LEFT_OUT = 0.1  # probability of a changed consonant to be left out
@@ -38,5 +38,5 @@ def _varied(word: list[str], language: Language, random: np.random.Generator) ->
         if random.random() >= CHANGED:
             said.append(phoneme)
         elif language.is_vowel(phoneme) or random.random() >= LEFT_OUT:
-            said.append(similar(phoneme, language, random))
+            said.append(similar_sound(phoneme, language, random))
     return said

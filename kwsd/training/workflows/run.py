@@ -46,7 +46,7 @@ NO_SOURCES = Sources()
 def get_tree(data: Path, may_download: bool, progress: Progress) -> None:
     """Download Speech Commands to `data` if that does not exist and may be downloaded.
 
-    Raises UsageError if there is no such folder then.
+    Raises UsageError if it does not exist and may not be downloaded, or if it is no folder.
     """
     try:
         check_folder(data)

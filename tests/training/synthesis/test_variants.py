@@ -26,6 +26,9 @@ def test_many_of_them_and_all_have_the_words_of_the_phrase() -> None:
     made = [variant(keyword, AMERICAN, random) for _ in range(300)]
     assert len(set(made)) > 150
     assert {len(ipa.split()) for ipa in made} == {2}
+    phonemes = len(ENGLISH.split(keyword.pronunciations[AMERICAN]))
+    left_out = [len(ENGLISH.split(ipa)) < phonemes for ipa in made]  # a consonant
+    assert 0.02 < np.mean(left_out) < 0.3
 
 
 @pytest.mark.parametrize("code", sorted(LANGUAGES))
