@@ -12,15 +12,17 @@ from kwsd.training.synthesis.near_misses import similar_sound
 
 CHANGED = 0.25  # probability of each sound to be another than the dictionary's
 LEFT_OUT = 0.1  # probability of a changed consonant to be left out
-ATTEMPTS = 100  # nearly all keywords need a few
+ATTEMPTS = 100  # most keywords need a few; one of five sounds may have no variant that is near enough
 
 
 def variant(keyword: Keyword, accent: str, random: np.random.Generator) -> str:
     """IPA of a variant that is not too far from the dictionary's (Keyword.furthest).
 
-    The dictionary's own if none is found, because the keyword has so few sounds.
+    The dictionary's own if the keyword has too few sounds for any.
     """
     language, written = keyword.language, keyword.pronunciations[accent]
+    if not keyword.furthest:
+        return written
     words = [language.split(word) for word in written.split()]
     for _ in range(ATTEMPTS):
         said = [_varied(word, language, random) for word in words]
