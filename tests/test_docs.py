@@ -12,6 +12,7 @@ import pytest
 from kwsd.cli.commands import cli
 from kwsd.cli.words import DEFAULT_WORD
 from kwsd.runtime.modelfile import find_model, read_model
+from kwsd.wyoming.words import SHIPPED
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -106,6 +107,15 @@ def test_the_results_are_those_recorded(model: str, conditions: tuple[str, ...])
 def test_the_pages_name_the_default_word() -> None:
     assert f"`{DEFAULT_WORD}` (the default)" in (ROOT / "README.md").read_text()
     assert (ROOT / "scripts" / "try").read_text().count(f"'{DEFAULT_WORD}'") == 2
+
+
+def test_the_readme_counts_and_names_the_words_that_are_offered() -> None:
+    readme = (ROOT / "README.md").read_text()
+    counts = ("five", "six", "seven", "eight", "nine", "ten")
+    [count] = re.findall(r"(\w+) words are ready\s+to\s+use", readme)
+    assert 5 + counts.index(count.lower()) == len(SHIPPED)
+    [named] = re.findall(r"^## Which word\n\n(.*?);", readme, re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`([\w-]+)`", named)) == set(SHIPPED)
 
 
 def test_what_a_workflow_names_is_there() -> None:
