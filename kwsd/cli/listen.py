@@ -175,8 +175,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, 
 def command(signals: "Signals", **_: Any) -> None:
     """Prints each trigger, and runs the commands of --on-trigger (hooks).
 
-    WORD is the name of a shipped model, a model file, or a [word.NAME] table of the configuration file.
-    Several words may be given.
+    WORD is the name of a shipped model, a model file, whose .pt may be left out, or a [word.NAME] table of
+    the configuration file. Several words may be given.
 
     A hook gets KWSD_KEYWORD, KWSD_POSTERIOR, KWSD_STREAM_TIME and KWSD_TIME in its environment, and the
     trigger as a JSON line on its standard input. Its output goes to standard error.

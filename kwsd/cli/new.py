@@ -110,6 +110,7 @@ def command(
     After an interruption the same command continues.
     """
     needs_torch("new")
+    from kwsd.runtime.modelfile import short_name
     from kwsd.training.release.release import Output
     from kwsd.training.synthesis.languages import LANGUAGES
     from kwsd.training.workflows.material import Material
@@ -137,7 +138,7 @@ def command(
             jobs=jobs,
             progress=progress,
         )
-        progress.note(f"{made} is ready: kwsd listen {made}")
+        progress.note(f"{made} is ready: kwsd listen {short_name(made)}")
 
 
 def default_output(keyword: str) -> Path:

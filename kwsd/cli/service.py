@@ -3,13 +3,14 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from kwsd.cli.words import TABLES, chosen_words, table_name
 from kwsd.daemon.logs import say
 from kwsd.daemon.sinks.ding import BUILTIN
 from kwsd.daemon.systemd.unit import NEEDS_LINUX
@@ -167,6 +168,13 @@ def _listen_line(
     service.check_usable(given)
     load_detector(given.words)  # refuses what kwsd listen would refuse
     reads = [absolute(find_model(word.model)) for word in given.words]
+    for word in chosen_words(context):
+        path = find_model(word.word.model)
+        if not path.is_absolute() and (word.table or word.origin != "command line"):
+            raise UsageError(
+                f"{given.config}: {table_name(word.name)}: set model to {absolute(path)}, because the "
+                "service runs in another folder"
+            )
     # the hardened service has no home folder, so it does not find the configuration by itself
     named = ["config"] if given.config and service.hardened else []
     if given.config and ("config" in named or _is_typed(context, "config")):
@@ -202,11 +210,12 @@ def _wyoming_line(
 
 def _retyped(context: click.Context, also: Sequence[str] = ()) -> list[str]:
     """The parameters that were typed, and `also`, as a command line with absolute paths."""
+    tables = context.meta.get(TABLES, {})
     return [
         word
         for parameter in context.command.params
         if (name := str(parameter.name)) in also or _is_typed(context, name)
-        for word in _as_typed(parameter, _with_absolute_paths(name, context.params[name]))
+        for word in _as_typed(parameter, _with_absolute_paths(name, context.params[name], tables))
     ]
 
 
@@ -214,12 +223,17 @@ def _is_typed(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def _with_absolute_paths(name: str, value: Any) -> Any:
-    """The value of a parameter. What may be a path or a name is a path if there is such a file."""
+def _with_absolute_paths(name: str, value: Any, tables: Container[str]) -> Any:
+    """The value of a parameter. A shipped model, kwsd's own sound and one of the tables keep their names."""
+    from kwsd.runtime.modelfile import find_model
+
     if isinstance(value, tuple):
-        return [_with_absolute_paths(name, one) for one in value]
-    may_be_path = name in ("words", "model", "ding") and value != BUILTIN and Path(value).is_file()
-    return absolute(Path(value)) if may_be_path or isinstance(value, Path) else value
+        return [_with_absolute_paths(name, one, tables) for one in value]
+    if name in ("words", "model"):
+        path = None if value in tables else find_model(value)
+        return value if path is None or path.is_absolute() else absolute(path)
+    is_path = isinstance(value, Path) or (name == "ding" and value != BUILTIN and Path(value).is_file())
+    return absolute(Path(value)) if is_path else value
 
 
 def _as_typed(parameter: click.Parameter, value: Any) -> list[str]:

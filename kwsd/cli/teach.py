@@ -62,7 +62,7 @@ def command(
     MODEL is a file or the name of a shipped model with a second stage. It stays as it is; the taught model is
     a new file. Whoever was heard before is still heard.
     """
-    from kwsd.runtime.modelfile import find_model, read_model
+    from kwsd.runtime.modelfile import find_model, read_model, short_name
     from kwsd.training.workflows.teach import check_teachable, teach_folders
 
     path = find_model(model)
@@ -81,7 +81,7 @@ def command(
             record(loaded.keyword, keep, count, device, channel, play_back=not no_play)
             recordings = (keep,)
         teach_folders(loaded, recordings, others, speech, out, progress)
-        progress.note(f"{out} is ready: kwsd listen {out}")
+        progress.note(f"{out} is ready: kwsd listen {short_name(out)}")
 
 
 def record(

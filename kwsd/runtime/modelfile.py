@@ -28,19 +28,23 @@ FRONT_END = {"n_fft": N_FFT, "hop": HOP, "n_mels": N_MELS, "floor": POWER_FLOOR}
 
 
 def find_model(name: str) -> Path:
-    """The path of a model, given by path or as the name of a shipped model. Raises ModelError if absent."""
-    path = Path(name)
-    shipped = {path.stem: path for path in sorted(shared("models").glob("*.pt"))}
-    if name in shipped and not os.path.isfile(name):  # noqa: PTH113 - Path.is_file may raise
-        return shipped[name]
+    """The path of a model: the file of this name, else the shipped model, else the file NAME.pt.
+
+    Raises ModelError if there is none of these.
+    """
+    path, shipped = Path(name), _shipped()
+    if not os.path.isfile(name):  # noqa: PTH113 - Path.is_file may raise
+        if name in shipped:
+            return shipped[name]
+        if os.path.isfile(f"{name}.pt"):  # noqa: PTH113
+            return Path(f"{name}.pt")
     try:
         path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else error
-        beside = [f"{name}.pt"] if os.path.isfile(f"{name}.pt") else []  # noqa: PTH113
         import difflib  # here because it is large and rarely needed
 
-        similar = [*map(one_line, beside), *difflib.get_close_matches(path.stem, shipped, n=1)]
+        similar = difflib.get_close_matches(path.stem, shipped, n=1)
         hint = f"did you mean {similar[0]}? " if similar else ""
         is_path = path.name != name or path.suffix == ".pt"  # else the name of a model that is not shipped
         raise ModelError(
@@ -48,6 +52,18 @@ def find_model(name: str) -> Path:
             transient=is_path and isinstance(error, OSError) and is_transient(error),
         ) from None
     return path
+
+
+def short_name(path: Path) -> str:
+    """The shortest name by which `find_model` finds the model file of this path."""
+    name = str(path.with_suffix(""))
+    means_another = name in _shipped() or os.path.isfile(name)  # noqa: PTH113
+    return str(path) if means_another or path.suffix != ".pt" else name
+
+
+def _shipped() -> dict[str, Path]:
+    """The paths of the shipped models, by name."""
+    return {path.stem: path for path in sorted(shared("models").glob("*.pt"))}
 
 
 def read_model(path: str | Path) -> Model:

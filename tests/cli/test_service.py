@@ -1,6 +1,7 @@
 """``kwsd service`` with a systemctl that does as it is told; tests/systemd has a real one."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -91,6 +92,26 @@ def test_it_is_installed_with_several_words(service: Run, tmp_path: Path) -> Non
     done = service("install", "happy", "happy")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "the word 'happy' is given twice" in done.stderr
+
+
+def test_a_word_without_its_ending_is_the_path_of_its_file(service: Run, tmp_path: Path) -> None:
+    for options, name in ((("loud",), "kwsd"), (("--wyoming", "loud"), "kwsd-wyoming")):
+        done = service("install", *options)
+        assert done.returncode == 0, done.stderr
+        [line] = re.findall("^ExecStart=.*", unit(tmp_path).with_stem(name).read_text(), re.MULTILINE)
+        assert line.endswith(f" {LOUD}")
+
+
+def test_a_table_that_means_a_file_of_the_working_folder_is_refused(service: Run, tmp_path: Path) -> None:
+    config = tmp_path / "words.toml"
+    config.write_text("[word.loud]\nthreshold = 0.75\n")
+    for words in ((), ("loud",)):
+        done = service("install", *words, "--config", config)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert f"[word.loud]: set model to {LOUD}, because the service runs in another folder" in done.stderr
+    config.write_text(f"[word.loud]\nmodel = '{LOUD}'\n")
+    assert service("install", "loud", "--config", config).returncode == 0
+    assert re.search("^ExecStart=.* loud( |$)", unit(tmp_path).read_text(), re.MULTILINE)
 
 
 def test_the_service_for_home_assistant_is_one_of_its_own(service: Run, tmp_path: Path) -> None:

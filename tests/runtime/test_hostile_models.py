@@ -550,10 +550,7 @@ def test_a_name_with_a_newline_is_one_line_of_an_error(tmp_path: Path) -> None:
     assert str(caught.value).isprintable()
 
 
-def test_a_mistyped_model_suggests(tmp_path: Path) -> None:
-    (tmp_path / "bed.pt").touch()
-    with pytest.raises(ModelError, match=f"did you mean {tmp_path}/bed[.]pt[?] shipped"):
-        find_model(str(tmp_path / "bed"))
+def test_a_mistyped_model_suggests() -> None:
     for name in ("hapy", "happy.pt", "jarvis.pt", "Happy"):
         with pytest.raises(
             ModelError, match=f"did you mean {'jarvis' if 'j' in name else 'happy'}[?] shipped"

@@ -25,7 +25,7 @@ import kwsd
 from kwsd.errors import ModelError
 from kwsd.runtime import modelfile
 from kwsd.runtime.model import BASELINE, STUDENT, Architecture, Model
-from kwsd.runtime.modelfile import find_model, read_model
+from kwsd.runtime.modelfile import find_model, read_model, short_name
 from kwsd.runtime.shipped_embedding import SHA256, shipped_embedding
 from kwsd.runtime.shipped_embedding import path as embedding_path
 from kwsd.runtime.verifier import shapes as verifier_shapes
@@ -771,6 +771,22 @@ def test_find_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name:
             with pytest.raises(ModelError, match=r"shipped models: student, teacher$"):
                 find_model(name)
+
+
+def test_the_ending_of_a_model_s_name_may_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bed").mkdir()
+    for name in ("bed.pt", "jarvis.pt", "hat", "hat.pt"):
+        (tmp_path / name).touch()
+    assert find_model("bed") == Path("bed.pt")
+    assert find_model(str(tmp_path / "bed")) == tmp_path / "bed.pt"
+    assert find_model("jarvis") == modelfile.shared("models") / "jarvis.pt"  # not the one in this folder
+    assert find_model("hat") == Path("hat")
+    for path, name in (("bed.pt", "bed"), ("jarvis.pt", "jarvis.pt"), ("hat.pt", "hat.pt")):
+        assert short_name(Path(path)) == name
+    assert short_name(Path("bed.model")) == "bed.model"
 
 
 def test_listening_does_not_import_torch(random_model: Callable[..., Model], file: Path) -> None:

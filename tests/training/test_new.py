@@ -251,7 +251,7 @@ def test_no_option_is_needed(kit: Path, calls: list[SimpleNamespace]) -> None:
     result = CliRunner().invoke(cli, ["new", "Hey Marvin!", "--kit", str(kit)], catch_exceptions=False)
     assert result.output.splitlines() == [
         "False alarms are counted in: an hour of tests",
-        "hey-marvin.pt is ready: kwsd listen hey-marvin.pt",
+        "hey-marvin.pt is ready: kwsd listen hey-marvin",
     ]
     [call] = calls
     assert (call.keyword, call.output.model) == ("Hey Marvin!", Path("hey-marvin.pt"))
@@ -277,7 +277,7 @@ def test_another_language(kit: Path, calls: list[SimpleNamespace]) -> None:
     output = CliRunner().invoke(cli, command, catch_exceptions=False).output
     assert output.splitlines() == [
         "False alarms are counted in: an hour of tests",
-        "hallo-zoë.pt is ready: kwsd listen hallo-zoë.pt",
+        "hallo-zoë.pt is ready: kwsd listen hallo-zoë",
     ]
     assert [call.speech.language for call in calls] == [GERMAN]
 
@@ -393,6 +393,6 @@ def test_the_model_is_taught_the_voices_in_a_folder_as_the_last_step(
     output = CliRunner().invoke(cli, command, catch_exceptions=False).output
     assert len(calls) == 1
     assert "of 3 recordings, each left out in turn: " in output
-    assert output.splitlines()[-1] == "hey-taught.pt is ready: kwsd listen hey-taught.pt"
+    assert output.splitlines()[-1] == "hey-taught.pt is ready: kwsd listen hey-taught"
     assert "taught" not in read_model(tmp_path / "hey.pt").facts
     assert read_model(tmp_path / "hey-taught.pt").facts["taught"]["recordings"] == 3

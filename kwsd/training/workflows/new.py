@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kwsd.files import check_replaceable
 from kwsd.runtime.model import BASELINE, check_keyword
-from kwsd.runtime.modelfile import read_model
+from kwsd.runtime.modelfile import read_model, short_name
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.kit.kit import Kit
@@ -118,7 +118,7 @@ def make_word(
         progress.note(f"{model}, {name}: {summary(nearest_point(points, threshold))}")
     higher = quieter(curves, threshold, fa_per_hour)
     if higher is not None:
-        progress.note(f"With fewer false alarms: kwsd listen {model} --threshold {higher:g}")
+        progress.note(f"With fewer false alarms: kwsd listen {short_name(model)} --threshold {higher:g}")
         for name, points in curves.items():
             progress.note(f"{model} at {higher:g}, {name}: {summary(nearest_point(points, higher))}")
     if not material.test:
