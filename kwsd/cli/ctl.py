@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from kwsd.cli.checked import CheckedPath, Text
-from kwsd.cli.number import Number
+from kwsd.cli.number import POSTERIOR, Number
 from kwsd.daemon.control.address import VARIABLE
 from kwsd.daemon.pause import MAX_SECONDS
 from kwsd.errors import one_line
@@ -77,7 +77,7 @@ def words(control: Path | None, as_json: bool) -> None:
 
 @command.command()
 @WORD
-@click.argument("threshold", type=Number(0, 1))
+@click.argument("threshold", type=POSTERIOR)
 @common
 def threshold(word: str, threshold: float, control: Path | None, as_json: bool) -> None:
     """Change the threshold of WORD, until the next reload or restart."""

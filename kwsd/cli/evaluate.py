@@ -10,7 +10,7 @@ from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, Picture
 from kwsd.cli.extras import needs_torch
 from kwsd.cli.ignored import refuse_ignored
-from kwsd.cli.number import Number
+from kwsd.cli.number import POSTERIOR
 from kwsd.cli.options import STEP, WINDOW
 from kwsd.cli.parallel import Workers, parallel_options
 from kwsd.cli.progress import drawn
@@ -48,7 +48,7 @@ ONLY_STREAMS = (
 )
 @click.option(
     "--candidate-threshold",
-    type=Number(0.001, 1),
+    type=POSTERIOR,
     help="Posterior of the first stage that the second stage then verifies.  [default: the model's]",
 )
 @parallel_options()

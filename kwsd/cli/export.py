@@ -6,7 +6,7 @@ import click
 
 from kwsd.cli.checked import CheckedCommand, ModelName, NewFolder
 from kwsd.cli.extras import needs_export
-from kwsd.cli.number import Number
+from kwsd.cli.number import POSTERIOR
 from kwsd.cli.progress import tell
 
 
@@ -26,7 +26,7 @@ from kwsd.cli.progress import tell
 )
 @click.option(
     "--threshold",
-    type=Number(0.001, 1),
+    type=POSTERIOR,
     help="With openwakeword: posterior of the heads that becomes their 0.5.  [default: the model's]",
 )
 def command(model: str, to: str, out: Path, threshold: float | None) -> None:

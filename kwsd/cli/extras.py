@@ -38,4 +38,4 @@ def needs_export() -> None:
     """Raise UsageError if one of the packages that write files for other programs is not installed."""
     for name in ("onnx", "tflite"):
         if importlib.util.find_spec(name) is None:
-            raise UsageError(f"it needs the extra export: {installing('export')}, see {page('install')}")
+            raise UsageError(f"it needs the extra export: {installing('export')}, see {page('export')}")

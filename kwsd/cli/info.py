@@ -14,7 +14,10 @@ from kwsd.errors import one_line
 @click.option("--against", type=ModelName(), help="Model to compare with, such as the teacher.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: str, against: str | None, as_json: bool) -> None:
-    """MODEL is a file or the name of a shipped model."""
+    """MODEL is a file or the name of a shipped model.
+
+    Bytes are those before the file is compressed, except those of the file.
+    """
     from kwsd.runtime.modelfile import find_model
     from kwsd.training.release.cost import summary
 

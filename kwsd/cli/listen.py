@@ -8,7 +8,7 @@ import click
 
 from kwsd.cli.checked import CheckedPath, ModelName, Text, complete_file
 from kwsd.cli.configfile import configured, is_from_file
-from kwsd.cli.number import Number
+from kwsd.cli.number import POSTERIOR, Number
 from kwsd.cli.renamed import current_name
 from kwsd.cli.words import DEFAULT_WORD, chosen_words
 from kwsd.errors import UsageError
@@ -59,10 +59,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, 
 @click.option(
     "--step", type=click.IntRange(min=1), help=f"Frames of 10 ms from one step to the next.  {MODEL}"
 )
-@click.option("--threshold", type=Number(0, 1), help=f"Posterior that makes a trigger.  {MODEL}")
+@click.option("--threshold", type=POSTERIOR, help=f"Posterior that makes a trigger.  {MODEL}")
 @click.option(
     "--candidate-threshold",
-    type=Number(0, 1),
+    type=POSTERIOR,
     help=f"Posterior of the first stage at which the second stage runs.  {MODEL}",
 )
 @click.option(
@@ -72,7 +72,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported, 
 )
 @click.option(
     "--release",
-    type=Number(0, 1),
+    type=POSTERIOR,
     help=f"Posterior below which the keyword can trigger again (unused with a second stage).  {MODEL}",
 )
 @click.option("--refractory", type=Number(min=0), help=f"Minimum seconds between two triggers.  {MODEL}")

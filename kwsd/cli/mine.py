@@ -6,7 +6,7 @@ import click
 
 from kwsd.cli import streams
 from kwsd.cli.checked import CheckedCommand, Folder, NewFolder
-from kwsd.cli.number import Number
+from kwsd.cli.number import POSTERIOR
 from kwsd.cli.parallel import Workers, parallel_options
 from kwsd.cli.progress import drawn
 
@@ -28,7 +28,7 @@ from kwsd.cli.progress import drawn
 )
 @click.option(
     "--threshold",
-    type=Number(0.001, 1),
+    type=POSTERIOR,
     default=0.3,
     show_default=True,
     help="Posterior that makes a false alarm. Lower than the model's own, to keep near misses as well.",

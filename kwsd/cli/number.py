@@ -20,3 +20,6 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{shown(value)} is not a finite number.", param, ctx)
         return number
+
+
+POSTERIOR = Number(0.001, 1)  # as kwsd.runtime.model.Settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kwsd.cli.checked import CheckedCommand, ModelName, Picture
-from kwsd.cli.number import Number
+from kwsd.cli.number import POSTERIOR
 from kwsd.cli.words import DEFAULT_WORD
 from kwsd.errors import UsageError
 
@@ -34,9 +34,7 @@ FIELDS = ["stream_time", "posterior", "warm", "verified", "trigger"]
 @click.option("--window", type=WINDOW, help="Steps that the attention sees.  [default: the model's]")
 @click.option("--step", type=STEP, help="Frames of 10 ms from one step to the next.  [default: the model's]")
 @click.option("--channel", type=click.IntRange(min=1), help="Channel to use.  [default: the mean of all]")
-@click.option(
-    "--threshold", type=Number(0.001, 1), help="Posterior that makes a trigger.  [default: the model's]"
-)
+@click.option("--threshold", type=POSTERIOR, help="Posterior that makes a trigger.  [default: the model's]")
 @click.option(
     "--format",
     "form",

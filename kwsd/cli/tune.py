@@ -43,6 +43,7 @@ def command(
     If MODEL has a second stage, only threshold and step are chosen. Its window and patience belong to the
     first stage, which must not miss the keyword.
     """
+    from kwsd.training.evaluate.tuning import described
     from kwsd.training.workflows.streams import read_stream_folders
     from kwsd.training.workflows.tune import tune_model
 
@@ -50,4 +51,4 @@ def command(
         conditions = streams.conditions(noise, snr)
         found = read_stream_folders(positives, negatives, split, conditions, progress)
         settings, _ = tune_model(model, found, out, fa_per_hour, jobs, progress)
-        progress.note(f"{out}: {settings}")
+        progress.note(f"{out}: {described(settings)}")

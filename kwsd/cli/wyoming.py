@@ -7,7 +7,7 @@ import click
 
 from kwsd.cli.checked import CheckedCommand, Folder, ModelName, Text
 from kwsd.cli.extras import needs_wyoming
-from kwsd.cli.number import Number
+from kwsd.cli.number import POSTERIOR
 from kwsd.wyoming.address import DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -94,5 +94,5 @@ def _thresholds(given: tuple[str, ...], context: click.Context) -> dict[str | No
     found = {}
     for one in given:
         word, equals, number = one.rpartition("=")
-        found[word if equals else None] = Number(0, 1).convert(number, option, context)
+        found[word if equals else None] = POSTERIOR.convert(number, option, context)
     return found

@@ -124,8 +124,8 @@ def test_a_trigger_on_command_runs_everything(tmp_path: Path) -> None:
 def test_what_cannot_be_done_is_one_line(daemon: Controlled) -> None:
     for says, *arguments in (
         ("kwsd does not listen for 'jarvis'; it does for: loud", "trigger", "jarvis"),
-        ("2.0 is not in the range 0<=x<=1", "threshold", "loud", "2"),
-        ("threshold must be a number from 0.001 to 1, not 0.0", "threshold", "loud", "0"),
+        ("2.0 is not in the range 0.001<=x<=1", "threshold", "loud", "2"),
+        ("0.0 is not in the range 0.001<=x<=1", "threshold", "loud", "0"),
         ("not a finite number", "pause", "nan"),
         ("No such command 'sing'", "sing"),
     ):

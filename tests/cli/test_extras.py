@@ -1,12 +1,13 @@
 """What the training commands say where their libraries are absent or do not fit together."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from kwsd.cli import main
-from kwsd.cli.extras import needs_torch
+from kwsd.cli.extras import needs_export, needs_torch
 from kwsd.errors import UsageError
 
 pytest.importorskip("torch")
@@ -41,6 +42,16 @@ COMMANDS = {
     ),
     "evaluate": (*MODEL, "--data", "{folder}"),
 }
+
+
+def test_what_export_lacks_is_one_line_and_its_page_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(UsageError) as caught:
+        needs_export()
+    [page] = re.findall(r"it needs the extra export: .*, see (.*)", str(caught.value))
+    assert ".[export]" in Path(page).read_text()
 
 
 def install(torchaudio: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 import importlib.metadata
 import re
 import subprocess
+import tomllib
+from pathlib import Path
 
 import click
 import pytest
@@ -33,6 +35,14 @@ def test_the_help_describes_every_command_as_the_command_does() -> None:
         lines = [line.strip() for line in printed(name, "--help").splitlines()]
         assert lines[2:4] == [description, ""], name
         assert printed(name, "--help") == printed(name, "--help")
+
+
+def test_the_import_contract_names_every_command() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    contracts = {one["name"]: one for one in project["tool"]["importlinter"]["contracts"]}
+    assert set(contracts["no command imports another"]["modules"]) == {
+        f"kwsd.cli.{name}" for name in COMMANDS
+    }
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("listen", "--help"), ("train", "--help")])

@@ -1,6 +1,7 @@
 """Evaluating, mining, tuning and exporting where torch cannot be imported: with the same results."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +81,10 @@ def test_the_curve_is_the_same(refused: dict[str, str], folders: list[str]) -> N
 
 def test_the_tuned_model_is_the_same(refused: dict[str, str], folders: list[str], tmp_path: Path) -> None:
     for name, env in (("with.pt", None), ("without.pt", refused)):
-        kwsd("tune", *folders, "--fa-per-hour", "3600", "--out", str(tmp_path / name), env=env)
+        line = ("tune", *folders, "--fa-per-hour", "3600", "--out", str(tmp_path / name))
+        [*_, last] = kwsd(*line, env=env).splitlines()
+        chosen = r"threshold [\d.]+, candidate threshold [\d.]+, patience \d, window \d+, step \d+"
+        assert re.fullmatch(f"{tmp_path / name}: {chosen}", last)
     assert (tmp_path / "without.pt").read_bytes() == (tmp_path / "with.pt").read_bytes()
     assert read_model(tmp_path / "without.pt").settings != read_model(MODEL).settings
     torch = pytest.importorskip("torch")  # its own reader opens the file, too

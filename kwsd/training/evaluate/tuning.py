@@ -11,6 +11,14 @@ from kwsd.training.evaluate.curve import Point, curve
 from kwsd.training.evaluate.streams import Negative, Positive
 
 
+def described(settings: Settings) -> str:
+    """The settings that are chosen, as text."""
+    return (
+        f"threshold {settings.threshold:g}, candidate threshold {settings.candidate_threshold:g}, "
+        f"patience {settings.patience}, window {settings.window}, step {settings.step}"
+    )
+
+
 def settings_to_try(model: Model, synthetic: bool = False) -> list[Settings]:
     """The model's own window and step and smaller ones, each with a patience of one to three steps.
 

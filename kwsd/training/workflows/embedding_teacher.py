@@ -8,7 +8,7 @@ from kwsd.training.augment.pool import ScenePool, StillPool
 from kwsd.training.augment.scenes import SceneMaker
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.evaluate.streams import run_streams
-from kwsd.training.evaluate.tuning import settings_to_try, tune
+from kwsd.training.evaluate.tuning import described, settings_to_try, tune
 from kwsd.training.fit.embedded_speech import PIECE_SAMPLES, embedded_speech
 from kwsd.training.fit.losses import HeadDistillationLoss
 from kwsd.training.fit.recipe import Recipe
@@ -133,9 +133,8 @@ def settings_chooser(
                 on_stream=progress.batch,
             )
         progress.note(
-            f"threshold {settings.threshold:g}, candidate threshold {settings.candidate_threshold:g}, "
-            f"patience {settings.patience}, window {settings.window}, step {settings.step}: "
-            f"misses {point.frr:.1%} of validation voices at {point.fa_per_hour:.2f} FA/h"
+            f"{described(settings)}: misses {point.frr:.1%} of validation voices "
+            f"at {point.fa_per_hour:.2f} FA/h"
         )
         return settings
 

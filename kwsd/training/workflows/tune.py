@@ -7,7 +7,7 @@ from kwsd.runtime.model import Settings
 from kwsd.runtime.modelfile import find_model, read_model
 from kwsd.training.evaluate.curve import Point
 from kwsd.training.evaluate.streams import Negative, Positive
-from kwsd.training.evaluate.tuning import allowed, settings_to_try, tune
+from kwsd.training.evaluate.tuning import allowed, described, settings_to_try, tune
 from kwsd.training.release.modelfile import write_settings
 from kwsd.training.workflows.progress import SILENT, Progress
 
@@ -28,10 +28,7 @@ def tune_model(
     loaded = read_model(path)
 
     def on_best(settings: Settings, point: Point) -> None:
-        progress.note(
-            f"window {settings.window}, step {settings.step}, patience {settings.patience}, threshold "
-            f"{settings.threshold:g}: FRR {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h"
-        )
+        progress.note(f"{described(settings)}: misses {point.frr:.1%} at {point.fa_per_hour:.2f} FA/h")
 
     choices = settings_to_try(loaded)
     with progress.stage("choosing the settings", len(choices) * (len(streams[0]) + len(streams[1]))):

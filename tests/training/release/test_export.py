@@ -1,6 +1,7 @@
 """Models in the formats of other programs, run by those programs' engines."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,8 @@ from kwsd.training.release.export import export  # noqa: E402 - needs onnx
 from kwsd.training.release.export_first_stage import first_stage_files  # noqa: E402
 from kwsd.training.release.export_openwakeword import openwakeword_files  # noqa: E402
 
-SAMPLE = Path(__file__).parents[3] / "docs" / "sample.flac"
+DOCS = Path(__file__).parents[3] / "docs"
+SAMPLE, PAGE = DOCS / "sample.flac", DOCS / "export.md"
 TINY = Architecture(channels=2, kernel=(20, 3), stride=(10, 1), hidden=4)
 
 
@@ -186,6 +188,23 @@ def test_the_file_tells_what_a_program_needs_to_know() -> None:
     assert (teacher["sample_rate"], teacher["window"], teacher["step"]) == ("16000", "20", "8")
     assert "threshold" in teacher
     assert facts("alexa")["candidate_threshold"] == "0.02"
+
+
+def test_the_example_of_the_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [example] = re.findall("^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    sound = np.float32(read_audio(SAMPLE)) / 32_768
+
+    def chunks_of(size: int) -> Iterator[Array]:
+        yield from sound[: len(sound) // size * size].reshape(-1, size)
+
+    monkeypatch.chdir(tmp_path)
+    for name, heard in (("student", False), ("teacher", False), ("jarvis", True)):
+        ((file, network),) = first_stage_files(read_model(find_model(name))).items()
+        Path(file).write_bytes(network)
+        exec(example.replace("student", name), {"chunks_of": chunks_of})
+        assert ("heard" in capsys.readouterr().out) >= heard  # the recording says "jarvis"
 
 
 def test_an_exported_word_hears_people_in_an_engine_of_its_own(tmp_path: Path, recordings: Path) -> None:
