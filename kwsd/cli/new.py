@@ -67,8 +67,8 @@ AT_LEAST_ONE = click.IntRange(1, CLIPS.max)
     type=FALSE_ALARMS,
     default=0.5,
     show_default=True,
-    help="Acceptable false alarms per hour, for which the threshold is chosen: validation speech may have half "
-    "of them, because other speech has more.",
+    help="Acceptable false alarms per hour, for which the threshold is chosen: validation speech may have "
+    "half of them, because other speech has more.",
 )
 @JOBS
 @SEED
