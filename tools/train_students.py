@@ -174,10 +174,19 @@ def release_network(given: argparse.Namespace) -> None:
         for clips in read.validation()
     ]
     print(f"{given.out}: validation as recorded and in noise, 1 - AUROC {one_minus_auroc(*scores):.2e}")
-    options = f"{given.network} --seed {given.seed} --batches {given.batches}"
-    command = f"python tools/train_students.py train EXAMPLES {options}"
-    for split, found in release(run, Output(given.out, given.record, command=command)).items():
+    for split, found in release(run, Output(given.out, given.record, command=command_lines(given))).items():
         print(f"{given.out}: {split} 1 - AUROC {found['one_minus_auroc']:.2e}")
+
+
+def command_lines(given: argparse.Namespace) -> str:
+    """The two commands that train and release a network, for its record."""
+    options = f"{given.network} --seed {given.seed} --batches {given.batches}"
+    steps = (
+        f"python tools/train_students.py {step} {options}" for step in ("train EXAMPLES", "release WEIGHTS")
+    )
+    bits = f" --bits {given.bits}" if given.bits else ""
+    second_stage = f" --second-stage {Path(given.second_stage).name}" if given.second_stage else ""
+    return "; ".join(steps) + bits + second_stage
 
 
 def main() -> None:

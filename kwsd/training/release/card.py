@@ -31,7 +31,7 @@ def card(path: Path, metrics: dict[str, Any], facts: dict[str, Any]) -> str:
         "## Performance on clips",
         _clips(metrics),
         "A clip's score is the highest posterior of the first stage, after silence, as the runtime computes "
-        f"it ({_scored(data, file)}). Validation chose {_chosen(model, recipe)}.",
+        f"it ({_scored(data, file)}). {_chosen(model, recipe)}.",
         "## Limits",
         _limits(model, data, file),
         "## How it was made",
@@ -123,10 +123,14 @@ def _scored(data: dict[str, Any], file: str) -> str:
 
 
 def _chosen(model: Model, recipe: dict[str, Any]) -> str:
-    """The choices that were made on the validation clips."""
+    """How epoch and threshold were chosen."""
+    last_epoch = "examples" in recipe  # as tools/train_students.py trains
     if model.verifier and not {"scenes", "teaching"} & recipe.keys():  # it was not trained with this verifier
-        return "the epoch; the threshold was inherited with the second stage"
-    return "the epoch and the threshold"
+        weights = (
+            "The weights are those of the end of training" if last_epoch else "Validation chose the epoch"
+        )
+        return f"{weights}; the threshold was inherited with the second stage"
+    return f"Validation chose the {'threshold, but no epoch' if last_epoch else 'epoch and the threshold'}"
 
 
 def _limits(model: Model, data: dict[str, Any], file: str) -> str:

@@ -43,6 +43,21 @@ def test_a_shipped_models_card_is_what_is_generated_with_its_notes(model: Path) 
     assert card(model, metrics_of(text), read_model(model).facts) == text
 
 
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [
+        (
+            "student",
+            "The weights are those of the end of training; the threshold was inherited with the second",
+        ),
+        ("teacher", "Validation chose the epoch and the threshold."),
+    ],
+)
+def test_a_card_says_how_epoch_and_threshold_were_chosen(name: str, chosen: str) -> None:
+    model = ROOT / "models" / f"{name}.pt"
+    assert chosen in card(model, {}, read_model(model).facts)
+
+
 def test_the_shipped_report_is_what_is_generated_with_its_notes(tmp_path: Path) -> None:
     notes = (ROOT / "results" / "report.notes.md").read_text()
     (tmp_path / "report.notes.md").write_text(notes)
