@@ -243,6 +243,9 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[SimpleNamespa
         made.append(SimpleNamespace(keyword=keyword, speech=speech, recipe=recipe, output=output, **others))
 
     monkeypatch.setattr("kwsd.training.workflows.new.make_word", make)
+    monkeypatch.setattr(
+        machine, "available_memory", lambda: None
+    )  # of which this machine may have too little
     monkeypatch.chdir(tmp_path)
     return made
 
@@ -339,11 +342,24 @@ def test_python_callers_get_the_kit_and_what_its_missing_parts_cost(
 def test_too_little_disk_or_memory_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = Told()
     monkeypatch.setattr(machine, "available_memory", lambda: 10**9)
-    machine.check_machine(tmp_path / "not" / "there", Material(), told)
+    machine.check_machine(tmp_path / "not" / "there", told)
     assert told.lines == ["1.0 GB of memory are available; training takes 1.8 GB"]
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, 10**6))
     with pytest.raises(KwsdError, match=rf"{tmp_path} has 1\.0 MB of disk left, and 300\.0 MB"):
-        machine.check_machine(tmp_path / "not" / "there", Material(), told)
+        machine.check_machine(tmp_path / "not" / "there", told)
+    with pytest.raises(KwsdError, match=rf"{tmp_path} has 1\.0 MB of disk left, and 300\.0 MB"):
+        machine.check_disks(tmp_path / "not" / "there", Material())
+
+
+def test_nothing_is_fetched_where_the_disk_has_no_room(
+    kit: Path, calls: list[SimpleNamespace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (kit / "the speech" / ".kit").unlink()
+    monkeypatch.setattr(Kit, "fetch", lambda *_: pytest.fail("it was fetched"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, 10**6))
+    with pytest.raises(KwsdError, match="of disk left"):
+        new_word("hey", Speech(tmp_path), recipe_from_text(), Output(tmp_path / "hey.pt"), kit=Kit(kit))
+    assert calls == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The recordings of a training run. Clips are read once and kept in memory, 320 MB for 10,000."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from kwsd.errors import UsageError
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.scenes import SceneMaker, in_noise
-from kwsd.training.data.reader import Reader
+from kwsd.training.data.reader import Reader, counted
 from kwsd.training.data.speech_commands import NOISE_FOLDER, Clip, clips_of, files_of, padded, read_tree
 
 Audio = npt.NDArray[np.int16]
@@ -79,8 +79,10 @@ class Recordings:
         keyword, others = (self._audio(clips) for clips in self.words(split))
         return padded(keyword), padded(others)
 
-    def check(self, *splits: str) -> None:
-        """Read the clips of these splits. Raises UsageError as `words` does."""
+    def check(self, *splits: str, on_file: Callable[[int, int], None] | None = None) -> None:
+        """Read the clips of these splits. on_file: see `counted`. Raises UsageError as `words` does."""
+        for path in counted((clip.path for clip in self.tree if clip.split in splits), on_file):
+            self.reader.word(path)
         for split in splits:
             self.words(split)
 
@@ -132,10 +134,16 @@ class Recordings:
         """The running speech of a split: the recordings of one folder after another."""
         return (self.reader.sounds(files_of(folder, split)) for folder in self.speech)
 
-    def scenes(self, augmentation: Augmentation) -> SceneMaker:
-        """A maker of training examples from the training split of all recordings."""
+    def scenes(
+        self, augmentation: Augmentation, on_file: Callable[[int, int], None] | None = None
+    ) -> SceneMaker:
+        """A maker of training examples from the training split of all recordings.
+
+        on_file: see `counted`; of the running speech, which takes longest.
+        """
         keyword, others = (self._audio(clips) for clips in self.words("training"))
-        speech = self.reader.samples(path for folder in self.speech for path in files_of(folder, "training"))
+        files = (path for folder in self.speech for path in files_of(folder, "training"))
+        speech = self.reader.samples(counted(files, on_file))
         hard = self.reader.sounds(self.hard)
         return SceneMaker(keyword, others, self.noise_of("training"), speech, hard, augmentation)
 

@@ -1,6 +1,6 @@
 """Reads many recordings, and remembers why it left out those that cannot be used."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,15 @@ MIN_SAMPLES = SAMPLE_RATE // 10  # of a recording: 0.1 s
 WORD_SAMPLES = 2 * SAMPLE_RATE  # of a recording of one word that are used: 2 s
 MAX_WORD_SAMPLES = 10 * SAMPLE_RATE  # a longer recording has more than one word: 10 s
 _FRAME_SAMPLES = SAMPLE_RATE // 100  # 10 ms
+
+
+def counted(paths: Iterable[Path], on_file: Callable[[int, int], None] | None) -> Iterator[Path]:
+    """These paths. on_file: called after each is used, with the number of those that are, and of all."""
+    every = list(paths)
+    for done, path in enumerate(every, 1):
+        yield path
+        if on_file:
+            on_file(done, len(every))
 
 
 class Reader:

@@ -1,6 +1,6 @@
 """The streams of an evaluation: the keyword after a few seconds of other sound, and hours without it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from kwsd.pcm import FULL_SCALE, SAMPLE_RATE, to_int16
 from kwsd.training.augment.scenes import word_end
 from kwsd.training.augment.training_set import Recordings
-from kwsd.training.data.reader import Reader
+from kwsd.training.data.reader import Reader, counted
 from kwsd.training.data.speech_commands import files_of, read_tree
 from kwsd.training.data.spool import Audio
 from kwsd.training.evaluate.conditions import (
@@ -143,20 +143,23 @@ def run_conditions(recordings: Recordings, split: str, snr: float) -> list[Acous
 
 
 def run_streams(
-    recordings: Recordings, split: str, snr: float, unseen: Sequence[Path] = ()
+    recordings: Recordings,
+    split: str,
+    snr: float,
+    unseen: Sequence[Path] = (),
+    on_file: Callable[[int, int], None] | None = None,
 ) -> list[tuple[AcousticConditions, list[Positive], list[Negative]]]:
     """The streams of a training run's recordings, in each of `run_conditions`.
 
     They consist of the clips of the keyword and the running speech of the split, and of all files in the
-    folders `unseen`, on which nothing is trained.
+    folders `unseen`, on which nothing is trained. on_file: see `counted`; of the files without the keyword.
     """
     random = np.random.default_rng(0)
-    others = recordings.reader.recordings(
-        [
-            *(path for folder in recordings.speech for path in files_of(folder, split)),
-            *(path for folder in unseen for path in files_of(folder)),
-        ]
-    )
+    files = [
+        *(path for folder in recordings.speech for path in files_of(folder, split)),
+        *(path for folder in unseen for path in files_of(folder)),
+    ]
+    others = recordings.reader.recordings(counted(files, on_file))
     words = recordings.keyword_audio(split)
     return [
         (

@@ -41,7 +41,7 @@ def trainer_with_teacher(
     teaching = recipe.teaching
     assert teaching is not None
     with progress.stage("reading speech and noise"):
-        embedding, scenes = SpeechEmbedding(), recordings.scenes(recipe.augmentation)
+        embedding, scenes = SpeechEmbedding(), recordings.scenes(recipe.augmentation, progress.count)
     kind = ScenePool if teaching.new_examples else StillPool
     pool = kind(scenes, recipe.seed, embedding_annotator(embedding), teaching.first_chunks)
     if output.resumes:
@@ -118,7 +118,7 @@ def settings_chooser(
 
     def choose(model: Model) -> Settings:
         with progress.stage("reading the validation speech"):
-            every = run_streams(recordings, "validation", snr, unseen)
+            every = run_streams(recordings, "validation", snr, unseen, progress.count)
         positives = [stream for _, words, _ in every for stream in words]
         negatives = [stream for _, _, others in every for stream in others]
         choices = settings_to_try(model, recordings.synthetic)

@@ -14,20 +14,22 @@ DISK_BYTES = 300_000_000  # of synthesized speech
 UNPACKED = 4  # bytes of a recording while it is in use, by a byte of its file
 
 
-def check_machine(folder: Path, material: Material, progress: Progress) -> None:
-    """Raise KwsdError if the disks have no room for synthesized speech, or for the recordings while in use.
-
-    Warn if there may be too little memory.
-    """
-    recordings = (*material.sources.speech, *material.sources.unseen, *material.test)
-    in_use = UNPACKED * sum(path.stat().st_size for each in recordings for path in files_of(each))
+def check_machine(folder: Path, progress: Progress) -> None:
+    """Raise KwsdError if the disk has no room for synthesized speech. Warn if memory may be too little."""
     check_room(folder, DISK_BYTES, "synthesized speech")
-    check_room(spool_folder(), in_use, "recordings while they are in use")
     memory = available_memory()
     if memory is not None and memory < MEMORY_BYTES:
         progress.warning(
             f"{memory / 1e9:.1f} GB of memory are available; training takes {MEMORY_BYTES / 1e9:.1f} GB"
         )
+
+
+def check_disks(folder: Path, material: Material) -> None:
+    """Raise KwsdError if the disks lack room for synthesized speech, or for the recordings while in use."""
+    recordings = (*material.sources.speech, *material.sources.unseen, *material.test)
+    in_use = UNPACKED * sum(path.stat().st_size for each in recordings for path in files_of(each))
+    check_room(folder, DISK_BYTES, "synthesized speech")
+    check_room(spool_folder(), in_use, "recordings while they are in use")
 
 
 def affordable_jobs(jobs: int | None) -> int | None:

@@ -18,7 +18,7 @@ from kwsd.training.release.release import Output
 from kwsd.training.workflows.embedding_teacher import FA_PER_HOUR
 from kwsd.training.workflows.from_text import train_from_text
 from kwsd.training.workflows.kit import fetch_missing
-from kwsd.training.workflows.machine import affordable_jobs, check_machine
+from kwsd.training.workflows.machine import affordable_jobs, check_disks, check_machine
 from kwsd.training.workflows.material import Material, with_kit
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt, warn_of_recordings
 from kwsd.training.workflows.synthesize import Speech
@@ -55,13 +55,15 @@ def new_word(
     kit: it is used in addition to `material`. may_fetch: called with the parts that it lacks; without them
     the model is made all the same. recordings: folders of recordings of the keyword by its users, whom a
     second model, OUT-taught.pt, learns. Returns the path of the last model. Raises UsageError, before any
-    work, if the second model cannot be made.
+    work, if the second model cannot be made, and KwsdError, before anything is fetched, if the disk has no
+    room for synthesized speech.
     """
     check_keyword(keyword)
     taught = output.model.with_name(f"{output.model.stem}-taught.pt")
     if recordings:
         check_enough(keyword, recordings)
         check_replaceable(taught)
+    check_machine(speech.folder, progress)
     if kit:
         language = speech.language.code
         fetch_missing(kit, language, may_fetch, progress)
@@ -97,7 +99,7 @@ def make_word(
 
     Raises KwsdError if the disk has no room.
     """
-    check_machine(speech.folder, material, progress)
+    check_disks(speech.folder, material)
     jobs = affordable_jobs(jobs)
     with on_interrupt(progress, lambda: "stopped; the same command continues"):
         model = train_from_text(
@@ -141,7 +143,8 @@ def evaluate_unheard(
     trained = read_model(model)
     recordings = Recordings.spoken(speech.folder, trained.keyword, None, material.sources.noise, ())
     with progress.stage("reading the unheard speech"):
-        every = run_streams(replace(recordings, speech=()), "dev-test", snr, material.test)
+        without_speech = replace(recordings, speech=())
+        every = run_streams(without_speech, "dev-test", snr, material.test, progress.count)
     warn_of_recordings(recordings.reader, progress)
     found = {}
     with progress.stage("evaluating", sum(len(words) + len(others) for _, words, others in every)):

@@ -72,7 +72,7 @@ def check_recordings(recordings: Recordings, progress: Progress) -> None:
     """Read all clips that training will use, and warn of unusable ones. Raises UsageError for too few."""
     try:
         with progress.stage("reading the recordings"):
-            recordings.check("training", "validation", "dev-test")
+            recordings.check("training", "validation", "dev-test", on_file=progress.count)
     finally:
         warn_of_recordings(recordings.reader, progress)
 

@@ -1,5 +1,6 @@
 """Which recordings are used for what, and in which split."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 import soundfile
 
 from kwsd.pcm import SAMPLE_RATE
+from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.data.speech_commands import files_of, hashed_split, read_tree
 from kwsd.training.evaluate.streams import read_streams, run_conditions, run_streams
+from kwsd.training.workflows.progress import Silent
+from kwsd.training.workflows.run import check_recordings
 
 TESTING = next(f"v{number}" for number in range(100) if hashed_split(f"v{number}") == "testing")
 VALIDATION = next(f"v{number}" for number in range(100) if hashed_split(f"v{number}") == "validation")
@@ -82,18 +86,39 @@ def test_validation_clips_are_heard_in_quiet_and_once_more_in_noise(with_noise: 
         assert not np.array_equal(heard[len(clips) :], clips)
 
 
+def test_reading_the_recordings_tells_how_much_of_them_is_read(with_noise: Recordings) -> None:
+    class Counting(Silent):
+        read: tuple[int, int | None] = (0, None)
+
+        def count(self, done: int, total: int | None) -> None:
+            self.read = (done, total)
+
+    progress = Counting()
+    check_recordings(with_noise, progress)
+    used = sum(clip.split != "testing" for clip in with_noise.tree)
+    assert progress.read == (used, used)
+
+
 def test_streams_of_a_run_are_in_quiet_and_in_noise_with_all_of_the_unseen_speech(
     with_noise: Recordings, tmp_path: Path
 ) -> None:
     for number in range(10):
         write(tmp_path / "unseen" / f"u{number}.wav", seconds=1.0)
-    quiet, noisy = run_streams(with_noise, "validation", 7.0, (tmp_path / "unseen",))
+    read: list[tuple[int, int]] = []
+    unseen = (tmp_path / "unseen",)
+    quiet, noisy = run_streams(with_noise, "validation", 7.0, unseen, lambda *counts: read.append(counts))
+    assert read == [(done, 10) for done in range(1, 11)]
     assert (quiet[0].snr, noisy[0].snr) == (None, 7.0)
     assert len(noisy[0].noise) == len(with_noise.noise_of("validation"))
     words = len(with_noise.words("validation")[0])
     for _, positives, negatives in (quiet, noisy):
         assert len(positives) == words
         assert sum(map(len, negatives)) == 10 * SAMPLE_RATE
+    with_speech = replace(with_noise, speech=unseen)
+    read.clear()
+    with_speech.scenes(Augmentation(), lambda *counts: read.append(counts))
+    total = len(list(files_of(tmp_path / "unseen", "training")))
+    assert read == [(done, total) for done in range(1, total + 1)]
     without = Recordings(with_noise.keyword, with_noise.tree, None, (), ())
     assert [one.snr for one in run_conditions(without, "validation", 7.0)] == [None]
 

@@ -116,7 +116,11 @@ def damaged(tree: Path, tmp_path: Path) -> Path:
 
 def test_memory_does_not_grow_with_a_long_recording(damaged: Path) -> None:
     recordings = Recordings.read(damaged, "rise", (), ())
-    recordings.check("training", "validation", "dev-test", "testing")
+    read: list[tuple[int, int]] = []
+    splits = ("training", "validation", "dev-test", "testing")
+    recordings.check(*splits, on_file=lambda *counts: read.append(counts))
+    total = len(recordings.tree)
+    assert read == [(done, total) for done in range(1, total + 1)]
     assert {path.name for path in recordings.reader.left_out} == set(BAD)
     assert recordings.scenes(Augmentation()).length == int(2.5 * SAMPLE_RATE)
     assert all(audio.shape[1] <= WORD_SAMPLES for audio in recordings.clips("validation"))
