@@ -1,21 +1,23 @@
-"""Trains small networks on many more examples than `kwsd distill` shows them. Made for a large GPU.
+"""Trains small networks on many more examples than `kwsd distill` shows them.
 
     python tools/train_students.py examples EXAMPLES --teacher teacher.pt --heads happy.pt \
         --data data/speech_commands_v0.01 --noise data/esc10 data/music --speech data/queen ...
-    python tools/train_students.py train EXAMPLES student --seed 2 --out student-2.weights
-    python tools/train_students.py release student-2.weights student --seed 2 --second-stage heads.pt \
-        --data ... --out student.pt
+    python tools/train_students.py train EXAMPLES student --start student.pt --out student.weights
+    python tools/train_students.py release student.weights student --second-stage student.pt \
+        --data ... --out better.pt
 
-`examples` makes 163,840 examples with all processors and annotates them once with what the teachers say at
-every step: three parts the mean of the first stages, seven parts the heads on the speech embedding. `train`
-shows each of them 60 to 110 times; eleven networks at once take five minutes on an H200. The weights are the
-moving average at the end, so no validation takes part. `release` rounds them to --bits, measures the network
-on held-out speakers and writes model file, card and record as `kwsd distill` does.
+`examples` makes --chunks of a thousand examples with all processors, half of them cut out of their scene, and
+annotates them once with what the teachers say at every step: three parts the mean of the first stages, seven
+parts the heads on the speech embedding. `train` starts from random weights or from those of a model. The
+weights are the moving average at the end, so no validation takes part. `release` rounds them to --bits,
+measures the network on held-out speakers and writes model file, card and record as `kwsd distill` does. On an
+H200 eleven networks at once take five minutes for 10,000 batches; one takes a core of a server two hours.
 """
 
 import argparse
 import multiprocessing
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +47,8 @@ from kwsd.training.release.release import FinishedRun, Output, release
 from kwsd.training.workflows.run import with_inherited_verifier
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-CHUNKS = 160  # of a thousand examples
 SEED = 77  # of the examples, which all networks share
+AUGMENTATION = Augmentation(cut_out=0.5)  # clips are scored in digital silence
 HEADS_SHARE = 0.7  # of the teachers' log-odds
 NETWORKS = {  # and the attention's window in steps
     "small": (Architecture(6, (9, 20), (4, 8), 32), 20),
@@ -102,10 +104,14 @@ def make_examples(given: argparse.Namespace) -> None:
     networks = [to_torch(model).to(DEVICE) for model in models]
     annotate = teacher_annotator(networks, models[0].settings.window)
     heads, log_mel = Heads(verifier).to(DEVICE), LogMel().to(DEVICE)
-    scenes.append(recordings(given).scenes(Augmentation()))
+    scenes.append(recordings(given).scenes(AUGMENTATION))
+    numbers = range(given.chunks)
     parts: dict[str, list[Tensor]] = {}
-    with multiprocessing.get_context("fork").Pool() as processes, torch.no_grad():
-        for chunk in processes.imap(draw, range(CHUNKS)):
+    jobs = multiprocessing.cpu_count()
+    with multiprocessing.get_context("fork").Pool(jobs) as processes, torch.no_grad():
+        # in rounds, so that chunks do not pile up where annotating them takes longer
+        rounds = (processes.map(draw, numbers[first : first + jobs]) for first in numbers[::jobs])
+        for chunk in chain.from_iterable(rounds):
             for audio in torch.split(torch.from_numpy(chunk.audio).to(DEVICE), 256):
                 frames = log_mel(audio)
                 found, heard = annotate(audio, frames), heads(audio)
@@ -144,7 +150,15 @@ def recipe_of(given: argparse.Namespace) -> Recipe:
     """The recipe of a network."""
     architecture, window = NETWORKS[given.network]
     return Recipe(
-        architecture, window, 10, given.batches // 10, 1_024, 6e-3, averaging=0.999, seed=given.seed
+        architecture,
+        window,
+        epochs=10,
+        batches=given.batches // 10,
+        batch=1_024,
+        learning_rate=given.rate,
+        averaging=0.999,
+        seed=given.seed,
+        augmentation=AUGMENTATION,
     )
 
 
@@ -152,7 +166,9 @@ def train(given: argparse.Namespace) -> None:
     """Train a network and save its weights."""
     nothing = np.zeros((2, 16_000), np.int16)  # the last weights count, not those that are best in validation
     recipe = recipe_of(given)
-    trainer = Trainer(recipe, Examples(given.examples), (nothing, nothing), None, DistillationLoss())
+    start = to_torch(read_model(find_model(given.start))) if given.start else None
+    examples = Examples(given.examples)
+    trainer = Trainer(recipe, examples, (nothing, nothing), None, DistillationLoss(), start)
     trainer.run(lambda epoch: print(f"{epoch.number} of {recipe.epochs}: loss {epoch.loss:.4f}", flush=True))
     torch.save(trainer.averaged.cpu().state_dict(), given.out)
 
@@ -162,7 +178,9 @@ def release_network(given: argparse.Namespace) -> None:
     recipe, read = recipe_of(given), recordings(given)
     crnn = CRNN(recipe.architecture)
     crnn.load_state_dict(torch.load(given.weights))
-    facts = recipe.facts() | {"examples": CHUNKS * recipe.augmentation.chunk, "heads": HEADS_SHARE}
+    facts = recipe.facts() | {"examples": given.chunks * recipe.augmentation.chunk, "heads": HEADS_SHARE}
+    if given.start:
+        facts["start"] = Path(given.start).name
     if given.bits:
         crnn, facts = quantized(crnn, given.bits), facts | {"bits": given.bits}
     run = FinishedRun(crnn.eval(), read, "quantize" if given.bits else "distill", recipe.window, facts)
@@ -180,7 +198,8 @@ def release_network(given: argparse.Namespace) -> None:
 
 def command_lines(given: argparse.Namespace) -> str:
     """The two commands that train and release a network, for its record."""
-    options = f"{given.network} --seed {given.seed} --batches {given.batches}"
+    options = f"{given.network} --seed {given.seed} --batches {given.batches} --rate {given.rate:g}"
+    options += f" --start {Path(given.start).name}" if given.start else ""
     steps = (
         f"python tools/train_students.py {step} {options}" for step in ("train EXAMPLES", "release WEIGHTS")
     )
@@ -203,12 +222,15 @@ def main() -> None:
             options.add_argument("network", choices=NETWORKS)
             options.add_argument("--seed", type=int, default=0)
             options.add_argument("--batches", type=int, default=10_000)
+            options.add_argument("--rate", type=float, default=6e-3, help="highest learning rate")
+            options.add_argument("--start", help="model whose weights it starts from")
             options.add_argument("--out", type=Path, required=True)
         if name != "train":
             options.add_argument("--keyword", default="happy")
             options.add_argument("--data", type=Path, required=True)
             options.add_argument("--noise", type=Path, nargs="+", default=[])
             options.add_argument("--speech", type=Path, nargs="+", default=[])
+            options.add_argument("--chunks", type=int, default=160, help="of a thousand examples each")
         if name == "examples":
             options.add_argument("--teacher", required=True)
             options.add_argument("--heads", required=True)

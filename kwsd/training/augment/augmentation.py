@@ -75,6 +75,7 @@ class Augmentation:
     cutoff: tuple[float, float] = within(500, 8000, (2800.0, 7000.0))  # of their low-pass, Hz; logarithmic
     order: tuple[float, float] = within(1, 100, (2.0, 40.0))  # of their low-pass; logarithmic
     level: tuple[float, float] = within(-90, 40, (-18.0, 6.0))  # gain, dB
+    cut_out: float = within(0, 1, 0.0)  # share of examples with digital silence around the clip of the word
 
     # The pool of examples
     chunk: int = within(1, 1_000_000, 1024)  # examples in a chunk

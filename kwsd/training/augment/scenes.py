@@ -83,17 +83,22 @@ class SceneMaker:
             if keyword[row]:
                 index = int(random.integers(len(self.keyword)))
                 word, tempo = self._timed(self.keyword[index], random)
-                onset[row] = self._place(word, scene, random)
-                end[row] = onset[row] / SAMPLE_RATE + self._ends[index] / tempo
+                clip = self._place(word, scene, random)
+                onset[row] = clip.start
+                end[row] = clip.start / SAMPLE_RATE + self._ends[index] / tempo
             elif self.hard and random.random() < a.hard_share:
                 piece, _ = self._voiced(_piece(_choice(self.hard, random), self.length, random), random)
-                self._place(piece, scene, random)
+                clip = self._place(piece, scene, random)
             elif random.random() < a.speech_alone:
                 self._fill_with_speech(scene, random)
+                start = int(random.integers(max(1, self.length - SAMPLE_RATE)))
+                clip = slice(start, start + SAMPLE_RATE)
             else:
                 word, _ = self._timed(_choice(self.others, random), random)
-                self._place(word, scene, random)
+                clip = self._place(word, scene, random)
             self.disguise(scene, random)
+            if random.random() < a.cut_out:
+                scene[: clip.start] = scene[clip.stop :] = 0
         return SceneBatch(audio, keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
 
     def disguise(self, scene: Floats, random: np.random.Generator) -> None:
@@ -107,13 +112,14 @@ class SceneMaker:
         scene *= 10 ** (random.uniform(*a.level) / 20)
         np.clip(scene, -1, 1, out=scene)
 
-    def _place(self, clip: Floats, scene: Floats, random: np.random.Generator) -> int:
-        """Replace a part of the example, at a random position, by a clip. Returns where it starts."""
+    def _place(self, clip: Floats, scene: Floats, random: np.random.Generator) -> slice:
+        """Replace a part of the example, at a random position, by a clip. Returns which part."""
         before, after = (int(s * SAMPLE_RATE) for s in (self.augmentation.before, self.augmentation.after))
         start = int(random.integers(before, max(before + 1, self.length - len(clip) - after)))
         clip = clip[: self.length - start]
-        scene[start : start + len(clip)] = clip
-        return start
+        place = slice(start, start + len(clip))
+        scene[place] = clip
+        return place
 
     def _timed(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
         """A clip at its own or a random tempo, and how many times as fast it is. Tempo changes pitch, too."""
