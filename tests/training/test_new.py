@@ -243,9 +243,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[SimpleNamespa
         made.append(SimpleNamespace(keyword=keyword, speech=speech, recipe=recipe, output=output, **others))
 
     monkeypatch.setattr("kwsd.training.workflows.new.make_word", make)
-    monkeypatch.setattr(
-        machine, "available_memory", lambda: None
-    )  # of which this machine may have too little
+    monkeypatch.setattr(machine, "available_memory", lambda: None)  # where it is too little, a line says so
     monkeypatch.chdir(tmp_path)
     return made
 
