@@ -42,7 +42,7 @@ def test_a_taught_model_hears_its_word_and_the_original_stays(takes: Path, tmp_p
     assert done.returncode == 0, done.stderr
     assert "of 4 recordings, each left out in turn: " in done.stdout
     assert "h of speech: 2 before, 2 now" in done.stdout
-    assert "jarvis-taught.pt is ready: kwsd listen jarvis-taught.pt" in done.stdout
+    assert "jarvis-taught.pt is ready: kwsd listen jarvis-taught\n" in done.stdout
     taught, original = read_model(tmp_path / "jarvis-taught.pt"), read_model(find_model("jarvis"))
     assert taught.facts["taught"]["recordings"] == 4
     assert taught.settings.threshold == original.settings.threshold

@@ -25,6 +25,6 @@ def test_only_with_new_examples_does_each_epoch_add_some(
     for name in ("ScenePool", "StillPool"):
         monkeypatch.setattr(embedding_teacher, name, made(name))
     recipe = Recipe(STUDENT, teaching=Teaching(new_examples=new_examples))
-    recordings = SimpleNamespace(scenes=lambda _: None)
+    recordings = SimpleNamespace(scenes=lambda *_: None)
     with pytest.raises(RuntimeError, match=kind):
         embedding_teacher.trainer_with_teacher(recordings, recipe, None, SILENT)  # type: ignore[arg-type]

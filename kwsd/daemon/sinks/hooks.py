@@ -89,6 +89,8 @@ class Hooks(Sink):
 
     def kill(self) -> None:
         """Kill all running hooks immediately, because kwsd is about to exit."""
+        if self._start_lock.acquire(timeout=SHUTDOWN_GRACE):  # one that is just being started is known then
+            self._start_lock.release()
         for _ in range(5):  # more than once, as a process may start another one just before it is killed
             alive = [family for family in list(self._families.values()) if family.alive()]
             for family in alive:

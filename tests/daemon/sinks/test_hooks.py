@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import gone, wait_for
@@ -14,7 +15,7 @@ from harness import gone, wait_for
 from kwsd.daemon.events import Event
 from kwsd.daemon.sinks import hooks
 from kwsd.daemon.sinks.hooks import MAX_RUNNING, Hooks
-from kwsd.daemon.sinks.processes import PR_SET_CHILD_SUBREAPER
+from kwsd.daemon.sinks.processes import PR_SET_CHILD_SUBREAPER, Family
 
 EVENT = Event("word", 0.9, 1.5, datetime(2030, 1, 2, tzinfo=UTC), "word.pt")
 PATIENT = 60.0  # seconds
@@ -148,6 +149,22 @@ def test_what_hooks_left_behind_is_reaped_and_hooks_have_their_exit_codes(
     wait_for("the orphans' end", reaped)
     runner.finish(stopping=lambda: False)
     assert caplog.text.count("exit code 7") == 5
+
+
+def test_a_hook_that_is_just_being_started_is_killed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*arguments: Any) -> Family:
+        time.sleep(0.5)  # the process runs, and its family is not known yet
+        return Family(*arguments)
+
+    monkeypatch.setattr(hooks, "Family", slow)
+    runner = Hooks({"word": [f"cd {tmp_path}; echo $$ > a.pid; sleep 1000"]}, PATIENT)
+    runner.on_trigger(EVENT)
+    wait_for("the hook", lambda: pids(tmp_path))
+    runner.kill()
+    (pid,) = pids(tmp_path)
+    wait_for("its end", lambda: gone(pid))
 
 
 def test_at_the_very_end_all_hooks_are_killed(tmp_path: Path) -> None:
