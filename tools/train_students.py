@@ -11,7 +11,8 @@ annotates them once with what the teachers say at every step: three parts the me
 parts the heads on the speech embedding. `train` starts from random weights or from those of a model. The
 weights are the moving average at the end, so no validation takes part. `release` rounds them to --bits,
 measures the network on held-out speakers and writes model file, card and record as `kwsd distill` does. On an
-H200 eleven networks at once take five minutes for 10,000 batches; one takes a core of a server two hours.
+H200 eleven networks at once take five minutes for 10,000 batches; a core of a server takes half an hour for
+3,500 batches of one network.
 """
 
 import argparse
