@@ -24,7 +24,7 @@ from harness import Daemon, FakeMicrophone, speak  # noqa: E402
 
 from kwsd.pcm import SAMPLE_RATE, to_float32  # noqa: E402
 from kwsd.runtime.modelfile import find_model, read_model  # noqa: E402
-from kwsd.training.augment.scenes import word_end  # noqa: E402
+from kwsd.training.augment.words import word_end  # noqa: E402
 from kwsd.training.data.speech_commands import read_audio, read_tree  # noqa: E402
 
 BLOCK_BYTES = 320  # 10 ms

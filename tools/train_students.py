@@ -49,11 +49,12 @@ from kwsd.training.workflows.run import with_inherited_verifier
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SEED = 77  # of the examples, which all networks share
-AUGMENTATION = Augmentation(cut_out=0.5)  # clips are scored in digital silence
+AUGMENTATION = Augmentation(cut_out=0.5, fluent=0.3)  # clips are scored in digital silence
 HEADS_SHARE = 0.7  # of the teachers' log-odds
 NETWORKS = {  # and the attention's window in steps
     "small": (Architecture(6, (9, 20), (4, 8), 32), 20),
     "student": (STUDENT, 22),
+    "mini": (Architecture(6, (5, 20), (5, 15), 18), 13),
     "nano": (Architecture(6, (5, 20), (5, 20), 16), 9),
 }
 

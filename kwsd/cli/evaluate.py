@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ONLY_STREAMS = (
-    *("positives", "negatives", "noise", "snr", "rir"),
+    *("positives", "negatives", "fluent", "noise", "snr", "rir"),
     *("patience", "candidate_threshold", "jobs", "backend", "address"),
 )
 
@@ -35,6 +35,11 @@ ONLY_STREAMS = (
     "--split",
     type=click.Choice(["validation", "dev-test", "testing"]),
     help="Use only clips and recordings of this split.  [default: dev-test for --data, else all]",
+)
+@click.option(
+    "--fluent",
+    is_flag=True,
+    help="Say the keyword within the other speech, without a pause.  [default: after it, before silence]",
 )
 @streams.NOISE
 @streams.SNR
@@ -65,6 +70,7 @@ def command(
     positives: tuple[Path, ...],
     negatives: tuple[Path, ...],
     split: str | None,
+    fluent: bool,
     noise: tuple[Path, ...],
     snr: float | None,
     rir: tuple[Path, ...],
@@ -99,7 +105,7 @@ def command(
     settings = loaded.settings.override(**changes, candidate_threshold=candidate_threshold)
     with drawn() as progress, workers as jobs:
         conditions = streams.conditions(noise, snr, rir)
-        found = read_stream_folders(positives, negatives, split, conditions, progress)
+        found = read_stream_folders(positives, negatives, split, conditions, progress, fluent)
         points = evaluate_streams(loaded, found, settings, jobs, progress)
     curve = [point.record() for point in points]
     if plot:

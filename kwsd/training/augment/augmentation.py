@@ -53,6 +53,8 @@ class Augmentation:
     background_speech: float = within(0, 1, 0.6)  # share of examples with speech behind the word
     speech_alone: float = within(0, 1, 0.3)  # share of the remaining ones that are filled with speech
     running_speech: float = within(0, 1, 0.6)  # share of such speech that is running speech, not words
+    fluent: float = within(0, 1, 0.0)  # share of examples with the word alone, without a pause, within speech
+    fluent_level: tuple[float, float] = within(-60, 60, (-8.0, 6.0))  # of such a word, dB above the speech
     word_spacing: tuple[float, float] = within(0.1, 10, (0.55, 1.0))  # seconds from word to word
 
     # Augmentation of a word

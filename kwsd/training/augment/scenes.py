@@ -7,16 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kwsd.pcm import SAMPLE_RATE, to_float32, to_int16
-from kwsd.runtime.frontend import HOP
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.bandwidth import narrowed
 from kwsd.training.augment.reverb import random_room, reverberated
 from kwsd.training.augment.voice import converted
+from kwsd.training.augment.words import Audio, Floats, rms, say_within, word_alone, word_span
 
 VALIDATION_SNR = (0, 15)  # dB, lowest and highest, of the validation clips that are repeated in noise
-
-Audio = npt.NDArray[np.int16]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -31,18 +28,6 @@ class SceneBatch:
     keyword: npt.NDArray[np.bool_]
     onset: Floats
     end: Floats
-
-
-def word_end(clip: Audio) -> float:
-    """Seconds to the end of the word in a clip: to the end of its last loud frame.
-
-    A frame is loud in the upper 60 % of the range of levels, in dB, from the 10 % quantile to the peak.
-    """
-    frames = clip[: len(clip) // HOP * HOP].reshape(-1, HOP).astype(np.float64)
-    level = 10 * np.log10((frames**2).mean(axis=1) + 1)
-    level = np.convolve(level, np.ones(5) / 5, mode="same")
-    floor, peak = np.quantile(level, 0.1), level.max()
-    return float((np.flatnonzero(level >= peak - 0.6 * (peak - floor))[-1] + 1) * HOP / SAMPLE_RATE)
 
 
 class SceneMaker:
@@ -67,7 +52,6 @@ class SceneMaker:
         longest = max(map(len, keyword))
         shortest, spare = (int(s * SAMPLE_RATE) for s in (augmentation.seconds, augmentation.spare))
         self.length = max(shortest, longest + spare)  # samples of an example
-        self._ends = np.array([word_end(clip) for clip in keyword], np.float32)
 
     def draw(self, count: int, random: np.random.Generator) -> SceneBatch:
         """`count` examples, augmented; all randomness comes from `random`."""
@@ -78,14 +62,12 @@ class SceneMaker:
         end = np.zeros(count, np.float32)
         for row in range(count):
             scene = audio[row]
-            if random.random() < a.background_speech:
+            fluent = random.random() < a.fluent
+            if fluent or random.random() < a.background_speech:
                 self._fill_with_speech(scene, random)
             if keyword[row]:
-                index = int(random.integers(len(self.keyword)))
-                word, tempo = self._timed(self.keyword[index], random)
-                clip = self._place(word, scene, random)
+                clip, end[row] = self._say(_choice(self.keyword, random), scene, fluent, random)
                 onset[row] = clip.start
-                end[row] = clip.start / SAMPLE_RATE + self._ends[index] / tempo
             elif self.hard and random.random() < a.hard_share:
                 piece, _ = self._voiced(_piece(_choice(self.hard, random), self.length, random), random)
                 clip = self._place(piece, scene, random)
@@ -94,10 +76,9 @@ class SceneMaker:
                 start = int(random.integers(max(1, self.length - SAMPLE_RATE)))
                 clip = slice(start, start + SAMPLE_RATE)
             else:
-                word, _ = self._timed(_choice(self.others, random), random)
-                clip = self._place(word, scene, random)
+                clip, _ = self._say(_choice(self.others, random), scene, fluent, random)
             self.disguise(scene, random)
-            if random.random() < a.cut_out:
+            if not fluent and random.random() < a.cut_out:
                 scene[: clip.start] = scene[clip.stop :] = 0
         return SceneBatch(audio, keyword, (onset / SAMPLE_RATE).astype(np.float32), end)
 
@@ -112,14 +93,35 @@ class SceneMaker:
         scene *= 10 ** (random.uniform(*a.level) / 20)
         np.clip(scene, -1, 1, out=scene)
 
+    def _say(
+        self, clip: Audio, scene: Floats, fluent: bool, random: np.random.Generator
+    ) -> tuple[slice, float]:
+        """Put a word into the example: its whole clip, or within fluent speech the word alone.
+
+        Returns which part of the example was replaced, and when the word ends, in seconds into the example.
+        """
+        word, tempo = self._timed(clip, random)
+        start, end = (seconds / tempo for seconds in word_span(clip))
+        if not fluent:
+            part = self._place(word, scene, random)
+            return part, part.start / SAMPLE_RATE + end
+        word, end = word_alone(word, start, end)
+        gain = random.uniform(*self.augmentation.fluent_level)
+        part = self._part(len(word), random)
+        say_within(scene, part.start, word, gain)
+        return part, part.start / SAMPLE_RATE + end
+
     def _place(self, clip: Floats, scene: Floats, random: np.random.Generator) -> slice:
         """Replace a part of the example, at a random position, by a clip. Returns which part."""
+        part = self._part(len(clip), random)
+        scene[part] = clip[: part.stop - part.start]
+        return part
+
+    def _part(self, length: int, random: np.random.Generator) -> slice:
+        """`length` samples of an example, or less if it ends before, from a random position on."""
         before, after = (int(s * SAMPLE_RATE) for s in (self.augmentation.before, self.augmentation.after))
-        start = int(random.integers(before, max(before + 1, self.length - len(clip) - after)))
-        clip = clip[: self.length - start]
-        place = slice(start, start + len(clip))
-        scene[place] = clip
-        return place
+        start = int(random.integers(before, max(before + 1, self.length - length - after)))
+        return slice(start, min(start + length, self.length))
 
     def _timed(self, clip: Audio, random: np.random.Generator) -> tuple[Floats, float]:
         """A clip at its own or a random tempo, and how many times as fast it is. Tempo changes pitch, too."""
@@ -157,8 +159,8 @@ class SceneMaker:
         if not self.noise or random.random() < 1 - a.noisy:
             return
         noise = _piece(_choice(self.noise, random), self.length, random)
-        level = np.sqrt((scene**2).mean()) or a.silence_level
-        loudness = np.sqrt((noise**2).mean())
+        level = rms(scene) or a.silence_level
+        loudness = rms(noise)
         if loudness > 0:
             scene[: len(noise)] += noise * (level / loudness * 10 ** (-random.uniform(*a.noise_snr) / 20))
 

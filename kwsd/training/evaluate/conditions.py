@@ -78,7 +78,7 @@ def in_room(audio: Floats, room: Audio | None, before: Floats | None = None) -> 
     return reverberated(audio, response[np.abs(response).argmax() :], before)
 
 
-def frame_powers(audio: Audio) -> npt.NDArray[np.float64]:
+def frame_powers(audio: Audio | Floats) -> npt.NDArray[np.float64]:
     """Mean power of each 10 ms."""
     whole = len(audio) // LEVEL_FRAME_SAMPLES * LEVEL_FRAME_SAMPLES
     frames = audio[:whole].reshape(-1, LEVEL_FRAME_SAMPLES).astype(np.float64)

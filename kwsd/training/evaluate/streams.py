@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from kwsd.pcm import FULL_SCALE, SAMPLE_RATE, to_int16
-from kwsd.training.augment.scenes import word_end
 from kwsd.training.augment.training_set import Recordings
+from kwsd.training.augment.words import say_within, word_alone, word_span
 from kwsd.training.data.reader import Reader, counted
 from kwsd.training.data.speech_commands import files_of, read_tree
 from kwsd.training.data.spool import Audio
@@ -122,17 +122,20 @@ def read_streams(
     conditions: AcousticConditions,
     reader: Reader,
     seed: int = 0,
+    fluent: bool = False,
 ) -> tuple[list[Positive], list[Negative]]:
     """The streams of folders with and without the keyword.
 
     split: if given, only words by its speakers are used, and of other files those whose names put them in it.
-    Recordings of the keyword whose names contain no speaker (as in Speech Commands) are all used.
+    Recordings of the keyword whose names contain no speaker (as in Speech Commands) are all used. fluent: say
+    the keyword within the other speech (`place_within`).
     """
     random = np.random.default_rng(seed)
     others = reader.recordings(path for folder in negatives for path in files_of(folder, split))
     paths = [path for folder in positives for path in _clips_in(folder, split)]
     words = [word for path in paths if (word := reader.utterance(path)) is not None]
-    in_context = [place(word, others, conditions, random) for word in words]
+    put = place_within if fluent else place
+    in_context = [put(word, others, conditions, random) for word in words]
     return in_context, [Negative(segment, conditions, random) for segment in segments(others)]
 
 
@@ -178,13 +181,32 @@ def place(
     before = RandomSegment(context, LEAD_SAMPLES, random).read(0, LEAD_SAMPLES)
     before[-FADE_SAMPLES:] *= np.linspace(1, 0, FADE_SAMPLES)
     audio = np.concatenate((before, clip.astype(np.float32), np.zeros(PAUSE_SAMPLES, np.float32)))
+    return _heard_in(conditions, audio, clip.astype(np.float32), word_span(clip)[1], random)
+
+
+def place_within(
+    clip: Audio, context: Sequence[Sound], conditions: AcousticConditions, random: np.random.Generator
+) -> Positive:
+    """The word of a clip within a random segment of `context`, as loud as that, without a pause around it."""
+    word, end = word_alone(clip.astype(np.float32), *word_span(clip))
+    length = LEAD_SAMPLES + len(word) + PAUSE_SAMPLES
+    audio = RandomSegment(context, length, random).read(0, length)
+    say_within(audio, LEAD_SAMPLES, word)
+    said = audio[LEAD_SAMPLES : LEAD_SAMPLES + len(word)].copy()
+    return _heard_in(conditions, audio, said, end, random)
+
+
+def _heard_in(
+    conditions: AcousticConditions, audio: Floats, word: Floats, end: float, random: np.random.Generator
+) -> Positive:
+    """A stream with the keyword after LEAD_SAMPLES, in acoustic conditions. end: seconds into the word."""
     if conditions.snr is not None:
         noise = RandomSegment(conditions.noise, len(audio), random).read(0, len(audio))
         power = float(np.square(noise, dtype=np.float64).mean())
-        audio += np.float32(noise_gain(frame_powers(clip), power, conditions.snr)) * noise
+        audio += np.float32(noise_gain(frame_powers(word), power, conditions.snr)) * noise
     room = conditions.random_room(random)
     start = LEAD_SAMPLES / SAMPLE_RATE
-    return Positive(to_int16(in_room(audio, room) / FULL_SCALE), start, start + word_end(clip))
+    return Positive(to_int16(in_room(audio, room) / FULL_SCALE), start, start + end)
 
 
 def segments(recordings: Sequence[Sound]) -> list[list[Sound]]:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from kwsd.files import replacing, user_folder
 from kwsd.pcm import SAMPLE_RATE, to_float32
-from kwsd.training.augment.scenes import Audio, SceneMaker
+from kwsd.training.augment.scenes import SceneMaker
+from kwsd.training.augment.words import Audio
 from kwsd.training.nn.embedding import SpeechEmbedding
 
 PIECE_SAMPLES = 20 * SAMPLE_RATE  # that are embedded at once

@@ -46,13 +46,14 @@ def read_stream_folders(
     split: str | None = None,
     conditions: ConditionFolders = ConditionFolders(),
     progress: Progress = SILENT,
+    fluent: bool = False,
 ) -> tuple[list[Positive], list[Negative]]:
     """Make streams from folders with and without the keyword (see kwsd.training.evaluate.streams).
 
     Raises UsageError if there are no recordings with the keyword, or none without it.
     """
     reader = Reader()
-    streams = read_streams(positives, negatives, split, conditions.read(split, reader), reader)
+    streams = read_streams(positives, negatives, split, conditions.read(split, reader), reader, fluent=fluent)
     warn_of_recordings(reader, progress)
     for folders, what, found in zip((positives, negatives), ("with", "without"), streams, strict=True):
         if not found:

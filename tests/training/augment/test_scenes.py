@@ -12,13 +12,15 @@ from kwsd.runtime.frontend import N_MELS, SAMPLE_RATE
 from kwsd.training.augment import scenes
 from kwsd.training.augment.augmentation import Augmentation
 from kwsd.training.augment.pool import ScenePool, StillPool
-from kwsd.training.augment.scenes import SceneBatch, SceneMaker, in_noise, word_end
+from kwsd.training.augment.scenes import SceneBatch, SceneMaker, in_noise
+from kwsd.training.augment.words import word_end, word_span
 from kwsd.training.data.reader import Reader
 
 WORD = slice(3_200, 11_200)  # of a clip's samples: 0.2 to 0.7 s
 SILENCE = np.zeros(SAMPLE_RATE, np.int16)
 NO_SPEECH = np.empty(0, np.int16)
 DRAWN = 300
+ALONE, IN_WORDS = 4_096, 8_192  # samples of running speech, and of other words
 
 
 def decibels(ratio: np.ndarray) -> np.ndarray:
@@ -47,6 +49,10 @@ def plain() -> SceneMaker:
 
 def test_a_words_end_is_where_it_falls_silent() -> None:
     assert word_end(word()) == pytest.approx(0.7, abs=0.025)
+
+
+def test_a_words_start_is_where_it_becomes_loud() -> None:
+    assert word_span(word())[0] == pytest.approx(0.2, abs=0.025)
 
 
 def test_the_label_is_where_the_word_ends_at_its_tempo(plain: SceneMaker) -> None:
@@ -89,6 +95,41 @@ def test_a_share_of_scenes_is_silent_around_a_clip(alone: float) -> None:
     assert lengths[~cut].min() > 0.95 * drawn.audio.shape[1]
     starts = np.array([samples[0] for samples in heard]) / SAMPLE_RATE
     assert starts[cut & drawn.keyword] == pytest.approx(drawn.onset[cut & drawn.keyword], abs=0.01)
+
+
+def in_fluent_speech(**changes: object) -> SceneMaker:
+    """Makes scenes of the word within running speech of an eighth of full scale, which are all alike else."""
+    running = np.full(4 * SAMPLE_RATE, ALONE, np.int16)
+    augmentation = Augmentation(
+        fluent=1.0, running_speech=1.0, reverberant=0.0, retimed=0.0, level=(0.0, 0.0), speech_alone=0.0
+    )
+    return SceneMaker([word()], [word()], [], running, [], replace(augmentation, **changes))  # type: ignore[arg-type]
+
+
+def test_a_word_within_fluent_speech_has_no_pause_around_it() -> None:
+    drawn = in_fluent_speech(fluent_level=(0.0, 0.0)).draw(DRAWN, np.random.default_rng(0))
+    for audio, onset, end in keyword_scenes(drawn):
+        said = np.flatnonzero(audio < 0)[[0, -1]] / SAMPLE_RATE  # the speech is never below 0
+        assert said == pytest.approx([onset + 0.06, end], abs=0.03)
+        changed = np.flatnonzero(audio != ALONE / 32_768) / SAMPLE_RATE
+        assert (changed[0], changed[-1]) == pytest.approx((onset, end + 0.06), abs=0.005)
+        # as loud as the speech: half a second of a square wave, in a word of 0.62 s
+        assert np.abs(audio).max() == pytest.approx(0.125 * np.sqrt(0.62 / 0.5), rel=0.03)
+
+
+def test_a_word_within_fluent_speech_is_8_db_softer_to_6_db_louder_than_it() -> None:
+    drawn = in_fluent_speech().draw(DRAWN, np.random.default_rng(0))
+    level = decibels(-drawn.audio.min(axis=1) / (0.125 * np.sqrt(0.62 / 0.5)))
+    assert -8.3 < level.min() < -7
+    assert 5 < level.max() < 6.3
+
+
+def test_a_share_of_the_words_is_within_fluent_speech_and_then_not_cut_out() -> None:
+    maker = in_fluent_speech(fluent=0.3, background_speech=0.0, cut_out=1.0)
+    drawn = maker.draw(DRAWN, np.random.default_rng(0))
+    fluent = (drawn.audio == ALONE / 32_768).any(axis=1)
+    assert fluent[drawn.keyword].mean() == pytest.approx(0.3, abs=0.08)
+    assert fluent[~drawn.keyword].mean() == pytest.approx(0.3, abs=0.08)
 
 
 def test_scenes_are_18_db_softer_to_6_db_louder(plain: SceneMaker) -> None:
@@ -248,9 +289,6 @@ def test_each_example_keeps_what_belongs_to_it(plain: SceneMaker) -> None:
     assert torch.allclose(picked.annotations["last"][word], picked.end[word], atol=0.04)
     assert torch.allclose(picked.frames[:, 100].float().sum(dim=1), picked.annotations["frame"], atol=0.5)
     assert ((picked.end - picked.onset)[word] > 0.5).all()
-
-
-ALONE, IN_WORDS = 4_096, 8_192  # samples of running speech, and of other words
 
 
 def test_speech_is_behind_three_words_of_five_and_alone_in_three_of_ten_other_examples() -> None:

@@ -16,7 +16,7 @@ from kwsd.training.evaluate import mining, streams
 from kwsd.training.evaluate.conditions import AS_RECORDED, AcousticConditions
 from kwsd.training.evaluate.curve import curve
 from kwsd.training.evaluate.mining import mine
-from kwsd.training.evaluate.streams import SEGMENT_SAMPLES, Negative, place, segments
+from kwsd.training.evaluate.streams import SEGMENT_SAMPLES, Negative, place, place_within, segments
 
 
 def noise(length: int, level: float = 3_000, seed: int = 0) -> np.ndarray:
@@ -132,6 +132,25 @@ def test_a_word_stands_after_three_seconds_and_before_one_and_a_half() -> None:
     assert (positive.audio[:46_000] == 1_000).all()
     assert abs(positive.audio[3 * SAMPLE_RATE - 1]) < 10  # faded out
     assert not positive.audio[4 * SAMPLE_RATE :].any()
+
+
+def test_a_word_within_speech_has_no_pause_around_it() -> None:
+    clip = np.zeros(SAMPLE_RATE, np.int16)
+    clip[3_200:11_200] = np.where(np.arange(8_000) % 16 < 8, 8_192, -8_192)  # 0.2 to 0.7 s
+    speech = np.full(10 * SAMPLE_RATE, 2_000, np.int16)
+    stream = place_within(clip, [speech], AS_RECORDED, np.random.default_rng(0))
+    assert stream.start == 3
+    said = np.flatnonzero(stream.audio < 0)[[0, -1]] / SAMPLE_RATE
+    assert said == pytest.approx([3.06, stream.end], abs=0.03)
+    assert stream.end == pytest.approx(3.56, abs=0.05)
+    assert (stream.audio[: 3 * SAMPLE_RATE] == 2_000).all()
+    assert (stream.audio[-3 * SAMPLE_RATE // 2 :] == 2_000).all()  # speech goes on
+    assert np.abs(stream.audio).max() == pytest.approx(2_000 * np.sqrt(0.62 / 0.5), rel=0.06)
+    noisy = place_within(
+        clip, [speech], AcousticConditions([noise(80_000)], 10.0, []), np.random.default_rng(0)
+    )
+    added = (noisy.audio - stream.audio.astype(float))[: 3 * SAMPLE_RATE]
+    assert 20 * np.log10(2_000 * np.sqrt(0.62 / 0.5) / added.std()) == pytest.approx(10, abs=0.6)
 
 
 def test_noise_is_6_db_below_the_sound_that_counts() -> None:
