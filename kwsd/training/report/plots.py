@@ -92,7 +92,8 @@ def search_plot(trials: list[tuple[float, float]], path: Path) -> None:
 def quality_plot(results: Sequence[Result], published: Sequence[Published], limit: float, path: Path) -> None:
     """au_fa_fr over how many times fewer multiply-adds and bytes a model needs than the teacher; log scales.
 
-    Bars go from the lowest to the highest of the seeds. limit: au_fa_fr of a dotted line.
+    Bars go from the lowest to the highest of the seeds. A dashed line is the Pareto front. limit: au_fa_fr of
+    a dotted line.
     """
     figure = Figure(figsize=(11, 4.5))
     over_macs, over_bytes = figure.subplots(1, 2, sharey=True)
@@ -108,11 +109,15 @@ def quality_plot(results: Sequence[Result], published: Sequence[Published], limi
                 linestyle="none",
                 label=result.name,
             )
+        front = sorted((getattr(result, cost), max(result.area, LOWEST)) for result in results)
+        ratios, areas_of_front = zip(*front, strict=True)
+        # the least area of all that are at least as cheap
+        least = np.minimum.accumulate(areas_of_front[::-1])[::-1]
+        axes.step(ratios, least, where="pre", color="grey", linestyle="--", linewidth=0.8)
         for number, one in enumerate(published, 1):
-            if getattr(one, cost) is not None:
-                place = getattr(one, cost), one.au_fa_fr
-                axes.plot(*place, marker="D", markerfacecolor="none", color="black", linestyle="none")
-                axes.annotate(str(number), place, (5, -10), textcoords="offset points", fontsize=8)
+            place = getattr(one, cost), one.au_fa_fr
+            axes.plot(*place, marker="D", markerfacecolor="none", color="black", linestyle="none")
+            axes.annotate(str(number), place, (5, -10), textcoords="offset points", fontsize=8)
         axes.axhline(limit, color="black", linestyle=":", linewidth=0.8)
         axes.set(xscale="log", yscale="log")
         axes.xaxis.set_major_formatter("{x:g}")
