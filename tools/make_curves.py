@@ -14,6 +14,15 @@ STEPS = {
     "mined-clean": "and on hard negatives",
     "happy-clean": "and with a second stage",
 }
+KINDS = {
+    "libri10": "read English",
+    "ocean10": "English read by Chinese people",
+    "drascula10": "acted dialogue",
+}
+IN_NOISE = {  # in 10 dB of noise, in each kind of speech
+    f"{word}-kinds": {f"{word}-{kind}": label for kind, label in KINDS.items()}
+    for word in ("alexa", "computer", "jarvis")
+}
 
 
 def curve(name: str) -> list[dict[str, Any]]:
@@ -23,5 +32,5 @@ def curve(name: str) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    for figure, curves in {"curves": SHIPPED, "steps": STEPS}.items():
+    for figure, curves in ({"curves": SHIPPED, "steps": STEPS} | IN_NOISE).items():
         curve_plot({label: curve(name) for name, label in curves.items()}, FOLDER / f"{figure}.png")
