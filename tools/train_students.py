@@ -49,7 +49,7 @@ from kwsd.training.workflows.run import with_inherited_verifier
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SEED = 77  # of the examples, which all networks share
-AUGMENTATION = Augmentation(cut_out=0.5, fluent=0.3)  # clips are scored in digital silence
+AUGMENTATION = Augmentation(cut_out=0.5)  # clips are scored in digital silence
 HEADS_SHARE = 0.7  # of the teachers' log-odds
 NETWORKS = {  # and the attention's window in steps
     "small": (Architecture(6, (9, 20), (4, 8), 32), 20),
