@@ -5,8 +5,10 @@ import re
 import runpy
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 import pytest
 
 from kwsd.cli.commands import cli
@@ -93,14 +95,43 @@ EVERYWHERE = ("clean", "10db", "sky")
 )
 def test_the_results_are_those_recorded(model: str, conditions: tuple[str, ...]) -> None:
     [row] = re.findall(rf"^\| `{model}` .*", (ROOT / "docs" / "results.md").read_text(), re.MULTILINE)
-    threshold = read_model(find_model(model)).settings.threshold
     for condition in conditions:
-        curve = json.loads((ROOT / "results" / "streams" / f"{model}-{condition}.json").read_text())["curve"]
-        [point] = [point for point in curve if point["threshold"] == pytest.approx(threshold)]
+        point = point_of(model, condition)
         missed, low, high = (100 * share for share in (point["frr"], *point["frr_95"]))
         assert f"{missed:.1f} % ({low:.1f} to {high:.1f})" in row
         if (model, condition) != ("computer", "sky"):  # the dialogue says "computer"
             assert f"{point['fa_per_hour']:.1f} (".replace("0.0 (", "0 (") in row
+
+
+def point_of(model: str, condition: str) -> dict[str, Any]:
+    """The recorded point of the model's curve at its threshold."""
+    curve = json.loads((ROOT / "results" / "streams" / f"{model}-{condition}.json").read_text())["curve"]
+    threshold = read_model(find_model(model)).settings.threshold
+    [point] = [point for point in curve if point["threshold"] == pytest.approx(threshold)]
+    return dict(point)
+
+
+def test_the_misses_within_speech_are_those_recorded() -> None:
+    results = (ROOT / "docs" / "results.md").read_text()
+    models = ("jarvis", "alexa", "computer", "happy", "student", "nano")
+    header = re.escape(f"\n| {' | '.join(models)} |\n")
+    [row] = re.findall(rf"{header}.*\n(.*)", results)
+    for model, cell in zip(models, row.strip("| ").split(" | "), strict=True):
+        point = point_of(model, "fluent")
+        missed, low, high = (100 * share for share in (point["frr"], *point["frr_95"]))
+        assert cell == f"{missed:.1f} % ({low:.1f} to {high:.1f})"
+
+
+@pytest.mark.parametrize("model", ["jarvis", "alexa", "computer"])
+def test_the_alarms_in_each_kind_of_speech_are_those_recorded(model: str) -> None:
+    [row] = re.findall(rf"^\| `{model}`, 0.*", (ROOT / "docs" / "results.md").read_text(), re.MULTILINE)
+    kinds = [
+        [point_of(model, f"{kind}{snr}") for snr in ("", "10")] for kind in ("libri", "ocean", "drascula")
+    ]
+    alarms = [", ".join(str(point["false_alarms"]) for point in points) for points in kinds]
+    missed = np.mean([points[1]["frr"] for points in kinds])
+    worst = max(sum(p["false_alarms"] for p in points) / sum(p["hours"] for p in points) for points in kinds)
+    assert row.split(" | ")[1:] == [f"{100 * missed:.1f} %", *alarms, f"{worst:.1f} |"]
 
 
 def test_the_pages_name_the_default_word() -> None:
