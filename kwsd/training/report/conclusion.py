@@ -49,7 +49,7 @@ def _dominated(compressed: list[Result]) -> str:
     theirs = [one for one in PUBLISHED if one.macs > 1]
     beaten = [one for one in theirs if any(dominates(result, one) for result in compressed)]
     return (
-        f"Of the {len(theirs)} published compressed models, {len(beaten)} are beaten by one model "
+        f"Of the {len(theirs)} published compressed models, {len(beaten)} are each beaten by one model "
         "in cost and quality at once."
     )
 

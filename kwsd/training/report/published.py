@@ -33,6 +33,6 @@ PUBLISHED = (
     Published("original experiment, distilled", 8.5, 10.1, 5.30e-5),
     Published("fewest multiply-adds", 14.18, 27.1, 5.21e-5, "https://github.com/erasedwalt/kws-hw"),
     Published("fewest bytes", 10.41, 38.2, 4.90e-5, "https://github.com/IHateReptiloids/kws_hw"),
-    Published("least error at / 10", 10.08, 21.3, 3.95e-5, "https://github.com/timothyxp/kws"),
+    Published("least error at a tenth", 10.08, 21.3, 3.95e-5, "https://github.com/timothyxp/kws"),
     Published("least error", 7.09, 12.7, 3.0e-5, "https://github.com/iamilyasedunov/key_word_spotting"),
 )

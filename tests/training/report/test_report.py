@@ -35,8 +35,8 @@ def test_the_report_opens_with_its_conclusion(tmp_path: Path) -> None:
         "**The area under FR over FA of teacher is 1.4 times that of the best published baseline "
         "(1.50e-05 and 1.10e-05).** Within the task's limit of 5.5e-05: small. The smallest of those, small, "
         "needs 20.0 times fewer multiply-adds and 50.0 times fewer bytes than the teacher (5.00e-05, mean of "
-        "2 seeds). Of the 5 published compressed models, 2 are beaten by one model in cost and quality at "
-        "once."
+        "2 seeds). Of the 5 published compressed models, 2 are each beaten by one model in cost and "
+        "quality at once."
     )
 
 
@@ -54,7 +54,7 @@ def test_nothing_within_the_limit_is_said() -> None:
     teacher, results = results_of([RUNS[0], RUNS[-1]])
     said = conclusion(teacher, results)
     assert "No compressed model stays within the task's limit of 5.5e-05; the best is tiny (9.00e-05" in said
-    assert "0 are beaten" in said
+    assert "0 are each beaten" in said
 
 
 def test_the_dearest_model_is_the_teacher_if_none_has_the_name() -> None:
