@@ -45,7 +45,7 @@ from kwsd.training.nn.crnn import CRNN
 from kwsd.training.nn.embedding import SpeechEmbedding, embedding_ends
 from kwsd.training.nn.quantize import quantized
 from kwsd.training.release.release import FinishedRun, Output, release
-from kwsd.training.workflows.run import with_inherited_verifier
+from kwsd.training.workflows.run import read_teachers, with_inherited_verifier
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SEED = 77  # of the examples, which all networks share
@@ -100,11 +100,10 @@ def recordings(given: argparse.Namespace) -> Recordings:
 
 def make_examples(given: argparse.Namespace) -> None:
     """Make the examples, annotate them and save them."""
-    models = [read_model(find_model(name)) for name in (given.teacher, given.heads)]
-    verifier = models[1].verifier
+    networks, first = read_teachers((given.teacher, given.heads), given.keyword)
+    verifier = read_model(find_model(given.heads)).verifier
     assert verifier is not None, f"{given.heads} has no second stage"
-    networks = [to_torch(model).to(DEVICE) for model in models]
-    annotate = teacher_annotator(networks, models[0].settings.window)
+    annotate = teacher_annotator([network.to(DEVICE) for network in networks], first.settings.window)
     heads, log_mel = Heads(verifier).to(DEVICE), LogMel().to(DEVICE)
     scenes.append(recordings(given).scenes(AUGMENTATION))
     numbers = range(given.chunks)

@@ -1,8 +1,12 @@
-"""What the tools record."""
+"""What the tools record and refuse."""
 
 import runpy
 from argparse import Namespace
 from pathlib import Path
+
+import pytest
+
+from kwsd.errors import UsageError
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -23,3 +27,9 @@ def test_the_record_of_a_small_network_has_both_commands_that_made_it() -> None:
         f"python tools/train_students.py train EXAMPLES {options}; "
         f"python tools/train_students.py release WEIGHTS {options} --bits 4 --second-stage heads.pt"
     )
+
+
+def test_unlike_teachers_are_refused_before_examples_are_made() -> None:
+    make_examples = runpy.run_path(str(TOOLS / "train_students.py"))["make_examples"]
+    with pytest.raises(UsageError, match="differ in keyword or architecture"):
+        make_examples(Namespace(teacher="teacher", heads="student", keyword="happy"))
