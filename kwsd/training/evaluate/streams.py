@@ -8,7 +8,7 @@ import numpy as np
 
 from kwsd.pcm import FULL_SCALE, SAMPLE_RATE, to_int16
 from kwsd.training.augment.training_set import Recordings
-from kwsd.training.augment.words import say_within, word_alone, word_span
+from kwsd.training.augment.words import say_within, word_alone, word_end, word_span
 from kwsd.training.data.reader import Reader, counted
 from kwsd.training.data.speech_commands import files_of, read_tree
 from kwsd.training.data.spool import Audio
@@ -181,7 +181,7 @@ def place(
     before = RandomSegment(context, LEAD_SAMPLES, random).read(0, LEAD_SAMPLES)
     before[-FADE_SAMPLES:] *= np.linspace(1, 0, FADE_SAMPLES)
     audio = np.concatenate((before, clip.astype(np.float32), np.zeros(PAUSE_SAMPLES, np.float32)))
-    return _heard_in(conditions, audio, clip.astype(np.float32), word_span(clip)[1], random)
+    return _in_conditions(conditions, audio, clip.astype(np.float32), word_end(clip), random)
 
 
 def place_within(
@@ -193,13 +193,16 @@ def place_within(
     audio = RandomSegment(context, length, random).read(0, length)
     say_within(audio, LEAD_SAMPLES, word)
     said = audio[LEAD_SAMPLES : LEAD_SAMPLES + len(word)].copy()
-    return _heard_in(conditions, audio, said, end, random)
+    return _in_conditions(conditions, audio, said, end, random)
 
 
-def _heard_in(
+def _in_conditions(
     conditions: AcousticConditions, audio: Floats, word: Floats, end: float, random: np.random.Generator
 ) -> Positive:
-    """A stream with the keyword after LEAD_SAMPLES, in acoustic conditions. end: seconds into the word."""
+    """A stream whose keyword begins after LEAD_SAMPLES, in acoustic conditions.
+
+    word: the keyword alone, which sets the level of the noise. end: of the keyword, seconds from its start.
+    """
     if conditions.snr is not None:
         noise = RandomSegment(conditions.noise, len(audio), random).read(0, len(audio))
         power = float(np.square(noise, dtype=np.float64).mean())

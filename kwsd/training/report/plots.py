@@ -89,6 +89,16 @@ def search_plot(trials: list[tuple[float, float]], path: Path) -> None:
     save(figure, path)
 
 
+def pareto_front(models: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The least area that any model has which is at least as cheap, at the ratio of each model, ascending.
+
+    models: (how many times fewer multiply-adds or bytes than the teacher, area) of each.
+    """
+    ratios, areas = zip(*sorted(models), strict=True)
+    least = np.minimum.accumulate(areas[::-1])[::-1]
+    return list(zip(ratios, least.tolist(), strict=True))
+
+
 def quality_plot(results: Sequence[Result], published: Sequence[Published], limit: float, path: Path) -> None:
     """au_fa_fr over how many times fewer multiply-adds and bytes a model needs than the teacher; log scales.
 
@@ -109,11 +119,8 @@ def quality_plot(results: Sequence[Result], published: Sequence[Published], limi
                 linestyle="none",
                 label=result.name,
             )
-        front = sorted((getattr(result, cost), max(result.area, LOWEST)) for result in results)
-        ratios, areas_of_front = zip(*front, strict=True)
-        # the least area of all that are at least as cheap
-        least = np.minimum.accumulate(areas_of_front[::-1])[::-1]
-        axes.step(ratios, least, where="pre", color="grey", linestyle="--", linewidth=0.8)
+        front = pareto_front([(getattr(result, cost), max(result.area, LOWEST)) for result in results])
+        axes.step(*zip(*front, strict=True), where="pre", color="grey", linestyle="--", linewidth=0.8)
         for number, one in enumerate(published, 1):
             place = getattr(one, cost), one.au_fa_fr
             axes.plot(*place, marker="D", markerfacecolor="none", color="black", linestyle="none")

@@ -50,7 +50,8 @@ def read_stream_folders(
 ) -> tuple[list[Positive], list[Negative]]:
     """Make streams from folders with and without the keyword (see kwsd.training.evaluate.streams).
 
-    Raises UsageError if there are no recordings with the keyword, or none without it.
+    fluent: see `read_streams`. Raises UsageError if there are no recordings with the keyword, or none
+    without it.
     """
     reader = Reader()
     streams = read_streams(positives, negatives, split, conditions.read(split, reader), reader, fluent=fluent)

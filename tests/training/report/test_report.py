@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kwsd.training.report.conclusion import conclusion, dominates
+from kwsd.training.report.plots import pareto_front
 from kwsd.training.report.published import Published
 from kwsd.training.report.report import write_report
 from kwsd.training.report.results import Result, results_of
@@ -74,3 +75,12 @@ def test_the_dearest_model_is_the_teacher_if_none_has_the_name() -> None:
 def test_what_dominates(macs: float, weight_bytes: float, area: float, beaten: bool) -> None:
     ours = Result("ours", [run("ours-0", area)], macs, weight_bytes)
     assert dominates(ours, Published("theirs", 10, 10, 5e-5)) is beaten
+
+
+def test_the_front_has_the_least_area_of_all_that_are_at_least_as_cheap() -> None:
+    assert pareto_front([(10, 4.0), (1, 5.0), (4, 3.0), (20, 9.0)]) == [
+        (1, 3.0),
+        (4, 3.0),
+        (10, 4.0),
+        (20, 9.0),
+    ]
