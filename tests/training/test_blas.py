@@ -1,0 +1,33 @@
+"""The warning of the BLAS with which Debian's torch is slow."""
+
+from pathlib import Path
+
+import pytest
+
+from kwsd.training.workflows import blas
+from kwsd.training.workflows.progress import SILENT
+
+LINE = "7f4a8cad4000-7f4a8caf0000 r-xp 0000a000 fe:00 1311 "
+
+
+def warnings(maps: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> list[str]:
+    monkeypatch.setattr(blas, "MAPS", maps)
+    caplog.clear()
+    blas.warn_of_slow_blas(SILENT)
+    return caplog.messages
+
+
+def test_only_a_blas_that_is_slow_with_torch_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    maps = tmp_path / "maps"
+    for library, is_slow in (
+        ("/usr/lib/x86_64-linux-gnu/blas/libblas.so.3.12.1", True),
+        ("/usr/lib/x86_64-linux-gnu/openblas-pthread/libblas.so.3", True),
+        ("/usr/lib/x86_64-linux-gnu/openblas-openmp/libblas.so.3", False),
+        ("/home/me/my blas/torch/lib/libtorch_cpu.so", False),
+    ):
+        maps.write_text(f"7f4a8c000000-7f4a8c021000 rw-p 00000000 00:00 0 \n{LINE}    {library}\n")
+        told = warnings(maps, monkeypatch, caplog)
+        assert [f"torch uses {library}," in line for line in told] == [True] * is_slow
+    assert not warnings(tmp_path / "none", monkeypatch, caplog)
