@@ -23,7 +23,8 @@ ENGINE_SHARES = {  # per kind of clip; the shares of missing engines go to the o
     "sentences": {"kokoro": 0.25, "hibari": 0.40, "espeak": 0.10, "nanotts": 0.12, "flite": 0.13},
 }
 ENDINGS = (".", ".", "?", "!", ",", "")  # punctuation after a word, which changes its melody
-MIN_SPEED, MAX_SPEED = 0.8, 1.3  # 1 is the voice's own
+MIN_SPEED, MAX_SPEED = 0.6, 1.1  # 1 is the voice's own; people say a keyword more slowly
+PAUSE_SHARE = 0.2  # of the clips of a keyword of several words, with a pause between the words
 VARIANT_SHARE = 0.6  # of the clips of the keyword, where the engine can say any pronunciation
 REAL_WORD_SHARE = 0.45  # of the near misses; the others are invented from the keyword's phonemes
 NEAR_WORDS = 300  # number of real words to draw from; more similar ones are drawn more often
@@ -105,9 +106,12 @@ class Plan:
 
     def _keyword(self, voice: Voice, random: np.random.Generator) -> Line:
         ending = ENDINGS[random.integers(len(ENDINGS))]
+        text, phonemes = self.keyword.text, self.keyword.pronunciations[voice.accent]
         if not voice.needs_text and random.random() < VARIANT_SHARE:
-            return Line("", variant(self.keyword, voice.accent, random) + ending)
-        return Line(self.keyword.text + ending, self.keyword.pronunciations[voice.accent] + ending)
+            text, phonemes = "", variant(self.keyword, voice.accent, random)
+        if random.random() < PAUSE_SHARE:
+            text, phonemes = text.replace(" ", ", "), phonemes.replace(" ", ", ")
+        return Line(text and text + ending, phonemes + ending)
 
     def _near_miss(self, voice: Voice, random: np.random.Generator) -> Line:
         ending = ENDINGS[random.integers(len(ENDINGS))]

@@ -71,6 +71,22 @@ def test_other_voices_say_the_keyword_in_variants_too() -> None:
     assert all("computer" in utterance.line.text for utterance in drawn if utterance not in variants)
 
 
+def test_some_clips_pause_between_the_words_of_the_keyword() -> None:
+    drawn = plan("view glass").draw_all({"keyword": 400})
+    pauses = [", " in utterance.line.phonemes for utterance in drawn]
+    assert 0.13 < sum(pauses) / len(pauses) < 0.27
+    written = [(u.line.text, pause) for u, pause in zip(drawn, pauses, strict=True) if u.line.text]
+    assert {", " in text for text, pause in written if pause} == {True}
+    assert {", " in text for text, pause in written if not pause} == {False}
+    assert not any(", " in u.line.phonemes for u in plan("computer").draw_all({"keyword": 200}))
+
+
+def test_the_keyword_is_spoken_more_slowly_than_a_voice_does_by_itself() -> None:
+    speeds = [utterance.speed for utterance in plan("radio").draw_all({"keyword": 400})]
+    assert 0.6 <= min(speeds) < 0.65
+    assert 1.05 < max(speeds) <= 1.1
+
+
 def test_keyword_within_a_longer_word_is_said() -> None:
     keyword = Keyword("happy")
     assert all(keyword.said_in(espeak().phonemes("I am unhappy today", accent)) for accent in ENGLISH.accents)

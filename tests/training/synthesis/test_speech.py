@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from kwsd.errors import AudioError
-from kwsd.training.synthesis.speech import finish
+from kwsd.training.synthesis.engines.espeak import espeak_voices
+from kwsd.training.synthesis.languages.en import ENGLISH
+from kwsd.training.synthesis.speech import Line, finish
 
 
 def tone(seconds: float, level: float) -> np.ndarray:
@@ -34,3 +36,12 @@ def test_silence_is_refused(samples: np.ndarray) -> None:
 def test_cut_speech_is_refused() -> None:
     with pytest.raises(AudioError, match="too short for 12 phonemes"):
         finish(tone(0.2, 0.1), phonemes=12)
+
+
+@pytest.mark.parametrize("text", ["", "view, glass"])
+def test_a_robotic_voice_pauses_between_words_in_phonemes_as_in_text(text: str) -> None:
+    voice = espeak_voices(ENGLISH)[0]
+    clip = finish(voice.say(Line(text, "vjˈuː, ɡlˈæs"), 1.0, 0), phonemes=7)
+    loudness = np.abs(clip[len(clip) // 160 * -160 :].reshape(-1, 160)).max(axis=1)
+    quiet = "".join("." if each < 0.03 * 32767 * 0.08 else "#" for each in loudness)
+    assert max(map(len, quiet.strip(".").split("#"))) >= 8, quiet  # 80 ms

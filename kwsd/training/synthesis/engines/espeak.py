@@ -102,7 +102,8 @@ class EspeakVoice:
     def say(self, line: Line, speed: float, take: int) -> Floats:
         """As Voice.say; the take is the pitch."""
         ending = line.phonemes[-1] if line.phonemes[-1] in ",.!?" else ""
-        spoken = line.text or f"[[{to_espeak(line.phonemes, self._language)}]]{ending}"
+        parts = (to_espeak(part, self._language) for part in line.phonemes.split(", "))
+        spoken = line.text or ", ".join(f"[[{part}]]" for part in parts) + ending
         return to_16k(espeak().say(spoken, self._voice, speed, pitch=35 + take % 31), RATE_HZ)
 
 
