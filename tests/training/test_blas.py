@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from kwsd.training.workflows import blas
+from kwsd.errors import UsageError
+from kwsd.training.workflows import blas, machine
 from kwsd.training.workflows.progress import SILENT
+from kwsd.training.workflows.run import NO_SOURCES, read_recordings
 
 LINE = "7f4a8cad4000-7f4a8caf0000 r-xp 0000a000 fe:00 1311 "
 
@@ -31,3 +33,15 @@ def test_only_a_blas_that_is_slow_with_torch_is_warned_of(
         told = warnings(maps, monkeypatch, caplog)
         assert [f"torch uses {library}," in line for line in told] == [True] * is_slow
     assert not warnings(tmp_path / "none", monkeypatch, caplog)
+
+
+def test_training_warns_before_it_reads_and_new_before_it_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    maps = tmp_path / "maps"
+    maps.write_text(f"{LINE}    /usr/lib/aarch64-linux-gnu/blas/libblas.so.3\n")
+    monkeypatch.setattr(blas, "MAPS", maps)
+    with pytest.raises(UsageError):
+        read_recordings(tmp_path / "none", "rise", NO_SOURCES, SILENT)
+    machine.check_machine(tmp_path, SILENT)
+    assert sum("training takes up to ten times as long" in line for line in caplog.messages) == 2

@@ -24,7 +24,7 @@ ENGINE_SHARES = {  # per kind of clip; the shares of missing engines go to the o
 }
 ENDINGS = (".", ".", "?", "!", ",", "")  # punctuation after a word, which changes its melody
 MIN_SPEED, MAX_SPEED = 0.6, 1.1  # 1 is the voice's own; people say a keyword more slowly
-PAUSE_SHARE = 0.2  # of the clips of a keyword of several words, with a pause between the words
+PAUSE_SHARE = 0.2  # of the clips of a keyword of several words, with a pause between these
 VARIANT_SHARE = 0.6  # of the clips of the keyword, where the engine can say any pronunciation
 REAL_WORD_SHARE = 0.45  # of the near misses; the others are invented from the keyword's phonemes
 NEAR_WORDS = 300  # number of real words to draw from; more similar ones are drawn more often
@@ -111,7 +111,7 @@ class Plan:
             text, phonemes = "", variant(self.keyword, voice.accent, random)
         if random.random() < PAUSE_SHARE:
             text, phonemes = text.replace(" ", ", "), phonemes.replace(" ", ", ")
-        return Line(text and text + ending, phonemes + ending)
+        return Line(text + ending if text else "", phonemes + ending)
 
     def _near_miss(self, voice: Voice, random: np.random.Generator) -> Line:
         ending = ENDINGS[random.integers(len(ENDINGS))]

@@ -22,7 +22,10 @@ _MIN_PHONEME_SECONDS = 0.025  # at the fastest speaking rate
 
 @dataclass(frozen=True)
 class Line:
-    """One thing to say: its spelling, "" for an invented word, and its IPA, with punctuation."""
+    """One thing to say: its spelling, "" for an invented word, and its IPA.
+
+    Both may have punctuation: at ", " a voice pauses, or draws out the word before it.
+    """
 
     text: str
     phonemes: str

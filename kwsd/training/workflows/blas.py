@@ -23,6 +23,6 @@ def warn_of_slow_blas(progress: Progress) -> None:
     slow = sorted(file for file in files if file.parent.name in SLOW and file.name.startswith("libblas.so"))
     if slow:
         progress.warning(
-            f"torch uses {slow[0]}, with which training takes up to ten times as long; to mend that: "
+            f"torch uses {slow[0]}, with which training takes up to ten times as long. To fix it: "
             "sudo apt install libopenblas0-openmp && sudo apt purge libopenblas0-pthread"
         )

@@ -20,7 +20,6 @@ from kwsd.training.nn.quantize import quantized
 from kwsd.training.nn.torch_dynamic import TorchDynamic
 from kwsd.training.release.release import INHERITED, JUDGED, FinishedRun, Output
 from kwsd.training.release.runs import add_run
-from kwsd.training.workflows.blas import warn_of_slow_blas
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt
 from kwsd.training.workflows.run import (
     NO_SOURCES,
@@ -151,7 +150,6 @@ def quantize_in_training(
     crnn, parent = read_crnn(model)
     recipe = replace(recipe, architecture=crnn.architecture, window=parent.settings.window)
     check_output(output, recipe)
-    warn_of_slow_blas(progress)
     annotator, objective, details = None, None, {"bits": bits, "from": Path(model).name}
     if teachers:
         networks, first = read_teachers(teachers, parent.keyword)

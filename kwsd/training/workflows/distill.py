@@ -15,7 +15,6 @@ from kwsd.training.fit.trainer import Trainer
 from kwsd.training.release.release import Output
 from kwsd.training.release.runs import add_run
 from kwsd.training.report.plots import grid_plot, search_plot
-from kwsd.training.workflows.blas import warn_of_slow_blas
 from kwsd.training.workflows.progress import SILENT, Progress, on_interrupt
 from kwsd.training.workflows.run import (
     NO_SOURCES,
@@ -42,7 +41,6 @@ def distill(
     it.
     """
     check_output(output, recipe)
-    warn_of_slow_blas(progress)
     networks, first = read_teachers(teachers)
     recordings = read_recordings(data, first.keyword, sources, progress)
     annotator = teacher_annotator(networks, first.settings.window)
@@ -84,7 +82,6 @@ def search(
     progress: Progress = SILENT,
 ) -> Study:
     """Train students with many temperatures and alphas, and perhaps architectures. Returns Optuna's study."""
-    warn_of_slow_blas(progress)
     networks, first = read_teachers(teachers)
     study = open_study(plan.storage, f"{first.keyword}-{plan.kind}", plan.architectures)
     recordings = read_recordings(data, first.keyword, sources, progress)

@@ -9,7 +9,6 @@ from kwsd.training.augment.training_set import Recordings
 from kwsd.training.fit.recipe import Recipe
 from kwsd.training.fit.trainer import Trainer
 from kwsd.training.release.release import Output
-from kwsd.training.workflows.blas import warn_of_slow_blas
 from kwsd.training.workflows.embedding_teacher import settings_chooser, trainer_with_teacher
 from kwsd.training.workflows.progress import SILENT, Progress
 from kwsd.training.workflows.run import NO_SOURCES, Sources, check_output, read_recordings, train_and_release
@@ -29,7 +28,6 @@ def train(
     stage. Raises UsageError, before any training, if an argument or the recordings cannot be used.
     """
     check_training(keyword, recipe, output, sources)
-    warn_of_slow_blas(progress)
     recordings = read_recordings(data, keyword, sources, progress)
     teaching, choose = recipe.teaching, None
     if teaching and teaching.second_stage:

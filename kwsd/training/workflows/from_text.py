@@ -8,7 +8,6 @@ from kwsd.training.augment import voice
 from kwsd.training.augment.training_set import Recordings
 from kwsd.training.fit.recipe import Recipe
 from kwsd.training.release.release import Output
-from kwsd.training.workflows.blas import warn_of_slow_blas
 from kwsd.training.workflows.embedding_teacher import (
     FA_PER_HOUR,
     settings_chooser,
@@ -44,7 +43,6 @@ def train_from_text(
     # everything that can be checked before the speech is synthesized, which takes minutes
     check_keyword(keyword)
     check_output(output, recipe)
-    warn_of_slow_blas(progress)
     speak(keyword, speech, material.kokoro, recipe.seed, jobs, progress)
     sources = material.sources
     recordings = Recordings.spoken(

@@ -5,6 +5,7 @@ from pathlib import Path
 from kwsd.files import check_room
 from kwsd.training.data.speech_commands import files_of
 from kwsd.training.data.spool import spool_folder
+from kwsd.training.workflows.blas import warn_of_slow_blas
 from kwsd.training.workflows.material import Material
 from kwsd.training.workflows.progress import Progress
 
@@ -15,7 +16,11 @@ UNPACKED = 4  # bytes of a recording while it is in use, by a byte of its file
 
 
 def check_machine(folder: Path, progress: Progress) -> None:
-    """Raise KwsdError if the disk has no room for synthesized speech. Warn if memory may be too little."""
+    """Raise KwsdError if the disk has no room for synthesized speech.
+
+    Warn if memory may be too little, or if torch is slow here.
+    """
+    warn_of_slow_blas(progress)
     check_room(folder, DISK_BYTES, "synthesized speech")
     memory = available_memory()
     if memory is not None and memory < MEMORY_BYTES:

@@ -23,6 +23,7 @@ from kwsd.training.nn.quantize import quantized
 from kwsd.training.release.card import interval
 from kwsd.training.release.modelfile import save_model
 from kwsd.training.release.release import INHERITED, FinishedRun, Output, release
+from kwsd.training.workflows.blas import warn_of_slow_blas
 from kwsd.training.workflows.progress import Progress, on_interrupt, warn_of_recordings
 
 
@@ -62,7 +63,11 @@ def get_tree(data: Path, may_download: bool, progress: Progress) -> None:
 
 
 def read_recordings(data: Path, keyword: str, sources: Sources, progress: Progress) -> Recordings:
-    """Read a Speech Commands tree and the sources. Raises UsageError if there are too few clips."""
+    """Read a Speech Commands tree and the sources, to train on. Raises UsageError if there are too few clips.
+
+    Warns first if torch is slow on this machine, because reading takes a while, too.
+    """
+    warn_of_slow_blas(progress)
     recordings = Recordings.read(data, keyword, sources.noise, sources.speech, sources.hard)
     check_recordings(recordings, progress)
     return recordings
